@@ -1,0 +1,102 @@
+/**
+ * The syntax tree of MetricsQL (and, where it is a subset, PromQL), after WITH templates have been expanded.
+ * Trees are immutable. `position` is the character offset of the node in the query text, for error messages.
+ * print.ts turns a tree back into canonical text; parse(print(tree)) equals tree but for positions.
+ */
+
+export type Expr = NumberExpr | StringExpr | DurationExpr | SelectorExpr | RollupExpr | FunctionExpr | AggregateExpr | BinaryExpr | ListExpr;
+
+interface Node {
+  readonly position: number;
+}
+
+/** `12`, `1.5e3`, `1KiB`, `Inf`. `text` is what was written, so that it prints back the same; "" if folded. */
+export interface NumberExpr extends Node {
+  readonly kind: "number";
+  readonly value: number;
+  readonly text: string;
+}
+
+export interface StringExpr extends Node {
+  readonly kind: "string";
+  readonly value: string;
+}
+
+/**
+ * A duration: `5m`, `1h30m`, `1.5i`, `$__interval`. Its length may depend on the step: lengthMs = fixedMs + steps * stepMs.
+ * As a number (`5m + 10`) it counts in seconds.
+ */
+export interface DurationExpr extends Node {
+  readonly kind: "duration";
+  readonly fixedMs: number;
+  readonly steps: number;
+  readonly text: string;
+}
+
+export interface LabelFilter {
+  readonly name: string;
+  readonly op: "=" | "!=" | "=~" | "!~";
+  readonly value: string;
+}
+
+/** `m{a="b" or c="d"}`: an `or` of `and`-groups; the metric name is a filter on `__name__` in each group, first. */
+export interface SelectorExpr extends Node {
+  readonly kind: "selector";
+  readonly groups: readonly (readonly LabelFilter[])[];
+}
+
+/** Anything with a window, subquery step, offset or @: `m[5m]`, `q[1h:5m] offset 1d @ end()`. */
+export interface RollupExpr extends Node {
+  readonly kind: "rollup";
+  readonly inner: Expr;
+  /** undefined: no brackets. */
+  readonly window: DurationExpr | undefined;
+  /** Subquery step; undefined unless written after a colon. */
+  readonly step: DurationExpr | undefined;
+  /** `[5m:]`: a colon without step, which takes the outer step. */
+  readonly inheritsStep: boolean;
+  readonly offset: DurationExpr | undefined;
+  readonly at: Expr | undefined;
+}
+
+/** A rollup, transform or label function; `name` is lower case as in vm-lists.json. The parser has checked that it exists. */
+export interface FunctionExpr extends Node {
+  readonly kind: "function";
+  readonly name: string;
+  readonly args: readonly Expr[];
+  readonly keepMetricNames: boolean;
+}
+
+export interface AggregateExpr extends Node {
+  readonly kind: "aggregate";
+  readonly name: string;
+  readonly args: readonly Expr[];
+  /** undefined: neither `by` nor `without` was written. */
+  readonly grouping: { readonly op: "by" | "without"; readonly labels: readonly string[] } | undefined;
+  /** 0: none. */
+  readonly limit: number;
+}
+
+export type BinaryOperator =
+  | "+" | "-" | "*" | "/" | "%" | "^" | "atan2"
+  | "==" | "!=" | "<" | "<=" | ">" | ">="
+  | "and" | "or" | "unless" | "if" | "ifnot" | "default";
+
+export interface BinaryExpr extends Node {
+  readonly kind: "binary";
+  readonly op: BinaryOperator;
+  readonly left: Expr;
+  readonly right: Expr;
+  readonly bool: boolean;
+  readonly matching: { readonly op: "on" | "ignoring"; readonly labels: readonly string[] } | undefined;
+  readonly join: { readonly op: "group_left" | "group_right"; readonly labels: readonly string[]; readonly prefix: string } | undefined;
+  readonly fillLeft: number | undefined;
+  readonly fillRight: number | undefined;
+  readonly keepMetricNames: boolean;
+}
+
+/** `(a, b, c)`: a union, or the right side of a membership test; a single parenthesised expression is not kept as a list. */
+export interface ListExpr extends Node {
+  readonly kind: "list";
+  readonly items: readonly Expr[];
+}

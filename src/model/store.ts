@@ -1,0 +1,90 @@
+/**
+ * Store: the one interface for data. Everything that holds samples implements it; everything that reads or writes samples
+ * uses only it. testkit/store_conformance.ts runs against every implementation; stores/memory_store.ts is the naive twin.
+ */
+import type { Labels } from "./labels.ts";
+import type { Selector, Tenant } from "./matcher.ts";
+import type { MetricMetadata, RowBatch } from "./row_batch.ts";
+
+/** Why samples of a batch were not stored; reasons are stable words used in metrics, headers and logs. */
+export type DropReason = "too_old" | "too_far_in_future" | "nan_value" | "series_limit" | "too_many_labels" | "label_too_long" | "no_labels" | "unsupported_sample_kind";
+
+export interface WriteResult {
+  readonly acceptedSamples: number;
+  readonly droppedSamples: Partial<Record<DropReason, number>>;
+}
+
+export interface TimeRange {
+  /** Inclusive bounds, whole milliseconds. */
+  readonly minMs: number;
+  readonly maxMs: number;
+}
+
+export interface SearchRequest {
+  readonly tenant: Tenant;
+  readonly selector: Selector;
+  readonly range: TimeRange;
+  /** Which value column of a series is wanted; 0 is the raw value (others come with downsampling). */
+  readonly columnId?: number;
+  readonly signal?: AbortSignal;
+  readonly budget?: SearchBudget;
+}
+
+export interface SearchBudget {
+  readonly seriesMax: number;
+  readonly samplesMax: number;
+}
+
+/**
+ * Some series with their samples as columns. Valid until the next batch is asked for.
+ * Series i owns samples [sampleFrom[i], sampleFrom[i + 1]) with ascending timestamps, duplicates kept; stale markers are included.
+ * A Store that decodes into WebAssembly memory hands out views on that memory, so kernels can work in place.
+ */
+export interface SeriesBatch {
+  readonly seriesCount: number;
+  readonly sampleFrom: Uint32Array;
+  readonly timestampsMs: Float64Array;
+  readonly values: Float64Array;
+  /** Labels of series i, resolved only when asked. */
+  labels(index: number): Labels;
+}
+
+export interface SearchResult {
+  readonly batches: AsyncIterable<SeriesBatch>;
+  /** Known once all batches have been taken: true when a part of the data could not be read. */
+  isPartial(): boolean;
+}
+
+export interface LabelsRequest {
+  readonly tenant: Tenant;
+  /** `[[]]` for all series. */
+  readonly selector: Selector;
+  readonly range: TimeRange;
+  /** At most so many strings or series; 0 is no limit. */
+  readonly limit: number;
+  readonly signal?: AbortSignal;
+}
+
+export interface StoreCapabilities {
+  readonly canRollup: boolean;
+  readonly canAggregate: boolean;
+  readonly canDeleteRange: boolean;
+}
+
+/** REQUIRES: batches of one Store are written one after the other by one caller per connection; search may overlap with everything. */
+export interface Store extends AsyncDisposable {
+  readonly capabilities: StoreCapabilities;
+  /** Resolves when the samples survive a kill of the process. The batch is not used after the promise resolves. */
+  write(batch: RowBatch): Promise<WriteResult>;
+  search(request: SearchRequest): Promise<SearchResult>;
+  /** Sorted bytewise. */
+  labelNames(request: LabelsRequest): Promise<string[]>;
+  labelValues(name: string, request: LabelsRequest): Promise<string[]>;
+  /** Label sets, sorted. */
+  series(request: LabelsRequest): Promise<Labels[]>;
+  metadata(): Promise<MetricMetadata[]>;
+  /** Seals what is in memory into parts on disk. */
+  flush(): Promise<void>;
+  /** Merges the parts of every partition into one. */
+  merge(): Promise<void>;
+}
