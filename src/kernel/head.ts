@@ -1,0 +1,87 @@
+/**
+ * Typed door to the head kernels (wasm/head.ts): the context's fields, and the calls. What the parts mean stands there; who calls
+ * what, and when chunks may be freed, in storage/head.ts.
+ */
+import type { Kernel } from "./kernel.ts";
+
+/** Byte offsets of context fields (u32 unless said otherwise). */
+export const headContext = {
+  index: 0,
+  records: 4,
+  table: 8,
+  tableMask: 12,
+  seriesCount: 16,
+  seriesMax: 20,
+  nextSeriesId: 24,
+  seriesIdStep: 28,
+  /** u64 each. */
+  seedLow: 32,
+  seedHigh: 40,
+  freeChunk: 48,
+  chunkBump: 52,
+  chunkEnd: 56,
+  chunksUsed: 60,
+  entries: 64,
+  entryCount: 68,
+  entryMax: 72,
+  sealNumber: 76,
+  sealChunks: 80,
+  status: 84,
+  resumeSample: 88,
+  logPosition: 92,
+  logEnd: 96,
+  seriesLogPosition: 100,
+  seriesLogEnd: 104,
+  logRecord: 108,
+  /** f64 from here on, but for sealedChunks. */
+  nextLogRow: 112,
+  logBaseMs: 120,
+  accepted: 128,
+  droppedOld: 136,
+  droppedFuture: 144,
+  droppedSeries: 152,
+  droppedKind: 160,
+  newSeries: 168,
+  predictionMisses: 176,
+  /** u32: chunks handed over in the current seal. */
+  sealedChunks: 184,
+  sizeBytes: 256,
+} as const;
+
+export const headStatus = { done: 0, needsChunks: 1, entriesFull: 2, logFull: 3, seriesLogFull: 4, tableFull: 5 } as const;
+
+export const headRecordBytes = 32;
+export const headChunkBytes = 128;
+export const headChunkSlots = 8;
+/** One hand-over entry: u32 seriesIndex, u32 newest chunk, u32 chunk count. */
+export const headEntryBytes = 12;
+
+/** The kernels of wasm/head.ts on one memory. Pointers are byte addresses. */
+export interface HeadKernels {
+  headGrowTable(context: number): number;
+  headRegister(context: number, run: number, size: number, accountId: number, projectId: number, seriesId: number): number;
+  headShardOf(context: number, run: number, size: number, accountId: number, projectId: number, shardCount: number): number;
+  headGiveChunks(context: number, from: number, to: number): void;
+  headAppend(
+    context: number, rows: number, fromRow: number, rowCount: number, labelBase: number, timestamps: number, values: number,
+    accountId: number, projectId: number, minMs: number, maxMs: number,
+  ): number;
+  headReplay(context: number, payload: number, fromRow: number, indexOfId: number, idCount: number, persisted: number): number;
+  headHandOver(context: number, fromSeries: number, toSeries: number): number;
+  headRelease(context: number, entries: number, fromEntry: number, toEntry: number): void;
+  headCopyOut(
+    context: number, list: number, count: number, minMs: number, maxMs: number, publishedSeal: number,
+    sampleFrom: number, timestamps: number, values: number, capacity: number, scratch: number,
+  ): number;
+  headGather(
+    context: number, entries: number, order: number, fromEntry: number, toEntry: number, seriesIds: number, sampleFrom: number,
+    lastLogRows: number, timestamps: number, values: number, capacity: number, scratch: number, seriesCountOut: number,
+  ): number;
+  headSeriesIds(context: number, list: number, count: number, target: number): void;
+}
+
+/** The head kernels of an instance. */
+export function headKernels(kernel: Kernel): HeadKernels {
+  return kernel.exports as unknown as HeadKernels;
+}
+

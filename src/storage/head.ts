@@ -1,0 +1,277 @@
+/**
+ * Head: the writer's side of one shard's newest samples (layout and kernels: wasm/head.ts). It owns the shard's memory layout, gives
+ * the kernels room when they ask for it, and keeps the hand-over batches ("seals") until their parts are published and no reader
+ * needs the chunks any more.
+ *
+ *   append ──> chunks of a series ──(sealChunks full, or flush)──> entries of the current seal ──> storage thread encodes them
+ *   ──> part published ──> chunks unlinked and freed, once the readers that started before are gone
+ */
+import { assert } from "../base/assert.ts";
+import { headChunkBytes, headContext, headEntryBytes, type HeadKernels, headKernels, headRecordBytes, headStatus } from "../kernel/head.ts";
+import type { Kernel } from "../kernel/kernel.ts";
+
+const chunkBlockBytes = 1 << 20;
+
+export interface HeadOptions {
+  /** Context pointer of the live index in the same memory. */
+  readonly indexContext: number;
+  readonly seriesMax: number;
+  /** Secret, fixed for a data directory. */
+  readonly seedLow: bigint;
+  readonly seedHigh: bigint;
+  /** First id for a new series, and the distance to the next one (the number of shards). */
+  readonly nextSeriesId: number;
+  readonly seriesIdStep: number;
+  /** Chunks of 8 samples that a series may hold before they are handed over. */
+  readonly sealChunks: number;
+  /** Chunks in one seal before it is closed. */
+  readonly sealChunksMax: number;
+  /** Bytes of chunks that may exist; beyond that appends wait for seals. */
+  readonly chunkBytesMax: number;
+}
+
+/** A closed batch of handed-over chunks, on its way to become parts. */
+export interface Seal {
+  readonly sealNumber: number;
+  /** Entry area in shard memory and its length in entries. */
+  readonly entries: number;
+  readonly entryCount: number;
+  readonly chunkCount: number;
+}
+
+/** Where a RowBatch lies in the shard's memory. */
+export interface BatchPointers {
+  readonly rows: number;
+  readonly rowCount: number;
+  readonly labelBase: number;
+  readonly timestamps: number;
+  readonly values: number;
+  readonly accountId: number;
+  readonly projectId: number;
+}
+
+/** What the head is waiting for; "done" when everything was appended. */
+export type AppendStop = "done" | "log" | "seal";
+
+const counterFields = ["accepted", "droppedOld", "droppedFuture", "droppedSeries", "droppedKind", "newSeries", "predictionMisses"] as const;
+export type HeadCounters = Record<(typeof counterFields)[number], number>;
+
+export class Head {
+  readonly kernel: Kernel;
+  readonly context: number;
+  readonly #kernels: HeadKernels;
+  readonly #options: HeadOptions;
+  readonly #entryMax: number;
+  readonly #freeEntryAreas: number[] = [];
+  #entryAreas = 0;
+  #sealNumber = 1;
+  #chunkBytes = 0;
+  #closedSeals: Seal[] = [];
+
+  constructor(kernel: Kernel, options: HeadOptions) {
+    this.kernel = kernel;
+    this.#kernels = headKernels(kernel);
+    this.#options = options;
+    const slots = 2 ** Math.ceil(Math.log2(options.seriesMax * 2 + 2));
+    this.context = kernel.allocate(headContext.sizeBytes);
+    this.#set(headContext.index, options.indexContext);
+    this.#set(headContext.records, kernel.allocate(options.seriesMax * headRecordBytes));
+    this.#set(headContext.table, kernel.allocate(slots * 8));
+    this.#set(headContext.tableMask, Math.min(slots, 16384) - 1);
+    this.#set(headContext.seriesMax, options.seriesMax);
+    this.#set(headContext.nextSeriesId, options.nextSeriesId);
+    this.#set(headContext.seriesIdStep, options.seriesIdStep);
+    const seeds = new DataView(kernel.memory.buffer);
+    seeds.setBigUint64(this.context + headContext.seedLow, options.seedLow, true);
+    seeds.setBigUint64(this.context + headContext.seedHigh, options.seedHigh, true);
+    this.#set(headContext.sealChunks, options.sealChunks);
+    this.#entryMax = Math.max(1024, Math.min(options.seriesMax, options.sealChunksMax));
+    this.#openSeal();
+  }
+
+  get seriesCount(): number {
+    return this.#get(headContext.seriesCount);
+  }
+
+  get nextSeriesId(): number {
+    return this.#get(headContext.nextSeriesId);
+  }
+
+  set nextSeriesId(value: number) {
+    this.#set(headContext.nextSeriesId, value);
+  }
+
+  /** Number of the next sample in the log; shared by all shards, so the caller sets it before and reads it after an append. */
+  get nextLogRow(): number {
+    return this.kernel.f64[(this.context + headContext.nextLogRow) / 8];
+  }
+
+  set nextLogRow(value: number) {
+    this.kernel.f64[(this.context + headContext.nextLogRow) / 8] = value;
+  }
+
+  /** Bytes of chunks in use. */
+  get usedBytes(): number {
+    return this.#get(headContext.chunksUsed) * headChunkBytes;
+  }
+
+  /** Counters since the start; differences over one write give its result. */
+  counters(): HeadCounters {
+    const f64 = this.kernel.f64;
+    const result = {} as HeadCounters;
+    for (const field of counterFields) result[field] = f64[(this.context + headContext[field]) / 8];
+    return result;
+  }
+
+  /** How many chunks of 8 samples a series may hold before they are handed over. */
+  set sealChunks(count: number) {
+    this.#set(headContext.sealChunks, count);
+  }
+
+  /** Points the log rows and series records of the next appends to [position, end) areas of shard memory. */
+  setLogAreas(samples: { position: number; end: number }, series: { position: number; end: number }): void {
+    this.#set(headContext.logPosition, samples.position);
+    this.#set(headContext.logEnd, samples.end);
+    this.#set(headContext.seriesLogPosition, series.position);
+    this.#set(headContext.seriesLogEnd, series.end);
+  }
+
+  get logPosition(): number {
+    return this.#get(headContext.logPosition);
+  }
+
+  get seriesLogPosition(): number {
+    return this.#get(headContext.seriesLogPosition);
+  }
+
+  /**
+   * Appends rows from `fromRow` on. Stops early when the log areas are full ("log") or all hand-over areas are in use ("seal"): the caller
+   * makes room and calls again from `row`.
+   */
+  append(batch: BatchPointers, fromRow: number, minMs: number, maxMs: number): { row: number; stop: AppendStop } {
+    let row = fromRow;
+    for (;;) {
+      row = this.#kernels.headAppend(
+        this.context, batch.rows, row, batch.rowCount, batch.labelBase, batch.timestamps, batch.values, batch.accountId, batch.projectId, minMs, maxMs,
+      );
+      const stop = this.#resolve(this.#get(headContext.status));
+      if (stop !== "again") return { row, stop };
+    }
+  }
+
+  /** Replays a samples record of the log. Returns like append. */
+  replay(payload: number, fromRow: number, indexOfId: number, idCount: number, persisted: number): { row: number; stop: AppendStop } {
+    let row = fromRow;
+    for (;;) {
+      row = this.#kernels.headReplay(this.context, payload, row, indexOfId, idCount, persisted);
+      const stop = this.#resolve(this.#get(headContext.status));
+      if (stop !== "again") return { row, stop };
+    }
+  }
+
+  /** Registers a series with a known id; returns its seriesIndex, or -1 when the head is full. */
+  register(run: number, size: number, accountId: number, projectId: number, seriesId: number): number {
+    for (;;) {
+      const seriesIndex = this.#kernels.headRegister(this.context, run, size, accountId, projectId, seriesId);
+      if (seriesIndex !== -2) return seriesIndex;
+      this.#kernels.headGrowTable(this.context);
+    }
+  }
+
+  shardOf(run: number, size: number, accountId: number, projectId: number, shardCount: number): number {
+    return this.#kernels.headShardOf(this.context, run, size, accountId, projectId, shardCount) >>> 0;
+  }
+
+  /** Hands over the active chunks of series [fromSeries, toSeries); returns where it stopped for want of a hand-over area, or toSeries. */
+  handOver(fromSeries: number, toSeries: number): number {
+    let at = fromSeries;
+    for (;;) {
+      at = this.#kernels.headHandOver(this.context, at, toSeries);
+      if (at === toSeries || !this.#rotateSeal()) return at;
+    }
+  }
+
+  /** Closes the current seal if it is large enough (or `force` and not empty) and returns all closed ones for the storage thread. */
+  takeSeals(force: boolean): Seal[] {
+    if (force || this.#get(headContext.sealedChunks) >= this.#options.sealChunksMax) this.#rotateSeal();
+    const seals = this.#closedSeals;
+    this.#closedSeals = [];
+    return seals;
+  }
+
+  /**
+   * Frees entries [fromEntry, toEntry) of a published seal. REQUIRES: seals in order of their numbers; no reader that started before the
+   * seal was published is still at work. With the last entries the area is used again.
+   */
+  release(seal: Seal, fromEntry: number, toEntry: number): void {
+    this.#kernels.headRelease(this.context, seal.entries, fromEntry, toEntry);
+    if (toEntry === seal.entryCount) this.#freeEntryAreas.push(seal.entries);
+  }
+
+  #resolve(status: number): AppendStop | "again" {
+    switch (status) {
+      case headStatus.done:
+        return "done";
+      case headStatus.needsChunks:
+        if (this.#chunkBytes + chunkBlockBytes > this.#options.chunkBytesMax) {
+          this.#rotateSeal();
+          return "seal";
+        }
+        this.#giveChunks();
+        return "again";
+      case headStatus.entriesFull:
+        return this.#rotateSeal() ? "again" : "seal";
+      case headStatus.tableFull:
+        this.#kernels.headGrowTable(this.context);
+        return "again";
+      case headStatus.logFull:
+      case headStatus.seriesLogFull:
+        return "log";
+      default:
+        assert(false, `unknown head status ${status}`);
+    }
+  }
+
+  #giveChunks(): void {
+    const block = this.kernel.allocate(chunkBlockBytes);
+    this.#chunkBytes += chunkBlockBytes;
+    this.#kernels.headGiveChunks(this.context, Math.ceil(block / headChunkBytes) * headChunkBytes, block + chunkBlockBytes);
+  }
+
+  /** Closes the current seal and opens the next; false when it is empty or all areas are in use. */
+  #rotateSeal(): boolean {
+    const entryCount = this.#get(headContext.entryCount);
+    if (entryCount === 0) return false;
+    if (this.#freeEntryAreas.length === 0 && this.#entryAreas >= 4) return false;
+    this.#closedSeals.push({
+      sealNumber: this.#sealNumber,
+      entries: this.#get(headContext.entries),
+      entryCount,
+      chunkCount: this.#get(headContext.sealedChunks),
+    });
+    this.#sealNumber++;
+    this.#openSeal();
+    return true;
+  }
+
+  #openSeal(): void {
+    let area = this.#freeEntryAreas.pop();
+    if (area === undefined) {
+      area = this.kernel.allocate(this.#entryMax * headEntryBytes);
+      this.#entryAreas++;
+    }
+    this.#set(headContext.entries, area);
+    this.#set(headContext.entryMax, this.#entryMax);
+    this.#set(headContext.entryCount, 0);
+    this.#set(headContext.sealedChunks, 0);
+    this.#set(headContext.sealNumber, this.#sealNumber);
+  }
+
+  #get(field: number): number {
+    return this.kernel.u32[(this.context + field) / 4];
+  }
+
+  #set(field: number, value: number): void {
+    this.kernel.u32[(this.context + field) / 4] = value;
+  }
+}

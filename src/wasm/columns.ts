@@ -1,0 +1,116 @@
+// Kernels over column pairs (f64 timestampsMs, f64 values).
+
+/**
+ * Sorts a column pair by timestamp, stable, with bottom-up merges of natural runs: one pass when already sorted.
+ * `scratch` has room for 16 bytes a sample plus 4 bytes a run (at most count + 1 runs).
+ */
+export function columnsSort(timestamps: usize, values: usize, count: u32, scratch: usize): void {
+  if (count < 2) return;
+  const runs = scratch + ((count as usize) << 4);
+  let runCount: u32 = 1;
+  store<u32>(runs, 0);
+  let previousMs = load<f64>(timestamps);
+  for (let i: u32 = 1; i < count; i++) {
+    const timestampMs = load<f64>(timestamps + ((i as usize) << 3));
+    if (timestampMs < previousMs) {
+      store<u32>(runs + ((runCount as usize) << 2), i);
+      runCount++;
+    }
+    previousMs = timestampMs;
+  }
+  while (runCount > 1) {
+    let merged: u32 = 0;
+    for (let i: u32 = 0; i < runCount; i += 2) {
+      const from = load<u32>(runs + ((i as usize) << 2));
+      if (i + 1 < runCount) {
+        const middle = load<u32>(runs + (((i + 1) as usize) << 2));
+        const to = i + 2 < runCount ? load<u32>(runs + (((i + 2) as usize) << 2)) : count;
+        mergeRuns(timestamps, values, from as usize, middle as usize, to as usize, scratch);
+      }
+      store<u32>(runs + ((merged as usize) << 2), from);
+      merged++;
+    }
+    runCount = merged;
+  }
+}
+
+/** Merges the sorted runs [from, middle) and [middle, to) in place; the left one moves to scratch. */
+function mergeRuns(timestamps: usize, values: usize, from: usize, middle: usize, to: usize, scratch: usize): void {
+  const leftCount = middle - from;
+  const leftTimestamps = scratch;
+  const leftValues = scratch + (leftCount << 3);
+  memory.copy(leftTimestamps, timestamps + (from << 3), leftCount << 3);
+  memory.copy(leftValues, values + (from << 3), leftCount << 3);
+  let left: usize = 0;
+  let right = middle;
+  let out = from;
+  while (left < leftCount && right < to) {
+    const leftMs = load<f64>(leftTimestamps + (left << 3));
+    const rightMs = load<f64>(timestamps + (right << 3));
+    if (rightMs < leftMs) {
+      store<f64>(timestamps + (out << 3), rightMs);
+      store<u64>(values + (out << 3), load<u64>(values + (right << 3)));
+      right++;
+    } else {
+      store<f64>(timestamps + (out << 3), leftMs);
+      store<u64>(values + (out << 3), load<u64>(leftValues + (left << 3)));
+      left++;
+    }
+    out++;
+  }
+  memory.copy(timestamps + (out << 3), leftTimestamps + (left << 3), (leftCount - left) << 3);
+  memory.copy(values + (out << 3), leftValues + (left << 3), (leftCount - left) << 3);
+}
+
+/** Keeps the samples within [minMs, maxMs] of the sorted stretch [from, to), moved to `from`; returns the new end. */
+export function clipColumns(timestamps: usize, values: usize, from: usize, to: usize, minMs: f64, maxMs: f64): usize {
+  return moveClipped(timestamps, values, from, from, to, minMs, maxMs);
+}
+
+/** Moves the samples within [minMs, maxMs] of the sorted stretch [from, to) down to `target`; returns the end of what was moved. */
+function moveClipped(timestamps: usize, values: usize, target: usize, from: usize, to: usize, minMs: f64, maxMs: f64): usize {
+  let first = from;
+  let stop = to;
+  while (first < stop && load<f64>(timestamps + (first << 3)) < minMs) first++;
+  while (stop > first && load<f64>(timestamps + ((stop - 1) << 3)) > maxMs) stop--;
+  if (target != first) {
+    memory.copy(timestamps + (target << 3), timestamps + (first << 3), (stop - first) << 3);
+    memory.copy(values + (target << 3), values + (first << 3), (stop - first) << 3);
+  }
+  return target + (stop - first);
+}
+
+/** Copies `runCount` runs { u32 fromIndex, u32 toIndex, u32 count } from source columns to their places in target columns. */
+export function columnsScatter(
+  runs: usize, runCount: u32, sourceTimestamps: usize, sourceValues: usize, targetTimestamps: usize, targetValues: usize,
+): void {
+  for (let i: u32 = 0; i < runCount; i++) {
+    const run = runs + (i as usize) * 12;
+    const from = (load<u32>(run) as usize) << 3;
+    const to = (load<u32>(run, 4) as usize) << 3;
+    const size = (load<u32>(run, 8) as usize) << 3;
+    memory.copy(targetTimestamps + to, sourceTimestamps + from, size);
+    memory.copy(targetValues + to, sourceValues + from, size);
+  }
+}
+
+/**
+ * Finishes a batch of series whose samples stand at [sampleFrom[i], sampleFrom[i + 1]): sorts each by time, keeps what lies within
+ * [minMs, maxMs], closes the gaps and rewrites sampleFrom. Returns the number of samples left.
+ */
+export function columnsFinish(
+  sampleFrom: usize, seriesCount: u32, timestamps: usize, values: usize, minMs: f64, maxMs: f64, scratch: usize,
+): u32 {
+  let end: usize = 0;
+  let from = load<u32>(sampleFrom) as usize;
+  for (let i: u32 = 0; i < seriesCount; i++) {
+    const next = sampleFrom + (((i + 1) as usize) << 2);
+    const to = load<u32>(next) as usize;
+    columnsSort(timestamps + (from << 3), values + (from << 3), (to - from) as u32, scratch);
+    end = moveClipped(timestamps, values, end, from, to, minMs, maxMs);
+    store<u32>(next, end as u32);
+    from = to;
+  }
+  store<u32>(sampleFrom, 0);
+  return end as u32;
+}

@@ -1,0 +1,686 @@
+// The head: the newest samples of every active series, in shard memory, written by one thread.
+//
+//   context (256 bytes)      pointers and counters, offsets below
+//   series records           32 bytes each, by seriesIndex:
+//       0 u64 fingerprintLow | 8 u64 fingerprintHigh | 16 u32 newestChunk | 20 u32 successor + 1
+//      24 u16 activeChunks   | 26 u16 lastDay        | 28 u32 seriesId
+//   fingerprint table        u64 slots, linear probing: high half = tag, low half = seriesIndex + 1
+//   chunks                   128 bytes = two cache lines, 8 samples each, a list from newest to oldest:
+//       0 f64 baseMs | 8 f64 lastLogRow | 16 u32 next | 20 u32 count | 24 u32 sealNumber | 28 u32 offsetMs[8] | 60 u32 flags
+//      64 f64 value[8]                        (timestamp = baseMs + offsetMs)
+//   hand-over entries        12 bytes: u32 seriesIndex, u32 newest chunk, u32 chunk count
+//
+// Data is stored before the count that publishes it, and a chunk before the pointer to it, so that readers on other threads may
+// walk the lists at any time. Chunks are freed only when no reader started before they left the list (storage/head.ts).
+import { checksumXxh64Low } from "./checksum";
+import { clipColumns, columnsSort } from "./columns";
+import { indexAddSeries, indexTouchDay } from "./postings";
+
+const RECORD_SHIFT: usize = 5;
+const CHUNK_SIZE: usize = 128;
+const CHUNK_SLOTS: u32 = 8;
+const FLAG_SEAL_BOUNDARY: u32 = 1;
+const DAY_MS: f64 = 86400000;
+
+// Context fields. kernel/head.ts holds the same table.
+const INDEX: usize = 0;
+const RECORDS: usize = 4;
+const TABLE: usize = 8;
+const TABLE_MASK: usize = 12;
+const SERIES_COUNT: usize = 16;
+const SERIES_MAX: usize = 20;
+const NEXT_SERIES_ID: usize = 24;
+const SERIES_ID_STEP: usize = 28;
+const SEED_LOW: usize = 32;
+const SEED_HIGH: usize = 40;
+const FREE_CHUNK: usize = 48;
+const CHUNK_BUMP: usize = 52;
+const CHUNK_END: usize = 56;
+const CHUNKS_USED: usize = 60;
+const ENTRIES: usize = 64;
+const ENTRY_COUNT: usize = 68;
+const ENTRY_MAX: usize = 72;
+const SEAL_NUMBER: usize = 76;
+const SEAL_CHUNKS: usize = 80;
+const STATUS: usize = 84;
+const RESUME_SAMPLE: usize = 88;
+const LOG_POSITION: usize = 92;
+const LOG_END: usize = 96;
+const SERIES_LOG_POSITION: usize = 100;
+const SERIES_LOG_END: usize = 104;
+const LOG_RECORD: usize = 108;
+const NEXT_LOG_ROW: usize = 112;
+const LOG_BASE_MS: usize = 120;
+const ACCEPTED: usize = 128;
+const DROPPED_OLD: usize = 136;
+const DROPPED_FUTURE: usize = 144;
+const DROPPED_SERIES: usize = 152;
+const DROPPED_KIND: usize = 160;
+const NEW_SERIES: usize = 168;
+const PREDICTION_MISSES: usize = 176;
+const SEALED_CHUNKS: usize = 184;
+
+const STATUS_DONE: u32 = 0;
+const STATUS_NEEDS_CHUNKS: u32 = 1;
+const STATUS_ENTRIES_FULL: u32 = 2;
+const STATUS_LOG_FULL: u32 = 3;
+const STATUS_SERIES_LOG_FULL: u32 = 4;
+const STATUS_TABLE_FULL: u32 = 5;
+
+// Log records, docs/formats/log.md.
+const LOG_HEADER: usize = 16;
+const LOG_SAMPLES_HEADER: usize = 24;
+const LOG_ROW: usize = 16;
+const LOG_TYPE_SAMPLES: u32 = 1;
+const LOG_TYPE_SERIES: u32 = 2;
+
+const P1: u64 = 0x9e3779b97f4a7c15;
+const P2: u64 = 0xc2b2ae3d27d4eb4f;
+const P3: u64 = 0x165667b19e3779f9;
+
+// Second results of fingerprint() and findSeries(), valid until the next call.
+let fingerprintHigh: u64 = 0;
+let freeSlot: usize = 0;
+
+@inline
+function mix(value: u64): u64 {
+  let h = value;
+  h ^= h >> 32;
+  h *= P1;
+  h ^= h >> 29;
+  h *= P2;
+  return h ^ (h >> 32);
+}
+
+/** 128-bit fingerprint of (tenant, label run): four 64-bit multiply lanes, 32 bytes a round. Reads up to 7 bytes past the run. */
+function fingerprint(context: usize, run: usize, size: usize, accountId: u32, projectId: u32): u64 {
+  const tenant = (((accountId as u64) << 32) | (projectId as u64)) * P3;
+  let a: u64 = load<u64>(context, SEED_LOW) ^ (size as u64);
+  let b: u64 = load<u64>(context, SEED_HIGH) ^ P2;
+  let c: u64 = load<u64>(context, SEED_LOW) ^ P3;
+  let d: u64 = load<u64>(context, SEED_HIGH) + tenant;
+  let p = run;
+  const end = run + size;
+  while (p + 32 <= end) {
+    a = rotl((a ^ load<u64>(p)) * P1, 29);
+    b = rotl((b ^ load<u64>(p, 8)) * P2, 31);
+    c = rotl((c ^ load<u64>(p, 16)) * P1, 33);
+    d = rotl((d ^ load<u64>(p, 24)) * P2, 27);
+    p += 32;
+  }
+  while (p + 8 <= end) {
+    a = rotl((a ^ load<u64>(p)) * P1, 29) + c;
+    p += 8;
+  }
+  if (p < end) {
+    const bits = ((end - p) << 3) as u64;
+    b = rotl((b ^ (load<u64>(p) & ((1 << bits) - 1))) * P2, 31) + d;
+  }
+  const x = a + rotl(b, 17);
+  const y = c + rotl(d, 43);
+  fingerprintHigh = mix(x ^ (rotl(y, 21) * P3));
+  return mix(x * P1 + y);
+}
+
+@inline
+function recordOf(context: usize, seriesIndex: u32): usize {
+  return (load<u32>(context, RECORDS) as usize) + ((seriesIndex as usize) << RECORD_SHIFT);
+}
+
+/** The series with this fingerprint, or -1 with `freeSlot` set to where it belongs. */
+function findSeries(context: usize, low: u64, high: u64): i32 {
+  const table = load<u32>(context, TABLE) as usize;
+  const mask = load<u32>(context, TABLE_MASK);
+  const tag = low >> 32;
+  let slot = (low as u32) & mask;
+  while (true) {
+    const at = table + ((slot as usize) << 3);
+    const entry = load<u64>(at);
+    if (entry == 0) {
+      freeSlot = at;
+      return -1;
+    }
+    if (entry >> 32 == tag) {
+      const seriesIndex = (entry as u32) - 1;
+      const record = recordOf(context, seriesIndex);
+      if (load<u64>(record) == low && load<u64>(record, 8) == high) return seriesIndex as i32;
+    }
+    slot = (slot + 1) & mask;
+  }
+}
+
+/** Puts a series that is in no table yet into `freeSlot`; the index has already taken it. */
+function addRecord(context: usize, low: u64, high: u64, seriesId: u32): void {
+  const seriesIndex = load<u32>(context, SERIES_COUNT);
+  const record = recordOf(context, seriesIndex);
+  store<u64>(record, low);
+  store<u64>(record, high, 8);
+  store<u64>(record, 0, 16);
+  store<u32>(record, 0, 24);
+  store<u32>(record, seriesId, 28);
+  store<u64>(freeSlot, ((low >> 32) << 32) | ((seriesIndex + 1) as u64));
+  store<u32>(context, seriesIndex + 1, SERIES_COUNT);
+}
+
+/** Doubles the fingerprint table in place (its area is reserved for the final size). Returns the new slot count. */
+export function headGrowTable(context: usize): u32 {
+  const table = load<u32>(context, TABLE) as usize;
+  const mask = (load<u32>(context, TABLE_MASK) << 1) | 1;
+  const count = load<u32>(context, SERIES_COUNT);
+  memory.fill(table, 0, ((mask as usize) + 1) << 3);
+  for (let i: u32 = 0; i < count; i++) {
+    const low = load<u64>(recordOf(context, i));
+    let slot = (low as u32) & mask;
+    while (load<u64>(table + ((slot as usize) << 3)) != 0) slot = (slot + 1) & mask;
+    store<u64>(table + ((slot as usize) << 3), ((low >> 32) << 32) | ((i + 1) as u64));
+  }
+  store<u32>(context, mask, TABLE_MASK);
+  return mask + 1;
+}
+
+@inline
+function tableIsFull(context: usize): bool {
+  return load<u32>(context, SERIES_COUNT) >= (load<u32>(context, TABLE_MASK) >> 1);
+}
+
+/** Registers a series with a known id (loading an index, replaying the log). Returns its seriesIndex, -1 if an area is full, -2 to grow the table first. */
+export function headRegister(context: usize, run: usize, size: usize, accountId: u32, projectId: u32, seriesId: u32): i32 {
+  const low = fingerprint(context, run, size, accountId, projectId);
+  const found = findSeries(context, low, fingerprintHigh);
+  if (found >= 0) return found;
+  const seriesIndex = load<u32>(context, SERIES_COUNT);
+  if (seriesIndex >= load<u32>(context, SERIES_MAX)) return -1;
+  if (tableIsFull(context)) return -2;
+  if (indexAddSeries(load<u32>(context, INDEX), run, size, accountId, projectId, seriesIndex) != 0) return -1;
+  addRecord(context, low, fingerprintHigh, seriesId);
+  return seriesIndex as i32;
+}
+
+/** The shard that a series belongs to, for several shards: the fingerprint's top bits, scaled. */
+export function headShardOf(context: usize, run: usize, size: usize, accountId: u32, projectId: u32, shardCount: u32): u32 {
+  fingerprint(context, run, size, accountId, projectId);
+  return (((fingerprintHigh >> 32) * (shardCount as u64)) >> 32) as u32;
+}
+
+/** A free chunk, or 0 when memory for more must be given with headGiveChunks. */
+@inline
+function takeChunk(context: usize): usize {
+  const free = load<u32>(context, FREE_CHUNK) as usize;
+  if (free != 0) {
+    store<u32>(context, load<u32>(free, 16), FREE_CHUNK);
+    store<u32>(context, load<u32>(context, CHUNKS_USED) + 1, CHUNKS_USED);
+    return free;
+  }
+  const chunk = load<u32>(context, CHUNK_BUMP) as usize;
+  if (chunk + CHUNK_SIZE > (load<u32>(context, CHUNK_END) as usize)) return 0;
+  store<u32>(context, (chunk + CHUNK_SIZE) as u32, CHUNK_BUMP);
+  store<u32>(context, load<u32>(context, CHUNKS_USED) + 1, CHUNKS_USED);
+  return chunk;
+}
+
+/** Gives [from, to) to the chunk allocator; what was left of the area before is put on the free list. */
+export function headGiveChunks(context: usize, from: usize, to: usize): void {
+  let chunk = load<u32>(context, CHUNK_BUMP) as usize;
+  const end = load<u32>(context, CHUNK_END) as usize;
+  for (; chunk != 0 && chunk + CHUNK_SIZE <= end; chunk += CHUNK_SIZE) {
+    store<u32>(chunk, load<u32>(context, FREE_CHUNK), 16);
+    store<u32>(context, chunk as u32, FREE_CHUNK);
+  }
+  store<u32>(context, from as u32, CHUNK_BUMP);
+  store<u32>(context, to as u32, CHUNK_END);
+}
+
+/** Hands the active chunks of a series over to sealing. False: the entry list is full. */
+function handOver(context: usize, record: usize, seriesIndex: u32): bool {
+  const count = load<u32>(context, ENTRY_COUNT);
+  if (count >= load<u32>(context, ENTRY_MAX)) return false;
+  const chunk = load<u32>(record, 16) as usize;
+  const chunks = load<u16>(record, 24) as u32;
+  const entry = (load<u32>(context, ENTRIES) as usize) + (count as usize) * 12;
+  store<u32>(entry, seriesIndex);
+  store<u32>(entry, chunk as u32, 4);
+  store<u32>(entry, chunks, 8);
+  store<u32>(chunk, load<u32>(context, SEAL_NUMBER), 24);
+  store<u32>(chunk, load<u32>(chunk, 60) | FLAG_SEAL_BOUNDARY, 60);
+  store<u16>(record, 0, 24);
+  store<u32>(context, count + 1, ENTRY_COUNT);
+  store<u32>(context, load<u32>(context, SEALED_CHUNKS) + chunks, SEALED_CHUNKS);
+  return true;
+}
+
+/** Appends one sample to the newest chunk of a series, or to a new one. Returns a status. */
+@inline
+function appendSample(context: usize, record: usize, seriesIndex: u32, timestampMs: f64, value: f64, logRow: f64): u32 {
+  let chunk = load<u32>(record, 16) as usize;
+  const active = load<u16>(record, 24) as u32;
+  if (active != 0) {
+    const offset = timestampMs - load<f64>(chunk);
+    const count = load<u32>(chunk, 20);
+    if (count < CHUNK_SLOTS && offset >= 0 && offset <= 4294967295.0) {
+      const slot = chunk + ((count as usize) << 2);
+      store<u32>(slot, offset as u32, 28);
+      store<f64>(chunk + ((count as usize) << 3), value, 64);
+      store<f64>(chunk, logRow, 8);
+      store<u32>(chunk, count + 1, 20);
+      return STATUS_DONE;
+    }
+    if (active >= load<u32>(context, SEAL_CHUNKS)) {
+      if (!handOver(context, record, seriesIndex)) return STATUS_ENTRIES_FULL;
+    }
+  }
+  const previous = chunk;
+  chunk = takeChunk(context);
+  if (chunk == 0) return STATUS_NEEDS_CHUNKS;
+  store<f64>(chunk, timestampMs);
+  store<f64>(chunk, logRow, 8);
+  store<u32>(chunk, previous as u32, 16);
+  store<u32>(chunk, 0, 24);
+  store<u32>(chunk, 0, 28);
+  store<u32>(chunk, 0, 60);
+  store<f64>(chunk, value, 64);
+  store<u32>(chunk, 1, 20);
+  store<u16>(record, (load<u16>(record, 24) + 1) as u16, 24);
+  store<u32>(record, chunk as u32, 16);
+  return STATUS_DONE;
+}
+
+@inline
+function touchDay(context: usize, record: usize, seriesIndex: u32, timestampMs: f64): void {
+  const day = (timestampMs / DAY_MS) as u32;
+  if ((load<u16>(record, 26) as u32) != day) {
+    store<u16>(record, day as u16, 26);
+    indexTouchDay(load<u32>(context, INDEX), seriesIndex, day);
+  }
+}
+
+// ---- log -------------------------------------------------------------------------------------------------------------
+
+/** Frames the record at `record` whose payload has `payloadSize` bytes (a multiple of 8). */
+function frameRecord(record: usize, payloadSize: usize, type: u32): void {
+  store<u32>(record, payloadSize as u32);
+  store<u32>(record, type | (1 << 8), 8);
+  store<u32>(record, 0, 12);
+  store<u32>(record, checksumXxh64Low(record + 8, payloadSize + 8, 0), 4);
+}
+
+/** Ends the open samples record, if any. */
+function closeLogRecord(context: usize): void {
+  const record = load<u32>(context, LOG_RECORD) as usize;
+  if (record == 0) return;
+  const payloadSize = (load<u32>(context, LOG_POSITION) as usize) - record - LOG_HEADER;
+  store<u32>(record + LOG_HEADER, ((payloadSize - LOG_SAMPLES_HEADER) / LOG_ROW) as u32, 16);
+  store<u32>(record + LOG_HEADER, 0, 20);
+  frameRecord(record, payloadSize, LOG_TYPE_SAMPLES);
+  store<u32>(context, 0, LOG_RECORD);
+}
+
+/** Makes sure that a samples record is open whose base can hold `timestampMs` and that has room for one row. */
+@inline
+function openLogRecord(context: usize, timestampMs: f64): bool {
+  let position = load<u32>(context, LOG_POSITION) as usize;
+  const end = load<u32>(context, LOG_END) as usize;
+  if (load<u32>(context, LOG_RECORD) != 0) {
+    const offset = timestampMs - load<f64>(context, LOG_BASE_MS);
+    if (abs(offset) < 2147483647.0) return position + LOG_ROW <= end;
+    closeLogRecord(context);
+  }
+  if (position + LOG_HEADER + LOG_SAMPLES_HEADER + LOG_ROW > end) return false;
+  store<u32>(context, position as u32, LOG_RECORD);
+  store<f64>(context, timestampMs, LOG_BASE_MS);
+  store<f64>(position + LOG_HEADER, load<f64>(context, NEXT_LOG_ROW));
+  store<f64>(position + LOG_HEADER, timestampMs, 8);
+  position += LOG_HEADER + LOG_SAMPLES_HEADER;
+  store<u32>(context, position as u32, LOG_POSITION);
+  return true;
+}
+
+@inline
+function appendLogRow(context: usize, seriesId: u32, timestampMs: f64, value: f64): void {
+  const position = load<u32>(context, LOG_POSITION) as usize;
+  store<u32>(position, seriesId);
+  store<i32>(position, (timestampMs - load<f64>(context, LOG_BASE_MS)) as i32, 4);
+  store<f64>(position, value, 8);
+  store<u32>(context, (position + LOG_ROW) as u32, LOG_POSITION);
+  store<f64>(context, load<f64>(context, NEXT_LOG_ROW) + 1, NEXT_LOG_ROW);
+}
+
+/** Logs a new series as a record of its own. False: the buffer is full. */
+function appendLogSeries(context: usize, run: usize, size: usize, accountId: u32, projectId: u32, seriesId: u32): bool {
+  const record = load<u32>(context, SERIES_LOG_POSITION) as usize;
+  const payloadSize = 16 + ((size + 7) & ~7);
+  if (record + LOG_HEADER + payloadSize > (load<u32>(context, SERIES_LOG_END) as usize)) return false;
+  const payload = record + LOG_HEADER;
+  store<u32>(payload, seriesId);
+  store<u32>(payload, accountId, 4);
+  store<u32>(payload, projectId, 8);
+  store<u32>(payload, size as u32, 12);
+  store<u64>(payload + payloadSize - 8, 0);
+  memory.copy(payload + 16, run, size);
+  frameRecord(record, payloadSize, LOG_TYPE_SERIES);
+  store<u32>(context, (payload + payloadSize) as u32, SERIES_LOG_POSITION);
+  return true;
+}
+
+// ---- append ----------------------------------------------------------------------------------------------------------
+
+@inline
+function count64(context: usize, field: usize, by: u32): void {
+  store<f64>(context + field, load<f64>(context + field) + (by as f64));
+}
+
+/** Whether any sample of the row lies within [minMs, maxMs]; counts the others when none does. */
+function anyInRange(context: usize, timestamps: usize, count: u32, minMs: f64, maxMs: f64): bool {
+  let old: u32 = 0;
+  for (let i: u32 = 0; i < count; i++) {
+    const timestampMs = load<f64>(timestamps + ((i as usize) << 3));
+    if (timestampMs >= minMs && timestampMs <= maxMs) return true;
+    if (timestampMs < minMs) old++;
+  }
+  count64(context, DROPPED_OLD, old);
+  count64(context, DROPPED_FUTURE, count - old);
+  return false;
+}
+
+/**
+ * Appends rows [fromRow, rowCount) of a RowBatch (layout in model/row_batch.ts) and logs them. Returns the row at which it stopped;
+ * the context's status says why: 0 = all done, otherwise what is missing, after which the call is repeated from that row.
+ */
+export function headAppend(
+  context: usize, rows: usize, fromRow: u32, rowCount: u32, labelBase: usize, timestamps: usize, values: usize,
+  accountId: u32, projectId: u32, minMs: f64, maxMs: f64,
+): u32 {
+  let previous: u32 = 0xffffffff;
+  let row = fromRow;
+  let status: u32 = STATUS_DONE;
+  let accepted: u32 = 0;
+  rows_loop: for (; row < rowCount; row++) {
+    const at = rows + (row as usize) * 20;
+    const run = labelBase + (load<u32>(at) as usize);
+    const size = load<u32>(at, 4) as usize;
+    const sampleFrom = load<u32>(at, 8) as usize;
+    const sampleCount = load<u32>(at, 12);
+    if (load<u32>(at, 16) != 0) {
+      count64(context, DROPPED_KIND, sampleCount);
+      continue;
+    }
+    const low = fingerprint(context, run, size, accountId, projectId);
+    const high = fingerprintHigh;
+    let seriesIndex: u32 = 0xffffffff;
+    if (previous != 0xffffffff) {
+      const predicted = load<u32>(recordOf(context, previous), 20) - 1;
+      if (predicted != 0xffffffff) {
+        const record = recordOf(context, predicted);
+        if (load<u64>(record) == low && load<u64>(record, 8) == high) seriesIndex = predicted;
+      }
+    }
+    if (seriesIndex == 0xffffffff) {
+      count64(context, PREDICTION_MISSES, 1);
+      const found = findSeries(context, low, high);
+      if (found >= 0) seriesIndex = found as u32;
+      else {
+        if (!anyInRange(context, timestamps + (sampleFrom << 3), sampleCount, minMs, maxMs)) continue;
+        seriesIndex = load<u32>(context, SERIES_COUNT);
+        if (seriesIndex >= load<u32>(context, SERIES_MAX)) {
+          count64(context, DROPPED_SERIES, sampleCount);
+          continue;
+        }
+        if (tableIsFull(context)) {
+          status = STATUS_TABLE_FULL;
+          break;
+        }
+        if ((load<u32>(context, SERIES_LOG_POSITION) as usize) + LOG_HEADER + 24 + size > (load<u32>(context, SERIES_LOG_END) as usize)) {
+          status = STATUS_SERIES_LOG_FULL;
+          break;
+        }
+        if (indexAddSeries(load<u32>(context, INDEX), run, size, accountId, projectId, seriesIndex) != 0) {
+          count64(context, DROPPED_SERIES, sampleCount);
+          continue;
+        }
+        const seriesId = load<u32>(context, NEXT_SERIES_ID);
+        store<u32>(context, seriesId + load<u32>(context, SERIES_ID_STEP), NEXT_SERIES_ID);
+        appendLogSeries(context, run, size, accountId, projectId, seriesId);
+        addRecord(context, low, high, seriesId);
+        count64(context, NEW_SERIES, 1);
+      }
+      if (previous != 0xffffffff) store<u32>(recordOf(context, previous), seriesIndex + 1, 20);
+    }
+    previous = seriesIndex;
+    const record = recordOf(context, seriesIndex);
+    const seriesId = load<u32>(record, 28);
+    let sample = load<u32>(context, RESUME_SAMPLE);
+    for (; sample < sampleCount; sample++) {
+      const position = (sampleFrom + (sample as usize)) << 3;
+      const timestampMs = load<f64>(timestamps + position);
+      if (!(timestampMs >= minMs)) {
+        count64(context, DROPPED_OLD, 1);
+        continue;
+      }
+      if (timestampMs > maxMs) {
+        count64(context, DROPPED_FUTURE, 1);
+        continue;
+      }
+      const value = load<f64>(values + position);
+      if (!openLogRecord(context, timestampMs)) {
+        status = STATUS_LOG_FULL;
+        store<u32>(context, sample, RESUME_SAMPLE);
+        break rows_loop;
+      }
+      status = appendSample(context, record, seriesIndex, timestampMs, value, load<f64>(context, NEXT_LOG_ROW));
+      if (status != STATUS_DONE) {
+        store<u32>(context, sample, RESUME_SAMPLE);
+        break rows_loop;
+      }
+      touchDay(context, record, seriesIndex, timestampMs);
+      appendLogRow(context, seriesId, timestampMs, value);
+      accepted++;
+    }
+    store<u32>(context, 0, RESUME_SAMPLE);
+  }
+  const record = load<u32>(context, LOG_RECORD) as usize;
+  if (record != 0 && (load<u32>(context, LOG_POSITION) as usize) == record + LOG_HEADER + LOG_SAMPLES_HEADER) {
+    store<u32>(context, record as u32, LOG_POSITION); // opened, but no row followed
+    store<u32>(context, 0, LOG_RECORD);
+  }
+  closeLogRecord(context);
+  count64(context, ACCEPTED, accepted);
+  store<u32>(context, status, STATUS);
+  return row;
+}
+
+/**
+ * Replays the payload of a samples record into the head, without logging. `indexOfId` maps seriesId - 1 to seriesIndex + 1 (u32 each,
+ * `idCount` of them, 0 = unknown series: its rows are skipped), `persisted` holds by seriesIndex the log row up to which samples are in parts
+ * (0 = none). Starts at row `fromRow`; returns the row at which it stopped, status as in headAppend.
+ */
+export function headReplay(context: usize, payload: usize, fromRow: u32, indexOfId: usize, idCount: u32, persisted: usize): u32 {
+  const firstLogRow = load<f64>(payload);
+  const baseMs = load<f64>(payload, 8);
+  const count = load<u32>(payload, 16);
+  let status: u32 = STATUS_DONE;
+  let row = fromRow;
+  for (; row < count; row++) {
+    const at = payload + LOG_SAMPLES_HEADER + (row as usize) * LOG_ROW;
+    const logRow = firstLogRow + (row as f64);
+    const seriesId = load<u32>(at);
+    if (seriesId == 0 || seriesId > idCount) continue;
+    const seriesIndex = load<u32>(indexOfId + (((seriesId - 1) as usize) << 2)) - 1;
+    if (seriesIndex == 0xffffffff) continue;
+    if (logRow <= load<f64>(persisted + ((seriesIndex as usize) << 3))) continue;
+    const record = recordOf(context, seriesIndex);
+    const timestampMs = baseMs + (load<i32>(at, 4) as f64);
+    status = appendSample(context, record, seriesIndex, timestampMs, load<f64>(at, 8), logRow);
+    if (status != STATUS_DONE) break;
+    touchDay(context, record, seriesIndex, timestampMs);
+  }
+  if (firstLogRow + (count as f64) > load<f64>(context, NEXT_LOG_ROW)) store<f64>(context, firstLogRow + (count as f64), NEXT_LOG_ROW);
+  store<u32>(context, status, STATUS);
+  return row;
+}
+
+// ---- hand-over and release -------------------------------------------------------------------------------------------
+
+/** Hands over the active chunks of series [fromSeries, toSeries); returns the series at which it stopped (entry list full) or toSeries. */
+export function headHandOver(context: usize, fromSeries: u32, toSeries: u32): u32 {
+  for (let i = fromSeries; i < toSeries; i++) {
+    const record = recordOf(context, i);
+    if (load<u16>(record, 24) != 0 && !handOver(context, record, i)) return i;
+  }
+  return toSeries;
+}
+
+/**
+ * Takes sealed and published chunks of entries [fromEntry, toEntry) out of their series' lists and frees them.
+ * REQUIRES: seals are released in the order of their numbers, and no reader is still walking the lists that started before.
+ */
+export function headRelease(context: usize, entries: usize, fromEntry: u32, toEntry: u32): void {
+  for (let i = fromEntry; i < toEntry; i++) {
+    const entry = entries + (i as usize) * 12;
+    const record = recordOf(context, load<u32>(entry));
+    const target = load<u32>(entry, 4);
+    let before = load<u32>(record, 16) as usize;
+    if ((before as u32) == target) store<u32>(record, 0, 16);
+    else {
+      while (load<u32>(before, 16) != target) before = load<u32>(before, 16) as usize;
+      store<u32>(before, 0, 16);
+    }
+    let chunk = target as usize;
+    for (let left = load<u32>(entry, 8); left != 0; left--) {
+      const next = load<u32>(chunk, 16) as usize;
+      store<u32>(chunk, load<u32>(context, FREE_CHUNK), 16);
+      store<u32>(context, chunk as u32, FREE_CHUNK);
+      chunk = next;
+    }
+    store<u32>(context, load<u32>(context, CHUNKS_USED) - load<u32>(entry, 8), CHUNKS_USED);
+  }
+}
+
+// ---- readers (any thread) --------------------------------------------------------------------------------------------
+
+/** Copies the samples of one chunk to position `to` of the columns. */
+@inline
+function copyChunk(chunk: usize, count: u32, timestamps: usize, values: usize, to: usize): void {
+  const baseMs = load<f64>(chunk);
+  for (let i: u32 = 0; i < count; i++) {
+    store<f64>(timestamps + ((to + (i as usize)) << 3), baseMs + (load<u32>(chunk + ((i as usize) << 2), 28) as f64));
+  }
+  memory.copy(values + (to << 3), chunk + 64, (count as usize) << 3);
+}
+
+/**
+ * Copies the head's samples within [minMs, maxMs] of the listed series, sorted by time, to columns. Chunks of seals up to `publishedSeal` are
+ * left out: the reader has their parts. Writes sampleFrom[0..n] and returns n, the number of series done before `capacity` samples were
+ * reached; 0 when already the first does not fit (the needed capacity is then in sampleFrom[1]). `scratch` has room for 16 bytes a sample.
+ */
+export function headCopyOut(
+  context: usize, list: usize, count: u32, minMs: f64, maxMs: f64, publishedSeal: u32,
+  sampleFrom: usize, timestamps: usize, values: usize, capacity: u32, scratch: usize,
+): u32 {
+  let end: usize = 0;
+  store<u32>(sampleFrom, 0);
+  for (let i: u32 = 0; i < count; i++) {
+    const record = recordOf(context, load<u32>(list + ((i as usize) << 2)));
+    const newest = load<u32>(record, 16) as usize;
+    let total: u32 = 0;
+    let last: usize = 0;
+    // The newest chunk may grow meanwhile: its count is read once.
+    const newestCount = newest != 0 ? load<u32>(newest, 20) : 0;
+    for (let chunk = newest; chunk != 0; chunk = load<u32>(chunk, 16) as usize) {
+      if ((load<u32>(chunk, 60) & FLAG_SEAL_BOUNDARY) != 0 && load<u32>(chunk, 24) <= publishedSeal) break;
+      total += chunk == newest ? newestCount : load<u32>(chunk, 20);
+      last = chunk;
+    }
+    if (end + (total as usize) > (capacity as usize)) {
+      if (i == 0) store<u32>(sampleFrom, total, 4);
+      return i;
+    }
+    let to = end + (total as usize);
+    if (last != 0) {
+      for (let chunk = newest; ; chunk = load<u32>(chunk, 16) as usize) {
+        const samples = chunk == newest ? newestCount : load<u32>(chunk, 20);
+        to -= samples as usize;
+        copyChunk(chunk, samples, timestamps, values, to);
+        if (chunk == last) break;
+      }
+    }
+    columnsSort(timestamps + (end << 3), values + (end << 3), total, scratch);
+    end = clipColumns(timestamps, values, end, end + (total as usize), minMs, maxMs);
+    store<u32>(sampleFrom + (((i + 1) as usize) << 2), end as u32);
+  }
+  return count;
+}
+
+/**
+ * Gathers handed-over chunks for sealing. `order` lists entry numbers so that entries of one series stand together in hand-over order.
+ * Writes one row per distinct series: seriesIds, sampleFrom (n + 1), lastLogRows, and the samples sorted by time. Returns the number of
+ * entries consumed before `capacity` samples were reached (whole series only, at least one entry: an entry never exceeds 1024 samples);
+ * the number of series rows is stored at `seriesCountOut`.
+ */
+export function headGather(
+  context: usize, entries: usize, order: usize, fromEntry: u32, toEntry: u32,
+  seriesIds: usize, sampleFrom: usize, lastLogRows: usize, timestamps: usize, values: usize, capacity: u32, scratch: usize, seriesCountOut: usize,
+): u32 {
+  let end: usize = 0;
+  let series: u32 = 0;
+  let i = fromEntry;
+  store<u32>(sampleFrom, 0);
+  while (i < toEntry) {
+    const seriesIndex = load<u32>(entryAt(entries, order, i));
+    let stop = i;
+    let total: u32 = 0;
+    while (stop < toEntry) {
+      const entry = entryAt(entries, order, stop);
+      if (load<u32>(entry) != seriesIndex) break;
+      const samples = entrySamples(entry);
+      if (stop > i && end + (total as usize) + (samples as usize) > (capacity as usize)) break;
+      total += samples;
+      stop++;
+    }
+    if (i > fromEntry && end + (total as usize) > (capacity as usize)) break;
+    let from = end;
+    let lastLogRow: f64 = 0;
+    for (let k = i; k < stop; k++) {
+      const entry = entryAt(entries, order, k);
+      let chunk = load<u32>(entry, 4) as usize;
+      lastLogRow = load<f64>(chunk, 8);
+      let to = from + (entrySamples(entry) as usize);
+      from = to;
+      for (let left = load<u32>(entry, 8); left != 0; left--) {
+        const samples = load<u32>(chunk, 20);
+        to -= samples as usize;
+        copyChunk(chunk, samples, timestamps, values, to);
+        chunk = load<u32>(chunk, 16) as usize;
+      }
+    }
+    columnsSort(timestamps + (end << 3), values + (end << 3), total, scratch);
+    store<u32>(seriesIds + ((series as usize) << 2), load<u32>(recordOf(context, seriesIndex), 28));
+    store<f64>(lastLogRows + ((series as usize) << 3), lastLogRow);
+    end += total as usize;
+    series++;
+    store<u32>(sampleFrom + ((series as usize) << 2), end as u32);
+    i = stop;
+  }
+  store<u32>(seriesCountOut, series);
+  return i;
+}
+
+@inline
+function entryAt(entries: usize, order: usize, position: u32): usize {
+  return entries + (load<u32>(order + ((position as usize) << 2)) as usize) * 12;
+}
+
+function entrySamples(entry: usize): u32 {
+  let chunk = load<u32>(entry, 4) as usize;
+  let samples: u32 = 0;
+  for (let left = load<u32>(entry, 8); left != 0; left--) {
+    samples += load<u32>(chunk, 20);
+    chunk = load<u32>(chunk, 16) as usize;
+  }
+  return samples;
+}
+
+/** Writes seriesIds of the listed seriesIndexes. */
+export function headSeriesIds(context: usize, list: usize, count: u32, target: usize): void {
+  for (let i: u32 = 0; i < count; i++) {
+    store<u32>(target + ((i as usize) << 2), load<u32>(recordOf(context, load<u32>(list + ((i as usize) << 2))), 28));
+  }
+}
