@@ -1,3 +1,5 @@
+export type OpenMode = "read" | "create" | "append" | "exclusive";
+
 /**
  * The disk as storage/ sees it: synchronous calls (6 times cheaper in Node.js than asynchronous ones, and made on a
  * storage thread), small enough to be simulated with torn writes, failed fsyncs and crashes. Implementations: real_file_system.ts,
@@ -6,21 +8,28 @@
  * Errors carry a Node.js `code` (ENOENT, EEXIST, ENOSPC, EIO ...), from the simulated disks too.
  */
 export interface FileSystem {
-  /** Opens for reading and writing; "create" makes a new empty file or truncates, "append" keeps what is there, "read" must exist. */
-  open(path: string, mode: "read" | "create" | "append"): FileHandle;
+  /**
+   * Opens for reading and writing; "create" makes a new empty file or truncates, "append" keeps what is there, "exclusive" makes a
+   * new file and fails with EEXIST if the name is taken. "read" is for reading only; the file must exist.
+   */
+  open(path: string, mode: OpenMode): FileHandle;
   exists(path: string): boolean;
   /** Names (not paths) in a directory, sorted. */
   list(path: string): string[];
+  /** Makes a directory and its missing parents; fine if it is there (see makeDirectoryDurable for the safe form). */
   makeDirectory(path: string): void;
+  /** Replaces a file at `toPath`. */
   rename(fromPath: string, toPath: string): void;
   /** Removes a file; fails with ENOENT if it is not there. */
   remove(path: string): void;
   /** Removes a directory and all that is in it; fine if it is not there. */
   removeTree(path: string): void;
+  /** A second name for a file; fails with EEXIST if the name is taken. */
   hardLink(fromPath: string, toPath: string): void;
   /** Makes creations, renames and removals in this directory durable. */
   syncDirectory(path: string): void;
   size(path: string): number;
+  /** False too if nothing is there. */
   isDirectory(path: string): boolean;
   /** Bytes free and in all on the disk that holds `path`. */
   space(path: string): { freeBytes: number; totalBytes: number };
@@ -68,5 +77,21 @@ export function writeFileAtomic(files: FileSystem, path: string, bytes: Uint8Arr
     file.close();
   }
   files.rename(temporaryPath, path);
-  files.syncDirectory(path.slice(0, path.lastIndexOf("/")) || "/");
+  files.syncDirectory(parentPath(path));
+}
+
+/** Makes a directory and its missing parents so that they are there after a crash. */
+export function makeDirectoryDurable(files: FileSystem, path: string): void {
+  if (files.exists(path)) return;
+  const parent = parentPath(path);
+  if (parent !== path) makeDirectoryDurable(files, parent);
+  files.makeDirectory(path);
+  files.syncDirectory(parent);
+}
+
+/** The directory that holds `path`: "/" or "." for a bare name. */
+export function parentPath(path: string): string {
+  const end = path.lastIndexOf("/");
+  if (end < 0) return ".";
+  return path.slice(0, end) || "/";
 }

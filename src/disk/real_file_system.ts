@@ -1,0 +1,124 @@
+/**
+ * The machine's disk. Synchronous calls: measured 6 times cheaper in Node.js than asynchronous ones; they are made on the
+ * storage thread, or for small reads. Targets and sources may view shared memory: node:fs takes such views as they are.
+ */
+import {
+  closeSync,
+  constants,
+  existsSync,
+  fdatasyncSync,
+  fstatSync,
+  fsyncSync,
+  ftruncateSync,
+  linkSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readSync,
+  renameSync,
+  rmSync,
+  statfsSync,
+  statSync,
+  unlinkSync,
+  writeSync,
+} from "node:fs";
+import { FileError } from "./file_error.ts";
+import type { FileHandle, FileSystem, OpenMode } from "./file_system.ts";
+
+const openFlags: Record<OpenMode, number> = {
+  read: constants.O_RDONLY,
+  create: constants.O_RDWR | constants.O_CREAT | constants.O_TRUNC,
+  append: constants.O_RDWR | constants.O_CREAT, // not O_APPEND: with it Linux ignores the position of a write
+  exclusive: constants.O_RDWR | constants.O_CREAT | constants.O_EXCL,
+};
+
+export const realFileSystem: FileSystem = {
+  open: (path, mode) => openRealFile(path, mode),
+  exists: (path) => existsSync(path),
+  list: (path) => readdirSync(path).toSorted(),
+  makeDirectory(path) {
+    mkdirSync(path, { recursive: true });
+  },
+  rename: (fromPath, toPath) => renameSync(fromPath, toPath),
+  remove: (path) => unlinkSync(path),
+  removeTree: (path) => rmSync(path, { recursive: true, force: true }),
+  hardLink: (fromPath, toPath) => linkSync(fromPath, toPath),
+  syncDirectory(path) {
+    if (process.platform === "win32") return; // directories cannot be opened there
+    const descriptor = openSync(path, "r");
+    try {
+      fsyncSync(descriptor);
+    } finally {
+      closeSync(descriptor);
+    }
+  },
+  size: (path) => statSync(path).size,
+  isDirectory: (path) => statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false,
+  space(path) {
+    const { bsize, bavail, blocks } = statfsSync(path);
+    return { freeBytes: bsize * bavail, totalBytes: bsize * blocks };
+  },
+};
+
+function openRealFile(path: string, mode: OpenMode): FileHandle {
+  const descriptor = openSync(path, openFlags[mode], 0o644);
+  // Linux opens directories for reading; a FileSystem does not.
+  if (mode === "read" && fstatSync(descriptor).isDirectory()) {
+    closeSync(descriptor);
+    throw new FileError("EISDIR", "open", path);
+  }
+  return new RealFileHandle(path, descriptor);
+}
+
+class RealFileHandle implements FileHandle {
+  readonly path: string;
+  #descriptor: number;
+
+  constructor(path: string, descriptor: number) {
+    this.path = path;
+    this.#descriptor = descriptor;
+  }
+
+  size(): number {
+    return fstatSync(this.#open("fstat")).size;
+  }
+
+  read(target: Uint8Array, position: number): number {
+    return readSync(this.#open("read"), target, 0, target.length, position);
+  }
+
+  write(source: Uint8Array, position: number): void {
+    const descriptor = this.#open("write");
+    let written = 0;
+    while (written < source.length) {
+      const count = writeSync(descriptor, source, written, source.length - written, position + written);
+      if (count === 0) throw new FileError("EIO", "write", this.path);
+      written += count; // a short write means a full disk or a signal; the next try gives the reason
+    }
+  }
+
+  truncate(size: number): void {
+    ftruncateSync(this.#open("ftruncate"), size);
+  }
+
+  sync(): void {
+    fdatasyncSync(this.#open("fdatasync"));
+  }
+
+  close(): void {
+    if (this.#descriptor < 0) return;
+    const descriptor = this.#descriptor;
+    this.#descriptor = -1;
+    closeSync(descriptor);
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  /** The descriptor; a number of a closed file may already belong to another one, so it is never used again. */
+  #open(syscall: string): number {
+    if (this.#descriptor < 0) throw new FileError("EBADF", syscall, this.path);
+    return this.#descriptor;
+  }
+}
