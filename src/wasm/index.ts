@@ -1,4 +1,9 @@
 // The one module: every kernel file is re-exported here. Kernels work on raw offsets; see ARCHITECTURE.md, "Kernels".
 export * from "./bytes";
-export * from "./postings";
+export * from "./checksum";
 export * from "./columns";
+export * from "./head";
+export * from "./log_record";
+export * from "./postings";
+export { remoteWriteParse } from "./remote_write";
+export { snappyDecode, snappyDecodedSize, snappyFailedAt } from "./snappy";
