@@ -1,6 +1,7 @@
 // The one module: every kernel file is re-exported here. Kernels work on raw offsets; see ARCHITECTURE.md, "Kernels".
 export * from "./bytes";
 export * from "./checksum";
+export { codecDecode, codecEncode, codecScratchSize } from "./codec";
 export * from "./columns";
 export * from "./head";
 export * from "./log_record";

@@ -1,0 +1,7 @@
+/** Door to the remote write 1.0 parser. */
+import type { ParseArea } from "./label_run.ts";
+
+/** Fills the area's columns with the next samples of its body; answers one of parseStatus. */
+export function remoteWriteParse(area: ParseArea): number {
+  return area.kernel.exports["remoteWriteParse"](area.context);
+}

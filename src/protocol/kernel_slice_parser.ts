@@ -1,0 +1,83 @@
+/** What the parsers share that let a kernel fill the columns of a ParseArea. */
+import type { InputError } from "../base/errors.ts";
+import type { Kernel } from "../kernel/kernel.ts";
+import { defaultLabelLimits, droppedReasons, type LabelLimits, ParseArea, parseStatus, timestampUnit } from "../kernel/label_run.ts";
+import { compareBytewise, encodeLabelRun, type Labels } from "../model/labels.ts";
+import { defaultTenant, type Tenant } from "../model/matcher.ts";
+import type { MetricMetadata, RowBatch } from "../model/row_batch.ts";
+import type { DropReason } from "../model/store.ts";
+import type { ParseReport, SliceOptions, SliceParser } from "./slice_parser.ts";
+
+export abstract class KernelSliceParser implements SliceParser {
+  protected readonly area: ParseArea;
+  #tenant: Tenant = defaultTenant;
+  #status: number = parseStatus.done;
+  #samples = 0;
+  #firstError: InputError | undefined;
+
+  constructor(kernel: Kernel, limits: LabelLimits = defaultLabelLimits) {
+    this.area = new ParseArea(kernel, limits);
+  }
+
+  /** Runs the kernel for one slice. */
+  protected abstract parseSlice(): number;
+  /** Decodes the notes of the slice; `finished` is true at the last one. */
+  protected abstract takeMetadata(finished: boolean): readonly MetricMetadata[];
+  /** The error that the area describes, when it describes one. */
+  protected abstract describeError(status: number): InputError | undefined;
+  /** One of timestampUnit. */
+  protected timestampUnit(): number {
+    return timestampUnit.auto;
+  }
+
+  start(bodyPointer: number, bodySize: number, options: SliceOptions): void {
+    const extraLabels = canonical(options.extraLabels);
+    this.area.start(bodyPointer, bodySize, encodeLabelRun(extraLabels), extraLabels.length, options.nowMs, this.timestampUnit());
+    this.#tenant = options.tenant;
+    this.#status = parseStatus.full;
+    this.#samples = 0;
+    this.#firstError = undefined;
+  }
+
+  next(): RowBatch | undefined {
+    const area = this.area;
+    if (this.#status !== parseStatus.full) return undefined;
+    this.#status = this.parseSlice();
+    this.#firstError ??= this.describeError(this.#status);
+    const metadata = this.takeMetadata(this.#status !== parseStatus.full);
+    const sampleCount = area.sampleCount;
+    this.#samples += sampleCount;
+    if (this.#status !== parseStatus.full && sampleCount === 0 && metadata.length === 0) return undefined;
+    return {
+      tenant: this.#tenant,
+      seriesCount: area.rowCount,
+      sampleCount,
+      labelBytes: area.kernel.u8,
+      seriesRows: area.seriesRows,
+      timestampsMs: area.timestampsMs,
+      values: area.values,
+      metadata,
+    };
+  }
+
+  get report(): ParseReport {
+    const droppedByReason: Partial<Record<DropReason, number>> = {};
+    droppedReasons.forEach((reason, index) => {
+      const count = reason === "" ? 0 : this.area.droppedSamples(index);
+      if (reason !== "" && count > 0) droppedByReason[reason] = count;
+    });
+    return {
+      samples: this.#samples,
+      skippedLines: this.area.skippedLines,
+      firstError: this.#firstError,
+      broken: this.#status === parseStatus.broken,
+      droppedByReason,
+    };
+  }
+}
+
+/** Sorted, without empty values; of equal names the last one. */
+function canonical(labels: Labels): Labels {
+  const byName = new Map(labels.map((label) => [label.name, label]));
+  return [...byName.values()].filter((label) => label.value !== "").sort((a, b) => compareBytewise(a.name, b.name));
+}

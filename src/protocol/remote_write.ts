@@ -1,0 +1,63 @@
+/**
+ * Prometheus remote write 1.0: the protobuf WriteRequest, already decompressed (see kernel/snappy.ts). Exemplars are passed
+ * over, native histograms counted as dropped. Wire format: docs/protocols/remote_write.md.
+ */
+import { InputError } from "../base/errors.ts";
+import { parseStatus } from "../kernel/label_run.ts";
+import { remoteWriteParse } from "../kernel/remote_write.ts";
+import type { MetricMetadata } from "../model/row_batch.ts";
+import { KernelSliceParser } from "./kernel_slice_parser.ts";
+
+export class RemoteWriteParser extends KernelSliceParser {
+  protected override parseSlice(): number {
+    return remoteWriteParse(this.area);
+  }
+
+  protected override describeError(status: number): InputError | undefined {
+    if (status !== parseStatus.broken) return undefined;
+    const offset = this.area.errorOffset;
+    return new InputError("corrupt_protobuf", `the protobuf body is broken at byte ${offset}; everything before it was taken`, { offset });
+  }
+
+  protected override takeMetadata(): readonly MetricMetadata[] {
+    const notes = this.area.notes;
+    const metadata: MetricMetadata[] = [];
+    for (let i = 0; i < notes.length; i += 2) {
+      const message = decodeMetadata(Buffer.from(this.area.kernel.u8.subarray(notes[i], notes[i] + notes[i + 1])));
+      if (message !== undefined) metadata.push(message);
+    }
+    return metadata;
+  }
+}
+
+/** Numbers of MetricMetadata.MetricType. */
+const metricTypes = ["unknown", "counter", "gauge", "histogram", "gaugehistogram", "summary", "info", "stateset"] as const;
+
+/** Reads a MetricMetadata message (type = 1, metric_family_name = 2, help = 4, unit = 5); undefined if it is broken or nameless. */
+function decodeMetadata(message: Buffer): MetricMetadata | undefined {
+  let position = 0;
+  let type = 0;
+  const texts: Record<number, string> = {};
+  const readVarint = (): number => {
+    let value = 0;
+    for (let scale = 1; position < message.length && scale < 2 ** 50; scale *= 128) {
+      const byte = message[position++];
+      value += (byte & 127) * scale;
+      if (byte < 128) return value;
+    }
+    return Number.NaN;
+  };
+  while (position < message.length) {
+    const tag = readVarint();
+    const number = readVarint();
+    if (Number.isNaN(tag) || Number.isNaN(number)) return undefined;
+    if ((tag & 7) === 0) {
+      if (tag === 0x08) type = number;
+    } else if ((tag & 7) === 2 && number <= message.length - position) {
+      texts[tag >>> 3] = message.toString("utf8", position, position + number);
+      position += number;
+    } else return undefined;
+  }
+  if (!texts[2]) return undefined;
+  return { metricFamily: texts[2], type: metricTypes[type] ?? "unknown", help: texts[4] ?? "", unit: texts[5] ?? "" };
+}

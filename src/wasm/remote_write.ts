@@ -1,0 +1,409 @@
+// Remote write 1.0: walks a protobuf WriteRequest and writes the columns of a RowBatch.
+//
+//   WriteRequest { repeated TimeSeries timeseries = 1; repeated MetricMetadata metadata = 3 }
+//   TimeSeries   { repeated Label labels = 1; repeated Sample samples = 2; exemplars = 3; histograms = 4 }
+//   Label        { string name = 1; string value = 2 }
+//   Sample       { double value = 1; int64 timestamp = 2 }
+//
+// The labels of a series stand at its start. When they are already a canonical run (one cheap pass: lengths fit, names
+// ascend) the row points into the body; else they are sorted into the rewrite area. All of protobuf is understood (any
+// order of fields, unknown fields, long varints), but only the form that senders use is fast.
+// The body has 16 readable bytes behind its end.
+import {
+  bodyAt, bodyEndAt, carryAt, compareBytes, compareKeys, countDropped, droppedAt, errorOffsetAt, extraCountAt, finishFull, finishedRun,
+  finishedRunSize, labelRunAdd, labelRunAddExtra, labelRunBeginSlice, labelRunFinish, labelRunReset, labelsMaxAt, nameKey, nameSizeMaxAt,
+  noteCountAt, notesAt, notesMaxAt, positionAt, reasonNan, reasonNoLabels, reasonSampleKind, rewriteTopAt, rowCountAt, rowsMaxAt, runPointerAt, runSizeAt,
+  sampleCountAt, samplesMaxAt, seriesEndAt, seriesReasonAt, sliceEndAt, staleMarker, statusBroken, statusDone, statusFull, timestampsAt,
+  valueSizeMaxAt, valuesAt, writeRow,
+} from "./label_run";
+
+// Extra return values of the function just called.
+let value64: u64 = 0;
+let fieldTag: u32 = 0;
+let fieldBody: usize = 0;
+let fieldSize: usize = 0;
+let failedAt: usize = 0;
+let runEnd: usize = 0;
+
+/** Reads a varint into value64 and returns the address behind it; 0 if it is longer than 10 bytes or crosses `end`. */
+function readVarint(pointer: usize, end: usize): usize {
+  let value: u64 = 0;
+  for (let shift: u64 = 0; shift < 70; shift += 7) {
+    if (pointer >= end) return 0;
+    const byte = load<u8>(pointer++) as u64;
+    value |= (byte & 127) << shift;
+    if (byte < 128) {
+      value64 = value;
+      return pointer;
+    }
+  }
+  return 0;
+}
+
+/**
+ * Reads one field: returns the address behind it, or 0 when it is broken (failedAt says where). The tag comes back in
+ * fieldTag; a length-delimited field in fieldBody and fieldSize, the bits of any other in value64.
+ */
+function readField(pointer: usize, end: usize): usize {
+  failedAt = pointer;
+  let next = readVarint(pointer, end);
+  if (next == 0 || value64 > 0xffffffff || value64 < 8) return 0;
+  fieldTag = value64 as u32;
+  const wireType = fieldTag & 7;
+  if (wireType == 2) {
+    next = readVarint(next, end);
+    if (next == 0 || value64 > ((end - next) as u64)) return 0;
+    fieldBody = next;
+    fieldSize = value64 as usize;
+    return next + fieldSize;
+  }
+  if (wireType == 0) return readVarint(next, end);
+  if (wireType == 1) {
+    if (end - next < 8) return 0;
+    value64 = load<u64>(next);
+    return next + 8;
+  }
+  if (wireType == 5) {
+    if (end - next < 4) return 0;
+    value64 = load<u32>(next) as u64;
+    return next + 4;
+  }
+  return 0;
+}
+
+/** Varint of a size for the canonical check: the address behind it, or 0 if it is not minimal or has more than 3 bytes. */
+function readMinimalSize(pointer: usize): usize {
+  const first = load<u8>(pointer) as u64;
+  const second = load<u8>(pointer, 1) as u64;
+  if (first < 128) {
+    value64 = first;
+    return pointer + 1;
+  }
+  if (second < 128) {
+    value64 = (first & 127) | (second << 7);
+    return second == 0 ? 0 : pointer + 2;
+  }
+  const third = load<u8>(pointer, 2) as u64;
+  value64 = (first & 127) | ((second & 127) << 7) | (third << 14);
+  return third == 0 || third >= 128 ? 0 : pointer + 3;
+}
+
+// The label just passed by longLabel.
+let longName: usize = 0;
+let longNameSize: usize = 0;
+
+/** As the fast path of canonicalRun, for a label whose sizes do not all fit in a byte. The address behind it, or 0. */
+function longLabel(context: usize, pointer: usize, end: usize): usize {
+  let next = readMinimalSize(pointer + 1);
+  if (next == 0) return 0;
+  if (value64 > ((end - next) as u64) || next > end || load<u8>(next) != 0x0a) return 0;
+  const labelEnd = next + (value64 as usize);
+  next = readMinimalSize(next + 1);
+  longName = next;
+  longNameSize = value64 as usize;
+  if (next == 0 || next > labelEnd || longNameSize == 0 || longNameSize > load<u32>(context, nameSizeMaxAt)) return 0;
+  if (longNameSize >= labelEnd - next) return 0;
+  next += longNameSize;
+  if (load<u8>(next) != 0x12) return 0;
+  next = readMinimalSize(next + 1);
+  const valueSize = value64 as usize;
+  if (next == 0 || valueSize == 0 || valueSize > load<u32>(context, valueSizeMaxAt) || next + valueSize != labelEnd) return 0;
+  return labelEnd;
+}
+
+/** Whether the labels at the start of a series form a canonical run within the limits; it ends at runEnd. */
+function canonicalRun(context: usize, start: usize, end: usize): bool {
+  const nameSizeMax = load<u32>(context, nameSizeMaxAt);
+  const valueSizeMax = load<u32>(context, valueSizeMaxAt);
+  let labelsLeft = load<u32>(context, labelsMaxAt) as i32;
+  let pointer = start;
+  let previousName: usize = start;
+  let previousSize: usize = 0;
+  let previousKey: u64 = 0;
+  while (pointer < end && load<u8>(pointer) == 0x0a) {
+    const head = load<u32>(pointer);
+    const labelSize = (head >> 8) & 0xff;
+    let name = pointer + 4;
+    let nameSize: usize = head >> 24;
+    let next = pointer + 2 + labelSize;
+    // 0a labelSize 0a nameSize name 12 valueSize value, where the sizes are single bytes, not 0, and fit in each other.
+    const valueSize = labelSize - 4 - (nameSize as u32);
+    if ((head & 0x00ff80ff) != 0x000a000a || nameSize - 1 >= 127 || valueSize - 1 >= 127 || next > end ||
+        (load<u16>(name + nameSize) as u32) != (0x12 | (valueSize << 8)) || (nameSize as u32) > nameSizeMax || valueSize > valueSizeMax) {
+      next = longLabel(context, pointer, end);
+      if (next == 0) return false;
+      name = longName;
+      nameSize = longNameSize;
+    }
+    const key = nameKey(name, nameSize);
+    const order = compareKeys(key, previousKey);
+    if (order < 0 || (order == 0 && compareBytes(name, nameSize, previousName, previousSize) <= 0)) return false;
+    if (--labelsLeft < 0) return false;
+    previousKey = key;
+    previousName = name;
+    previousSize = nameSize;
+    pointer = next;
+  }
+  runEnd = pointer;
+  return pointer != start;
+}
+
+/** gatherLabel and rewriteLabels: the message is broken. */
+const brokenLabel: u32 = 254;
+
+/** Adds the label message in [pointer, end) to the references. 0, a reason to drop the series, or brokenLabel. */
+function gatherLabel(context: usize, pointer: usize, end: usize): u32 {
+  let name: usize = pointer;
+  let nameSize: usize = 0;
+  let value: usize = pointer;
+  let valueSize: usize = 0;
+  while (pointer < end) {
+    pointer = readField(pointer, end);
+    if (pointer == 0) return brokenLabel;
+    if (fieldTag == 0x0a) {
+      name = fieldBody;
+      nameSize = fieldSize;
+    } else if (fieldTag == 0x12) {
+      value = fieldBody;
+      valueSize = fieldSize;
+    }
+  }
+  return labelRunAdd(context, name, nameSize, value, valueSize);
+}
+
+/** Rewrites all labels of the series [pointer, end), wherever they stand. 0, a reason to drop it, finishFull or brokenLabel. */
+function rewriteLabels(context: usize, pointer: usize, end: usize): u32 {
+  labelRunReset(context);
+  let reason = labelRunAddExtra(context);
+  let labelCount = 0;
+  while (pointer < end) {
+    pointer = readField(pointer, end);
+    if (pointer == 0) return brokenLabel;
+    if (fieldTag != 0x0a) continue;
+    labelCount++;
+    const added = gatherLabel(context, fieldBody, fieldBody + fieldSize);
+    if (added == brokenLabel) return brokenLabel;
+    if (reason == 0) reason = added;
+  }
+  if (reason != 0) return reason;
+  return labelCount == 0 ? reasonNoLabels : labelRunFinish(context);
+}
+
+// The sample just read.
+let sampleValue: u64 = 0;
+let sampleTimestamp: i64 = 0;
+
+/** Joins the 7-bit groups of a varint of up to 8 bytes, flags already cleared. */
+@inline function joinGroups(groups: u64): i64 {
+  groups = (groups & 0x007f007f007f007f) | ((groups & 0x7f007f007f007f00) >> 1);
+  groups = (groups & 0x00003fff00003fff) | ((groups & 0x3fff00003fff0000) >> 2);
+  return ((groups & 0x0fffffff) | ((groups & 0x0fffffff00000000) >> 4)) as i64;
+}
+
+/** Reads a sample field of the form `12 size 09 value 10 timestamp`. The address behind it, or 0 if it has another form. */
+@inline function readPlainSample(pointer: usize, end: usize): usize {
+  const head = load<u32>(pointer);
+  const timestampSize = ((head >> 8) & 255) - 10;
+  const next = pointer + 12 + timestampSize;
+  if ((head & 0xff00ff) != 0x090012 || timestampSize - 1 >= 8 || next > end || load<u8>(pointer, 11) != 0x10) return 0;
+  const groups = load<u64>(pointer, 12);
+  if (((ctz(~groups & 0x8080808080808080) + 1) >> 3) != (timestampSize as u64)) return 0;
+  sampleValue = load<u64>(pointer, 3);
+  sampleTimestamp = joinGroups(groups & 0x7f7f7f7f7f7f7f7f & (~(0 as u64) >> ((8 - (timestampSize as u64)) << 3)));
+  return next;
+}
+
+/** Reads the body of a sample in any form. */
+function readSample(pointer: usize, end: usize): bool {
+  sampleValue = 0;
+  sampleTimestamp = 0;
+  while (pointer < end) {
+    pointer = readField(pointer, end);
+    if (pointer == 0) return false;
+    if (fieldTag == 0x09) sampleValue = value64;
+    else if (fieldTag == 0x10) sampleTimestamp = value64 as i64;
+  }
+  return true;
+}
+
+/** readSamples: a label stands behind the samples. */
+const statusLateLabel: u32 = 3;
+/** parseSeries: no room to begin it. */
+const statusNotBegun: u32 = 4;
+
+/**
+ * Reads the fields of a series behind its label run and writes its samples; `reason` other than 0 drops them.
+ * Returns statusDone, statusFull with positionAt at the first sample not taken, statusBroken, or statusLateLabel when it
+ * meets a label although not all labels are known yet.
+ */
+function readSamples(context: usize, pointer: usize, end: usize, reason: u32, allLabelsKnown: bool): u32 {
+  const timestamps = load<u32>(context, timestampsAt) as usize;
+  const values = load<u32>(context, valuesAt) as usize;
+  const samplesMax = load<u32>(context, samplesMaxAt);
+  const sliceEnd = load<u32>(context, sliceEndAt) as usize;
+  let sampleCount = load<u32>(context, sampleCountAt);
+  while (pointer < end) {
+    let next = readPlainSample(pointer, end);
+    if (next == 0) {
+      next = readField(pointer, end);
+      if (next == 0) return statusBroken;
+      if (fieldTag != 0x12) {
+        if (fieldTag == 0x22) countDropped(context, reasonSampleKind, 1);
+        else if (fieldTag == 0x0a && !allLabelsKnown) return statusLateLabel;
+        pointer = next;
+        continue;
+      }
+      if (!readSample(fieldBody, next)) return statusBroken;
+    }
+    if (sampleCount >= samplesMax || pointer > sliceEnd) {
+      store<u32>(context, sampleCount, sampleCountAt);
+      store<u32>(context, pointer as u32, positionAt);
+      return statusFull;
+    }
+    pointer = next;
+    if (reason != 0) {
+      countDropped(context, reason, 1);
+    } else if ((sampleValue & 0x7fffffffffffffff) > 0x7ff0000000000000 && sampleValue != staleMarker) {
+      countDropped(context, reasonNan, 1);
+    } else {
+      store<f64>(timestamps + ((sampleCount as usize) << 3), sampleTimestamp as f64);
+      store<u64>(values + ((sampleCount as usize) << 3), sampleValue);
+      sampleCount++;
+    }
+  }
+  store<u32>(context, sampleCount, sampleCountAt);
+  return statusDone;
+}
+
+/** Whether a label stands among the fields of [pointer, end). A broken field ends the search: it is reported when it is read. */
+function hasLabel(pointer: usize, end: usize): bool {
+  while (pointer < end) {
+    pointer = readField(pointer, end);
+    if (pointer == 0) return false;
+    if (fieldTag == 0x0a) return true;
+  }
+  return false;
+}
+
+/**
+ * Parses the series in [start, end). On statusFull its first samples were taken and the context describes the rest; on
+ * statusNotBegun and statusBroken nothing of it was.
+ */
+function parseSeries(context: usize, start: usize, end: usize): u32 {
+  const sampleFrom = load<u32>(context, sampleCountAt);
+  let run = start;
+  let runSize: u32 = 0;
+  let reason: u32 = 0;
+  let status = statusLateLabel;
+  let rewritten = true;
+  if (load<u32>(context, extraCountAt) == 0 && canonicalRun(context, start, end)) {
+    runSize = (runEnd - start) as u32;
+    const droppedLow = v128.load(context, droppedAt);
+    const droppedHigh = v128.load(context, droppedAt + 16);
+    rewritten = false;
+    status = readSamples(context, runEnd, end, 0, false);
+    if (status == statusFull && hasLabel(load<u32>(context, positionAt) as usize, end)) status = statusLateLabel;
+    if (status == statusLateLabel || status == statusBroken) {
+      v128.store(context, droppedLow, droppedAt);
+      v128.store(context, droppedHigh, droppedAt + 16);
+      store<u32>(context, sampleFrom, sampleCountAt);
+    }
+  }
+  if (status == statusLateLabel) {
+    reason = rewriteLabels(context, start, end);
+    if (reason == brokenLabel) return statusBroken;
+    if (reason == finishFull) return statusNotBegun;
+    rewritten = true;
+    run = finishedRun;
+    runSize = finishedRunSize;
+    status = readSamples(context, start, end, reason, true);
+    if (status == statusBroken) store<u32>(context, sampleFrom, sampleCountAt);
+  }
+  if (status == statusBroken) return statusBroken;
+  if (load<u32>(context, sampleCountAt) != sampleFrom) writeRow(context, run, runSize, sampleFrom);
+  if (status == statusFull) carrySeries(context, run, reason == 0 ? runSize : 0, end, reason, rewritten);
+  return status;
+}
+
+/** Keeps what the next slice needs to go on with a series. Its run stays in the body or is copied out of the rewrite area. */
+function carrySeries(context: usize, run: usize, runSize: u32, end: usize, reason: u32, rewritten: bool): void {
+  if (rewritten) {
+    const carry = load<u32>(context, carryAt) as usize;
+    memory.copy(carry, run, runSize);
+    run = carry;
+  }
+  store<u32>(context, end as u32, seriesEndAt);
+  store<u32>(context, run as u32, runPointerAt);
+  store<u32>(context, runSize, runSizeAt);
+  store<u32>(context, reason, seriesReasonAt);
+}
+
+/** Goes on with the series that the last slice cut. */
+function resumeSeries(context: usize, pointer: usize): u32 {
+  const end = load<u32>(context, seriesEndAt) as usize;
+  const runSize = load<u32>(context, runSizeAt);
+  const sampleFrom = load<u32>(context, sampleCountAt);
+  let run = load<u32>(context, runPointerAt) as usize;
+  if (run == (load<u32>(context, carryAt) as usize)) {
+    const top = load<u32>(context, rewriteTopAt) as usize;
+    memory.copy(top, run, runSize);
+    store<u32>(context, (top as u32) + runSize, rewriteTopAt);
+    run = top;
+  }
+  const status = readSamples(context, pointer, end, load<u32>(context, seriesReasonAt), true);
+  if (status == statusBroken) {
+    store<u32>(context, sampleFrom, sampleCountAt);
+    return statusBroken;
+  }
+  if (load<u32>(context, sampleCountAt) != sampleFrom) writeRow(context, run, runSize, sampleFrom);
+  if (status == statusFull) return statusFull;
+  store<u32>(context, end as u32, positionAt);
+  store<u32>(context, 0, seriesEndAt);
+  return statusDone;
+}
+
+/** Notes a piece of the body for TypeScript to decode; false when there is no room. */
+function addNote(context: usize, pointer: usize, size: usize): bool {
+  const noteCount = load<u32>(context, noteCountAt);
+  if (noteCount >= load<u32>(context, notesMaxAt)) return false;
+  const note = (load<u32>(context, notesAt) as usize) + ((noteCount as usize) << 3);
+  store<u32>(note, pointer as u32);
+  store<u32>(note, size as u32, 4);
+  store<u32>(context, noteCount + 1, noteCountAt);
+  return true;
+}
+
+/** Remembers where the body broke: readField has left the address. */
+function reportBroken(context: usize): u32 {
+  store<u32>(context, (failedAt as u32) - load<u32>(context, bodyAt), errorOffsetAt);
+  return statusBroken;
+}
+
+/** Fills the batch from where the last call stopped: see the parse context in label_run.ts. Returns one of `status...`. */
+export function remoteWriteParse(context: usize): u32 {
+  labelRunBeginSlice(context);
+  const bodyEnd = load<u32>(context, bodyEndAt) as usize;
+  const sliceEnd = load<u32>(context, sliceEndAt) as usize;
+  const rowsMax = load<u32>(context, rowsMaxAt);
+  const samplesMax = load<u32>(context, samplesMaxAt);
+  if (load<u32>(context, seriesEndAt) != 0) {
+    const status = resumeSeries(context, load<u32>(context, positionAt) as usize);
+    if (status == statusBroken) return reportBroken(context);
+    if (status == statusFull) return statusFull;
+  }
+  let pointer = load<u32>(context, positionAt) as usize;
+  while (pointer < bodyEnd) {
+    store<u32>(context, pointer as u32, positionAt);
+    if (load<u32>(context, rowCountAt) >= rowsMax || load<u32>(context, sampleCountAt) >= samplesMax || pointer > sliceEnd) return statusFull;
+    const next = readField(pointer, bodyEnd);
+    if (next == 0) return reportBroken(context);
+    if (fieldTag == 0x0a) {
+      const status = parseSeries(context, fieldBody, next);
+      if (status == statusBroken) return reportBroken(context);
+      if (status != statusDone) return statusFull;
+    } else if (fieldTag == 0x1a && !addNote(context, fieldBody, fieldSize)) return statusFull;
+    pointer = next;
+  }
+  store<u32>(context, pointer as u32, positionAt);
+  return statusDone;
+}
