@@ -74,7 +74,7 @@ export interface HeadKernels {
     sampleFrom: number, timestamps: number, values: number, capacity: number, scratch: number,
   ): number;
   headGather(
-    context: number, entries: number, order: number, fromEntry: number, toEntry: number, seriesIds: number, sampleFrom: number,
+    context: number, entries: number, order: number, fromEntry: number, toEntry: number, seriesIndexes: number, seriesIds: number, sampleFrom: number,
     lastLogRows: number, timestamps: number, values: number, capacity: number, scratch: number, seriesCountOut: number,
   ): number;
   headSeriesIds(context: number, list: number, count: number, target: number): void;

@@ -12,8 +12,8 @@
 //
 // Data is stored before the count that publishes it, and a chunk before the pointer to it, so that readers on other threads may
 // walk the lists at any time. Chunks are freed only when no reader started before they left the list (storage/head.ts).
-import { checksumXxh64Low } from "./checksum";
 import { clipColumns, columnsSort } from "./columns";
+import { logSealRecord } from "./log_record";
 import { indexAddSeries, indexTouchDay } from "./postings";
 
 const RECORD_SHIFT: usize = 5;
@@ -21,6 +21,7 @@ const CHUNK_SIZE: usize = 128;
 const CHUNK_SLOTS: u32 = 8;
 const FLAG_SEAL_BOUNDARY: u32 = 1;
 const DAY_MS: f64 = 86400000;
+const NONE: u32 = 0xffffffff;
 
 // Context fields. kernel/head.ts holds the same table.
 const INDEX: usize = 0;
@@ -73,6 +74,7 @@ const LOG_SAMPLES_HEADER: usize = 24;
 const LOG_ROW: usize = 16;
 const LOG_TYPE_SAMPLES: u32 = 1;
 const LOG_TYPE_SERIES: u32 = 2;
+const LOG_VERSION: u32 = 1;
 
 const P1: u64 = 0x9e3779b97f4a7c15;
 const P2: u64 = 0xc2b2ae3d27d4eb4f;
@@ -191,7 +193,7 @@ export function headRegister(context: usize, run: usize, size: usize, accountId:
   const seriesIndex = load<u32>(context, SERIES_COUNT);
   if (seriesIndex >= load<u32>(context, SERIES_MAX)) return -1;
   if (tableIsFull(context)) return -2;
-  if (indexAddSeries(load<u32>(context, INDEX), run, size, accountId, projectId, seriesIndex) != 0) return -1;
+  if (indexAddSeries(load<u32>(context, INDEX), run, size as u32, accountId, projectId, seriesIndex) != 0) return -1;
   addRecord(context, low, fingerprintHigh, seriesId);
   return seriesIndex as i32;
 }
@@ -295,14 +297,6 @@ function touchDay(context: usize, record: usize, seriesIndex: u32, timestampMs: 
 
 // ---- log -------------------------------------------------------------------------------------------------------------
 
-/** Frames the record at `record` whose payload has `payloadSize` bytes (a multiple of 8). */
-function frameRecord(record: usize, payloadSize: usize, type: u32): void {
-  store<u32>(record, payloadSize as u32);
-  store<u32>(record, type | (1 << 8), 8);
-  store<u32>(record, 0, 12);
-  store<u32>(record, checksumXxh64Low(record + 8, payloadSize + 8, 0), 4);
-}
-
 /** Ends the open samples record, if any. */
 function closeLogRecord(context: usize): void {
   const record = load<u32>(context, LOG_RECORD) as usize;
@@ -310,7 +304,7 @@ function closeLogRecord(context: usize): void {
   const payloadSize = (load<u32>(context, LOG_POSITION) as usize) - record - LOG_HEADER;
   store<u32>(record + LOG_HEADER, ((payloadSize - LOG_SAMPLES_HEADER) / LOG_ROW) as u32, 16);
   store<u32>(record + LOG_HEADER, 0, 20);
-  frameRecord(record, payloadSize, LOG_TYPE_SAMPLES);
+  logSealRecord(record, payloadSize as u32, LOG_TYPE_SAMPLES, LOG_VERSION);
   store<u32>(context, 0, LOG_RECORD);
 }
 
@@ -347,7 +341,7 @@ function appendLogRow(context: usize, seriesId: u32, timestampMs: f64, value: f6
 /** Logs a new series as a record of its own. False: the buffer is full. */
 function appendLogSeries(context: usize, run: usize, size: usize, accountId: u32, projectId: u32, seriesId: u32): bool {
   const record = load<u32>(context, SERIES_LOG_POSITION) as usize;
-  const payloadSize = 16 + ((size + 7) & ~7);
+  const payloadSize: usize = 16 + ((size + 7) & ~7);
   if (record + LOG_HEADER + payloadSize > (load<u32>(context, SERIES_LOG_END) as usize)) return false;
   const payload = record + LOG_HEADER;
   store<u32>(payload, seriesId);
@@ -356,7 +350,7 @@ function appendLogSeries(context: usize, run: usize, size: usize, accountId: u32
   store<u32>(payload, size as u32, 12);
   store<u64>(payload + payloadSize - 8, 0);
   memory.copy(payload + 16, run, size);
-  frameRecord(record, payloadSize, LOG_TYPE_SERIES);
+  logSealRecord(record, payloadSize as u32, LOG_TYPE_SERIES, LOG_VERSION);
   store<u32>(context, (payload + payloadSize) as u32, SERIES_LOG_POSITION);
   return true;
 }
@@ -381,6 +375,75 @@ function anyInRange(context: usize, timestamps: usize, count: u32, minMs: f64, m
   return false;
 }
 
+/** The series of a row: predicted, found, or newly registered and logged. -1: the row is dropped and counted; below: -1 - status, nothing was done. */
+function resolveSeries(
+  context: usize, run: usize, size: usize, accountId: u32, projectId: u32, previous: u32, timestamps: usize, sampleCount: u32, minMs: f64, maxMs: f64,
+): i32 {
+  const low = fingerprint(context, run, size, accountId, projectId);
+  const high = fingerprintHigh;
+  if (previous != NONE) {
+    const predicted = load<u32>(recordOf(context, previous), 20) - 1;
+    if (predicted != NONE) {
+      const record = recordOf(context, predicted);
+      if (load<u64>(record) == low && load<u64>(record, 8) == high) return predicted as i32;
+    }
+  }
+  count64(context, PREDICTION_MISSES, 1);
+  const found = findSeries(context, low, high);
+  if (found >= 0) return found;
+  if (!anyInRange(context, timestamps, sampleCount, minMs, maxMs)) return -1;
+  const seriesIndex = load<u32>(context, SERIES_COUNT);
+  if (seriesIndex < load<u32>(context, SERIES_MAX)) {
+    if (tableIsFull(context)) return -1 - (STATUS_TABLE_FULL as i32);
+    if ((load<u32>(context, SERIES_LOG_POSITION) as usize) + LOG_HEADER + 24 + size > (load<u32>(context, SERIES_LOG_END) as usize)) {
+      return -1 - (STATUS_SERIES_LOG_FULL as i32);
+    }
+    if (indexAddSeries(load<u32>(context, INDEX), run, size as u32, accountId, projectId, seriesIndex) == 0) {
+      const seriesId = load<u32>(context, NEXT_SERIES_ID);
+      store<u32>(context, seriesId + load<u32>(context, SERIES_ID_STEP), NEXT_SERIES_ID);
+      appendLogSeries(context, run, size, accountId, projectId, seriesId);
+      addRecord(context, low, high, seriesId);
+      count64(context, NEW_SERIES, 1);
+      return seriesIndex as i32;
+    }
+  }
+  count64(context, DROPPED_SERIES, sampleCount);
+  return -1;
+}
+
+/** Appends and logs the samples of one row from the context's resume point on. Returns a status; what is left is remembered. */
+function appendRow(context: usize, seriesIndex: u32, timestamps: usize, values: usize, sampleCount: u32, minMs: f64, maxMs: f64): u32 {
+  const record = recordOf(context, seriesIndex);
+  const seriesId = load<u32>(record, 28);
+  let accepted: u32 = 0;
+  let status: u32 = STATUS_DONE;
+  let sample = load<u32>(context, RESUME_SAMPLE);
+  for (; sample < sampleCount; sample++) {
+    const timestampMs = load<f64>(timestamps + ((sample as usize) << 3));
+    if (!(timestampMs >= minMs)) {
+      count64(context, DROPPED_OLD, 1);
+      continue;
+    }
+    if (timestampMs > maxMs) {
+      count64(context, DROPPED_FUTURE, 1);
+      continue;
+    }
+    if (!openLogRecord(context, timestampMs)) {
+      status = STATUS_LOG_FULL;
+      break;
+    }
+    const value = load<f64>(values + ((sample as usize) << 3));
+    status = appendSample(context, record, seriesIndex, timestampMs, value, load<f64>(context, NEXT_LOG_ROW));
+    if (status != STATUS_DONE) break;
+    touchDay(context, record, seriesIndex, timestampMs);
+    appendLogRow(context, seriesId, timestampMs, value);
+    accepted++;
+  }
+  store<u32>(context, status == STATUS_DONE ? 0 : sample, RESUME_SAMPLE);
+  count64(context, ACCEPTED, accepted);
+  return status;
+}
+
 /**
  * Appends rows [fromRow, rowCount) of a RowBatch (layout in model/row_batch.ts) and logs them. Returns the row at which it stopped;
  * the context's status says why: 0 = all done, otherwise what is missing, after which the call is repeated from that row.
@@ -389,102 +452,42 @@ export function headAppend(
   context: usize, rows: usize, fromRow: u32, rowCount: u32, labelBase: usize, timestamps: usize, values: usize,
   accountId: u32, projectId: u32, minMs: f64, maxMs: f64,
 ): u32 {
-  let previous: u32 = 0xffffffff;
+  let previous: u32 = NONE;
   let row = fromRow;
   let status: u32 = STATUS_DONE;
-  let accepted: u32 = 0;
-  rows_loop: for (; row < rowCount; row++) {
+  for (; row < rowCount; row++) {
     const at = rows + (row as usize) * 20;
-    const run = labelBase + (load<u32>(at) as usize);
-    const size = load<u32>(at, 4) as usize;
-    const sampleFrom = load<u32>(at, 8) as usize;
+    const sampleFrom = (load<u32>(at, 8) as usize) << 3;
     const sampleCount = load<u32>(at, 12);
     if (load<u32>(at, 16) != 0) {
       count64(context, DROPPED_KIND, sampleCount);
       continue;
     }
-    const low = fingerprint(context, run, size, accountId, projectId);
-    const high = fingerprintHigh;
-    let seriesIndex: u32 = 0xffffffff;
-    if (previous != 0xffffffff) {
-      const predicted = load<u32>(recordOf(context, previous), 20) - 1;
-      if (predicted != 0xffffffff) {
-        const record = recordOf(context, predicted);
-        if (load<u64>(record) == low && load<u64>(record, 8) == high) seriesIndex = predicted;
-      }
+    const run = labelBase + (load<u32>(at) as usize);
+    const found = resolveSeries(context, run, load<u32>(at, 4) as usize, accountId, projectId, previous, timestamps + sampleFrom, sampleCount, minMs, maxMs);
+    if (found < -1) {
+      status = (-1 - found) as u32;
+      break;
     }
-    if (seriesIndex == 0xffffffff) {
-      count64(context, PREDICTION_MISSES, 1);
-      const found = findSeries(context, low, high);
-      if (found >= 0) seriesIndex = found as u32;
-      else {
-        if (!anyInRange(context, timestamps + (sampleFrom << 3), sampleCount, minMs, maxMs)) continue;
-        seriesIndex = load<u32>(context, SERIES_COUNT);
-        if (seriesIndex >= load<u32>(context, SERIES_MAX)) {
-          count64(context, DROPPED_SERIES, sampleCount);
-          continue;
-        }
-        if (tableIsFull(context)) {
-          status = STATUS_TABLE_FULL;
-          break;
-        }
-        if ((load<u32>(context, SERIES_LOG_POSITION) as usize) + LOG_HEADER + 24 + size > (load<u32>(context, SERIES_LOG_END) as usize)) {
-          status = STATUS_SERIES_LOG_FULL;
-          break;
-        }
-        if (indexAddSeries(load<u32>(context, INDEX), run, size, accountId, projectId, seriesIndex) != 0) {
-          count64(context, DROPPED_SERIES, sampleCount);
-          continue;
-        }
-        const seriesId = load<u32>(context, NEXT_SERIES_ID);
-        store<u32>(context, seriesId + load<u32>(context, SERIES_ID_STEP), NEXT_SERIES_ID);
-        appendLogSeries(context, run, size, accountId, projectId, seriesId);
-        addRecord(context, low, high, seriesId);
-        count64(context, NEW_SERIES, 1);
-      }
-      if (previous != 0xffffffff) store<u32>(recordOf(context, previous), seriesIndex + 1, 20);
-    }
+    if (found == -1) continue;
+    const seriesIndex = found as u32;
+    if (previous != NONE) store<u32>(recordOf(context, previous), seriesIndex + 1, 20);
     previous = seriesIndex;
-    const record = recordOf(context, seriesIndex);
-    const seriesId = load<u32>(record, 28);
-    let sample = load<u32>(context, RESUME_SAMPLE);
-    for (; sample < sampleCount; sample++) {
-      const position = (sampleFrom + (sample as usize)) << 3;
-      const timestampMs = load<f64>(timestamps + position);
-      if (!(timestampMs >= minMs)) {
-        count64(context, DROPPED_OLD, 1);
-        continue;
-      }
-      if (timestampMs > maxMs) {
-        count64(context, DROPPED_FUTURE, 1);
-        continue;
-      }
-      const value = load<f64>(values + position);
-      if (!openLogRecord(context, timestampMs)) {
-        status = STATUS_LOG_FULL;
-        store<u32>(context, sample, RESUME_SAMPLE);
-        break rows_loop;
-      }
-      status = appendSample(context, record, seriesIndex, timestampMs, value, load<f64>(context, NEXT_LOG_ROW));
-      if (status != STATUS_DONE) {
-        store<u32>(context, sample, RESUME_SAMPLE);
-        break rows_loop;
-      }
-      touchDay(context, record, seriesIndex, timestampMs);
-      appendLogRow(context, seriesId, timestampMs, value);
-      accepted++;
-    }
-    store<u32>(context, 0, RESUME_SAMPLE);
+    status = appendRow(context, seriesIndex, timestamps + sampleFrom, values + sampleFrom, sampleCount, minMs, maxMs);
+    if (status != STATUS_DONE) break;
   }
-  const record = load<u32>(context, LOG_RECORD) as usize;
-  if (record != 0 && (load<u32>(context, LOG_POSITION) as usize) == record + LOG_HEADER + LOG_SAMPLES_HEADER) {
-    store<u32>(context, record as u32, LOG_POSITION); // opened, but no row followed
-    store<u32>(context, 0, LOG_RECORD);
-  }
+  discardEmptyLogRecord(context);
   closeLogRecord(context);
-  count64(context, ACCEPTED, accepted);
   store<u32>(context, status, STATUS);
   return row;
+}
+
+/** Takes back a samples record that was opened, but got no row. */
+function discardEmptyLogRecord(context: usize): void {
+  const record = load<u32>(context, LOG_RECORD) as usize;
+  if (record == 0 || (load<u32>(context, LOG_POSITION) as usize) != record + LOG_HEADER + LOG_SAMPLES_HEADER) return;
+  store<u32>(context, record as u32, LOG_POSITION);
+  store<u32>(context, 0, LOG_RECORD);
 }
 
 /**
@@ -611,13 +614,14 @@ export function headCopyOut(
 
 /**
  * Gathers handed-over chunks for sealing. `order` lists entry numbers so that entries of one series stand together in hand-over order.
- * Writes one row per distinct series: seriesIds, sampleFrom (n + 1), lastLogRows, and the samples sorted by time. Returns the number of
+ * Writes one row per distinct series: seriesIndexes, seriesIds, sampleFrom (n + 1), lastLogRows, and the samples sorted by time. Returns the number of
  * entries consumed before `capacity` samples were reached (whole series only, at least one entry: an entry never exceeds 1024 samples);
  * the number of series rows is stored at `seriesCountOut`.
  */
 export function headGather(
   context: usize, entries: usize, order: usize, fromEntry: u32, toEntry: u32,
-  seriesIds: usize, sampleFrom: usize, lastLogRows: usize, timestamps: usize, values: usize, capacity: u32, scratch: usize, seriesCountOut: usize,
+  seriesIndexes: usize, seriesIds: usize, sampleFrom: usize, lastLogRows: usize, timestamps: usize, values: usize, capacity: u32, scratch: usize,
+  seriesCountOut: usize,
 ): u32 {
   let end: usize = 0;
   let series: u32 = 0;
@@ -652,6 +656,7 @@ export function headGather(
       }
     }
     columnsSort(timestamps + (end << 3), values + (end << 3), total, scratch);
+    store<u32>(seriesIndexes + ((series as usize) << 2), seriesIndex);
     store<u32>(seriesIds + ((series as usize) << 2), load<u32>(recordOf(context, seriesIndex), 28));
     store<f64>(lastLogRows + ((series as usize) << 3), lastLogRow);
     end += total as usize;

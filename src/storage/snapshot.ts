@@ -1,0 +1,20 @@
+/** What a reader needs to read some series as they are at one moment, on whichever thread. Plain data: it can be posted to a worker. */
+import type { Selector, Tenant } from "../model/matcher.ts";
+import type { TimeRange } from "../model/store.ts";
+import type { PartRef } from "./table_client.ts";
+
+export interface SnapshotRequest {
+  readonly tenant: Tenant;
+  readonly selector: Selector;
+  readonly range: TimeRange;
+}
+
+export interface Snapshot {
+  /** To be released by LocalStore.releaseSnapshot. */
+  readonly pin: number;
+  /** Ascending seriesIndexes by shard. */
+  readonly series: readonly Uint32Array[];
+  /** By shard: chunks of seals up to this number are in `parts`. */
+  readonly publishedSeals: readonly number[];
+  readonly parts: readonly PartRef[];
+}

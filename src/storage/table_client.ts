@@ -1,0 +1,59 @@
+/**
+ * What LocalStore asks of the side that owns the files: the log, the parts, the manifest. Implementations: TableWriter called in the same
+ * thread (direct_table_client.ts), or behind messages on the storage thread (worker/storage_client.ts).
+ */
+import type { Seal } from "./head.ts";
+
+/** A part as readers know it. The files stay until the table is told that nobody reads them any more. */
+export interface PartRef {
+  readonly partition: string;
+  readonly name: string;
+  readonly path: string;
+  readonly minMs: number;
+  readonly maxMs: number;
+  readonly seriesCount: number;
+  readonly sampleCount: number;
+  readonly sizeBytes: number;
+}
+
+/** All live parts at one moment; versions count up with every change. */
+export interface TableVersion {
+  readonly version: number;
+  readonly parts: readonly PartRef[];
+}
+
+/** Log records ready in shard memory, to be written in this order. */
+export interface LogPiece {
+  readonly shard: number;
+  readonly pointer: number;
+  readonly size: number;
+}
+
+/** The log before `segment` is no longer needed: every row up to `logRow` is in parts. */
+export interface Checkpoint {
+  readonly segment: number;
+  readonly logRow: number;
+}
+
+export interface TableState extends TableVersion {
+  readonly bytesLog: number;
+  readonly fsyncsFailed: number;
+  readonly mergesDone: number;
+}
+
+export interface TableClient extends AsyncDisposable {
+  /** Resolves when the records survive a kill of the process (and, with fsyncInterval 0, a power loss). Rejects with StorageError when the disk refuses. */
+  appendLog(pieces: readonly LogPiece[], extraRecords?: Uint8Array): Promise<void>;
+  /** Starts a new log segment; resolves with its number. */
+  rollLog(): Promise<number>;
+  /** Encodes the chunks of a seal into parts and publishes them. */
+  seal(shard: number, seal: Seal, nextSeriesId: number): Promise<TableVersion>;
+  /** Commits a checkpoint and the metadata that the removed log segments held. */
+  checkpoint(checkpoint: Checkpoint, metadata: Uint8Array): Promise<void>;
+  /** Merges what is worth it (`force`: all parts of each partition into one). Resolves with the version after the last merge. */
+  merge(force: boolean): Promise<TableVersion>;
+  /** Drops partitions that end before `minMs`. */
+  dropBefore(minMs: number): Promise<TableVersion>;
+  /** Files of parts that left the version up to `version` are no longer read. */
+  releaseVersion(version: number): void;
+}
