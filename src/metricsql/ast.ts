@@ -1,7 +1,7 @@
 /**
  * The syntax tree of MetricsQL (and, where it is a subset, PromQL), after WITH templates have been expanded.
  * Trees are immutable. `position` is the character offset of the node in the query text, for error messages.
- * print.ts turns a tree back into canonical text; parse(print(tree)) equals tree but for positions.
+ * printer.ts turns a tree back into canonical text; parse(print(tree)) equals tree but for positions.
  */
 
 export type Expr = NumberExpr | StringExpr | DurationExpr | SelectorExpr | RollupExpr | FunctionExpr | AggregateExpr | BinaryExpr | ListExpr;
@@ -63,6 +63,8 @@ export interface RollupExpr extends Node {
 export interface FunctionExpr extends Node {
   readonly kind: "function";
   readonly name: string;
+  /** As written, for printing; only set if it differs from `name` in case. */
+  readonly writtenName?: string;
   readonly args: readonly Expr[];
   readonly keepMetricNames: boolean;
 }
