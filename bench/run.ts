@@ -106,7 +106,7 @@ function servers(only: string | undefined): ServerCommand[] {
 
 async function measure(command: ServerCommand, options: LoadOptions, parent: string): Promise<Figures> {
   const folder = mkdtempSync(join(parent, `bench-${command.name}-`));
-  const generator = fork(join(import.meta.dirname, "load.ts"), [JSON.stringify(options)], { serialization: "advanced" });
+  const generator = fork(new URL("./load.ts", import.meta.url), [JSON.stringify(options)], { serialization: "advanced" });
   try {
     progress(`${command.name}: preparing ${count(options.series * options.steps)} samples`);
     const messages = messagesOf(generator);

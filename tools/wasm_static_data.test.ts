@@ -5,6 +5,10 @@ import assert from "node:assert/strict";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { checksumInKernel } from "../src/kernel/checksum.ts";
+import { codecScratchBytes, columnKinds, decodeColumn, encodeColumn, encodedSizeMax } from "../src/kernel/codec.ts";
+import { createMemory, Kernel } from "../src/kernel/kernel.ts";
+import { snappyDecode, snappyTargetSlackBytes } from "../src/kernel/snappy.ts";
 import { codeOf, filesUnder, lineAt, root } from "./source_tree.ts";
 import { dataSegmentsOf } from "./wasm_module.ts";
 
@@ -77,6 +81,22 @@ test("binary: a second instance on the same memory changes nothing", { skip }, (
   instantiate(memory);
   assert.deepEqual(bytes.slice(0, end), tables);
   assert.ok(bytes.subarray(end).every((byte) => byte === 0xa5), "nothing is written behind the tables");
+});
+
+test("binary: kernels that use the tables do not change them", { skip }, () => {
+  const kernel = new Kernel(createMemory(1 << 20));
+  const tables = kernel.u8.slice(0, kernel.heapBase);
+  const count = 500;
+  const values = kernel.allocate(count * 8);
+  for (let i = 0; i < count; i++) kernel.f64[values / 8 + i] = Math.sin(i) * 1000;
+  const scratch = kernel.allocate(codecScratchBytes(kernel));
+  const encoded = kernel.allocate(encodedSizeMax(count));
+  const size = encodeColumn(kernel, values, count, columnKinds.values, encoded, scratch);
+  decodeColumn(kernel, encoded, size, count, values, scratch);
+  checksumInKernel(kernel, encoded, size);
+  kernel.u8.set([3, 2 << 2, 97, 98, 99], encoded);
+  snappyDecode(kernel, encoded, 5, kernel.allocate(3 + snappyTargetSlackBytes));
+  assert.deepEqual(kernel.u8.slice(0, kernel.heapBase), tables);
 });
 
 test("binary: the static region is small", { skip }, () => {
