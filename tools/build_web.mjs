@@ -2,7 +2,7 @@
 // `--if-stale` does nothing when the output is newer than every source. Runs on Node.js 20 too.
 //
 // index.html refers to its sources: src="./main.tsx" and href="./style.css" are replaced by the hashed files. Style sheets that
-// main.tsx imports are bundled and linked at the end of <head>.
+// main.tsx imports (those of libraries) are bundled and linked before style.css, which therefore wins.
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join, relative, sep } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -29,6 +29,7 @@ function isFresh() {
 }
 
 function filesIn(folder) {
+  if (!existsSync(folder)) return [];
   const entries = readdirSync(folder, { recursive: true, withFileTypes: true });
   return entries.filter((item) => item.isFile()).map((item) => join(item.parentPath ?? item.path, item.name));
 }
@@ -76,9 +77,12 @@ function outputsOf(metafile, folder) {
 }
 
 function linkPage(html, outputs) {
-  let linked = html.replace(/src="[./]*main\.tsx"/, `src="./${outputs.script}"`).replace(/href="[./]*style\.css"/, `href="./${outputs.styles}"`);
+  const importedLink = outputs.importedStyles === undefined ? "" : `<link rel="stylesheet" href="./${outputs.importedStyles}">`;
+  const linked = html
+    .replace(/<link[^>]*href="[./]*style\.css"[^>]*>|<\/head>/, (tag) => importedLink + tag)
+    .replace(/src="[./]*main\.tsx"/, `src="./${outputs.script}"`)
+    .replace(/href="[./]*style\.css"/, `href="./${outputs.styles}"`);
   if (linked.includes("main.tsx") || !linked.includes(outputs.script)) throw new Error('web/index.html must load its script with src="./main.tsx"');
-  if (outputs.importedStyles !== undefined) linked = linked.replace("</head>", `<link rel="stylesheet" href="./${outputs.importedStyles}"></head>`);
   return linked;
 }
 

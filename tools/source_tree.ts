@@ -3,7 +3,7 @@
  * pattern rather than by a parser (TypeScript 7 offers no compiler API), which the uniform style of the sources makes safe:
  * every static import starts its line.
  */
-import { readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join, posix } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -40,6 +40,7 @@ export const testPattern = /\.(test|bench|peer|browser)\.ts$|^testkit\//;
 /** All files below `folder` whose name `pattern` matches, sorted by path. */
 export function filesUnder(folder: string, pattern: RegExp): SourceFile[] {
   const files: SourceFile[] = [];
+  if (!existsSync(join(root, folder))) return files;
   for (const item of readdirSync(join(root, folder), { recursive: true, withFileTypes: true })) {
     if (!item.isFile() || !pattern.test(item.name)) continue;
     const path = posix.join(folder, posix.relative(join(root, folder), join(item.parentPath, item.name)));
