@@ -1,10 +1,13 @@
 // The one module: every kernel file is re-exported here. Kernels work on raw offsets; see ARCHITECTURE.md, "Kernels".
+export * from "./aggregate";
 export * from "./bytes";
 export * from "./checksum";
 export { codecDecode, codecEncode, codecScratchSize } from "./codec";
 export * from "./columns";
 export * from "./head";
 export * from "./log_record";
+export * from "./number_text";
 export * from "./postings";
 export { remoteWriteParse } from "./remote_write";
+export * from "./rollup";
 export { snappyDecode, snappyDecodedSize, snappyFailedAt } from "./snappy";
