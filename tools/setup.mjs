@@ -37,17 +37,17 @@ export class SetupError extends Error {}
  * Why node_modules does not match package-lock.json, or undefined if it does. npm writes node_modules/.package-lock.json as the
  * last step of an installation, so it is the stamp: an interrupted installation has none.
  */
-function whyInstall() {
-  const wanted = readLock(join(root, "package-lock.json"));
+export function whyInstall(folder = root) {
+  const wanted = readLock(join(folder, "package-lock.json"));
   if (wanted === undefined) throw new SetupError("package-lock.json is missing: this is not a whole checkout");
-  const installed = readLock(join(modules, ".package-lock.json"));
+  const installed = readLock(join(folder, "node_modules", ".package-lock.json"));
   if (installed === undefined) return "nothing is installed yet";
   for (const [path, entry] of Object.entries(wanted)) {
     if (path === "" || entry.link) continue;
     const found = installed[path];
     if (found === undefined && (entry.optional || entry.peer)) continue; // made for another platform
     const name = path.replace(/^.*node_modules\//, "");
-    if (found === undefined || !existsSync(join(root, path))) return `${name} is missing`;
+    if (found === undefined || !existsSync(join(folder, path))) return `${name} is missing`;
     if (found.version !== entry.version || found.integrity !== entry.integrity) return `${name} ${entry.version} is wanted, ${found.version} is there`;
   }
   return undefined;
