@@ -1,0 +1,59 @@
+/**
+ * The flags of the single node. One row says everything about a flag: its type, its default as one would write it, and its line in the
+ * help. Rows are in alphabetical order. How command lines are read: flag_parser.ts; flags of VictoriaMetrics that are not here:
+ * flag_compatibility.ts.
+ */
+import type { LogLevel } from "../base/logger.ts";
+import { addressType, booleanType, decimalType, durationType, type FlagType, integerType, retentionType, sizeType, stringType, wordType } from "./flag_types.ts";
+
+export interface FlagDeclaration<T> {
+  readonly type: FlagType<T>;
+  /** As written on a command line; parse(default) is the value. */
+  readonly default: string;
+  readonly help: string;
+}
+
+function flag<T>(type: FlagType<T>, defaultText: string, help: string): FlagDeclaration<T> {
+  return { type, default: defaultText, help };
+}
+
+const logLevels: readonly LogLevel[] = ["INFO", "WARN", "ERROR", "FATAL", "PANIC"];
+const countMax = 1e9;
+
+export const flags = {
+  "http.disableCORS": flag(booleanType, "false", "Do not let pages of other origins read answers (no Access-Control-Allow-Origin header)"),
+  httpListenAddr: flag(addressType, ":8428", "Address of the HTTP server"),
+  "insert.maxBytesInFlight": flag(sizeType(0, 2 ** 41), "0", "Bytes of request bodies that may be received and waiting at once; more is answered with 503. 0: a quarter of the allowed memory, at most 1GiB"),
+  loggerFormat: flag(wordType(["default", "json"]), "default", "Form of log lines: plain text, or one JSON object a line"),
+  loggerLevel: flag(wordType(logLevels), "INFO", "Least severe level that is logged"),
+  maxInsertRequestSize: flag(sizeType(1024, 2 ** 29), "32MiB", "Largest body of a write request, as received and after decompression"),
+  maxLabelNameLen: flag(integerType(1, 65_536), "256", "Bytes of a label name; series with a longer one are dropped"),
+  maxLabelsPerTimeseries: flag(integerType(1, 10_000), "40", "Labels of a series; series with more are dropped"),
+  maxLabelValueLen: flag(integerType(1, 1 << 20), "4096", "Bytes of a label value; series with a longer one are dropped"),
+  "memory.allowedPercent": flag(decimalType(0, 100), "60", "Per cent of the machine's (or container's) memory that Tidemark may plan with"),
+  "promscrape.config": flag(stringType, "", "File with scrape_configs; read again on SIGHUP and /-/reload"),
+  retentionPeriod: flag(retentionType, "1M", "How long samples are kept: units h d w M y, a bare number counts months of 31 days. The default is one month, as in VictoriaMetrics"),
+  "search.latencyOffset": flag(durationType, "0s", "Hide samples younger than this from queries. VictoriaMetrics: 30s"),
+  "search.maxConcurrentRequests": flag(integerType(1, 10_000), "16", "Queries that run at once; further ones wait up to -search.maxQueueDuration"),
+  "search.maxExportSeries": flag(integerType(1, countMax), "10000000", "Series that one export may read"),
+  "search.maxPointsPerTimeseries": flag(integerType(1, 10_000_000), "30000", "Points per series that a range query may ask for"),
+  "search.maxQueryDuration": flag(durationType, "30s", "Longest time a query may take"),
+  "search.maxQueryLen": flag(sizeType(1, 2 ** 24), "16KiB", "Longest text of a query"),
+  "search.maxQueueDuration": flag(durationType, "10s", "Longest time a query waits for its turn; then it is answered with 429"),
+  "search.maxSamplesPerQuery": flag(integerType(1, 1e10), "1000000000", "Raw samples that one query may read"),
+  "search.maxSeries": flag(integerType(1, countMax), "30000", "Series that /api/v1/series returns at most"),
+  "search.maxTagKeys": flag(integerType(1, countMax), "100000", "Names that /api/v1/labels returns at most"),
+  "search.maxTagValues": flag(integerType(1, countMax), "100000", "Values that /api/v1/label/.../values returns at most"),
+  "search.maxUniqueTimeseries": flag(integerType(0, countMax), "0", "Series that one query may select. 0: decided by the allowed memory"),
+  selfScrapeInstance: flag(stringType, "self", "Value of the label instance of the own metrics"),
+  selfScrapeInterval: flag(durationType, "15s", "How often the own metrics are stored; 0 switches it off. VictoriaMetrics: 0"),
+  selfScrapeJob: flag(stringType, "tidemark", "Value of the label job of the own metrics"),
+  "storage.fsyncInterval": flag(durationType, "1s", "How much time of acknowledged writes a power cut may take; 0 syncs the disk before every answer"),
+  storageDataPath: flag(stringType, "./tidemark-data", "Folder of the data; made if missing"),
+  version: flag(booleanType, "false", "Print the version and exit"),
+};
+
+export type FlagName = keyof typeof flags;
+
+/** The value of every flag, set or default. */
+export type FlagValues = { readonly [Name in FlagName]: (typeof flags)[Name] extends FlagDeclaration<infer T> ? T : never };
