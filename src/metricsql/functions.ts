@@ -23,11 +23,15 @@ export interface FunctionFacts {
    * source, destination pairs) or as in `assigned` (name of name, value pairs).
    */
   readonly labels: "listed" | "kept" | "second" | "copied" | "assigned" | undefined;
+  /** Which arguments have to be string literals: the first, or all after the series. */
+  readonly strings: "first" | "rest" | undefined;
+  /** Whether the arguments after the series come in pairs. */
+  readonly isPaired: boolean;
 }
 
 type Options = Partial<Omit<FunctionFacts, "family">>;
 
-const defaults = { args: [1, 1], seriesArg: 0, filters: "series", labels: undefined } as const;
+const defaults = { args: [1, 1], seriesArg: 0, filters: "series", labels: undefined, strings: undefined, isPaired: false } as const;
 
 /** Rows by lower case name. */
 export const functions: ReadonlyMap<string, FunctionFacts> = new Map(Object.entries({
@@ -43,7 +47,7 @@ export const functions: ReadonlyMap<string, FunctionFacts> = new Map(Object.entr
   count_le_over_time: rollup({ args: [2, 2] }),
   count_ne_over_time: rollup({ args: [2, 2] }),
   count_over_time: rollup(),
-  count_values_over_time: rollup({ args: [2, 2], seriesArg: 1, filters: "not_first" }),
+  count_values_over_time: rollup({ args: [2, 2], seriesArg: 1, filters: "not_first", strings: "first" }),
   decreases_over_time: rollup(),
   default_rollup: rollup(),
   delta: rollup(),
@@ -79,19 +83,19 @@ export const functions: ReadonlyMap<string, FunctionFacts> = new Map(Object.entr
   predict_linear: rollup({ args: [2, 2] }),
   present_over_time: rollup(),
   quantile_over_time: rollup({ args: [2, 2], seriesArg: 1 }),
-  quantiles_over_time: rollup({ args: [3, Infinity], seriesArg: "last" }),
+  quantiles_over_time: rollup({ args: [3, Infinity], seriesArg: "last", strings: "first" }),
   range_over_time: rollup(),
   rate: rollup(),
   rate_over_sum: rollup(),
   rate_prometheus: rollup(),
   resets: rollup(),
-  rollup: rollup({ args: [1, 2] }),
-  rollup_candlestick: rollup({ args: [1, 2] }),
-  rollup_delta: rollup({ args: [1, 2] }),
-  rollup_deriv: rollup({ args: [1, 2] }),
-  rollup_increase: rollup({ args: [1, 2] }),
-  rollup_rate: rollup({ args: [1, 2] }),
-  rollup_scrape_interval: rollup({ args: [1, 2] }),
+  rollup: rollup({ args: [1, 2], strings: "rest" }),
+  rollup_candlestick: rollup({ args: [1, 2], strings: "rest" }),
+  rollup_delta: rollup({ args: [1, 2], strings: "rest" }),
+  rollup_deriv: rollup({ args: [1, 2], strings: "rest" }),
+  rollup_increase: rollup({ args: [1, 2], strings: "rest" }),
+  rollup_rate: rollup({ args: [1, 2], strings: "rest" }),
+  rollup_scrape_interval: rollup({ args: [1, 2], strings: "rest" }),
   scrape_interval: rollup(),
   share_eq_over_time: rollup({ args: [2, 2] }),
   share_gt_over_time: rollup({ args: [2, 2] }),
@@ -144,7 +148,7 @@ export const functions: ReadonlyMap<string, FunctionFacts> = new Map(Object.entr
   histogram_avg: transform(),
   histogram_fraction: transform({ args: [3, 3], seriesArg: 2 }),
   histogram_quantile: transform({ args: [2, 3], seriesArg: 1 }),
-  histogram_quantiles: transform({ args: [3, Infinity], seriesArg: "last" }),
+  histogram_quantiles: transform({ args: [3, Infinity], seriesArg: "last", strings: "first" }),
   histogram_share: transform({ args: [2, 3], seriesArg: 1 }),
   histogram_stddev: transform(),
   histogram_stdvar: transform(),
@@ -202,7 +206,7 @@ export const functions: ReadonlyMap<string, FunctionFacts> = new Map(Object.entr
   tan: transform(),
   tanh: transform(),
   time: transform({ args: [0, 0], seriesArg: undefined }),
-  timezone_offset: transform({ seriesArg: undefined }),
+  timezone_offset: transform({ seriesArg: undefined, strings: "first" }),
   ttf: transform(),
   union: transform({ args: [0, Infinity], filters: "all" }),
   vector: transform(),
@@ -210,19 +214,19 @@ export const functions: ReadonlyMap<string, FunctionFacts> = new Map(Object.entr
 
   // Labels.
   alias: label({ args: [2, 2], filters: "none" }),
-  drop_common_labels: label({ args: [1, Infinity], filters: "none" }),
-  label_copy: label({ args: [1, Infinity], labels: "copied" }),
+  drop_common_labels: label({ args: [1, Infinity], filters: "none", strings: undefined }),
+  label_copy: label({ args: [1, Infinity], labels: "copied", isPaired: true }),
   label_del: label({ args: [1, Infinity], labels: "listed" }),
-  label_graphite_group: label({ args: [1, Infinity] }),
+  label_graphite_group: label({ args: [1, Infinity], strings: undefined }),
   label_join: label({ args: [3, Infinity], labels: "second" }),
   label_keep: label({ args: [1, Infinity], labels: "kept" }),
   label_lowercase: label({ args: [2, Infinity], labels: "listed" }),
   label_map: label({ args: [2, Infinity], labels: "second" }),
   label_match: label({ args: [3, 3], labels: "second" }),
   label_mismatch: label({ args: [3, 3], labels: "second" }),
-  label_move: label({ args: [1, Infinity], labels: "copied" }),
+  label_move: label({ args: [1, Infinity], labels: "copied", isPaired: true }),
   label_replace: label({ args: [5, 5], labels: "second" }),
-  label_set: label({ args: [1, Infinity], labels: "assigned" }),
+  label_set: label({ args: [1, Infinity], labels: "assigned", isPaired: true }),
   label_transform: label({ args: [4, 4], labels: "second" }),
   label_uppercase: label({ args: [2, Infinity], labels: "listed" }),
   label_value: label({ args: [2, 2] }),
@@ -242,7 +246,7 @@ export const functions: ReadonlyMap<string, FunctionFacts> = new Map(Object.entr
   bottomk_median: aggregate({ args: [2, 3], seriesArg: 1 }),
   bottomk_min: aggregate({ args: [2, 3], seriesArg: 1 }),
   count: aggregate({ args: [1, Infinity], filters: "all" }),
-  count_values: aggregate({ args: [2, 2], seriesArg: 1, filters: "not_first" }),
+  count_values: aggregate({ args: [2, 2], seriesArg: 1, filters: "not_first", strings: "first" }),
   distinct: aggregate({ args: [1, Infinity], filters: "all" }),
   geomean: aggregate({ args: [1, Infinity], filters: "all" }),
   group: aggregate({ args: [1, Infinity], filters: "all" }),
@@ -257,7 +261,7 @@ export const functions: ReadonlyMap<string, FunctionFacts> = new Map(Object.entr
   outliers_mad: aggregate({ args: [2, 2], seriesArg: 1 }),
   outliersk: aggregate({ args: [2, 2], seriesArg: 1 }),
   quantile: aggregate({ args: [2, 2], seriesArg: 1 }),
-  quantiles: aggregate({ args: [3, Infinity], seriesArg: "last" }),
+  quantiles: aggregate({ args: [3, Infinity], seriesArg: "last", strings: "first" }),
   share: aggregate({ args: [1, Infinity], filters: "all" }),
   stddev: aggregate({ args: [1, Infinity], filters: "all" }),
   stdvar: aggregate({ args: [1, Infinity], filters: "all" }),
@@ -281,7 +285,7 @@ function transform(options: Options = {}): FunctionFacts {
 }
 
 function label(options: Options = {}): FunctionFacts {
-  return { family: "label", ...defaults, ...options };
+  return { family: "label", ...defaults, strings: "rest", ...options };
 }
 
 function aggregate(options: Options = {}): FunctionFacts {
@@ -308,7 +312,7 @@ export function isSupportedFunction(name: string): boolean {
 export function nearestFunction(name: string): string | undefined {
   const lower = name.slice(0, 64).toLowerCase();
   let nearest: string | undefined;
-  let least = Math.max(2, Math.floor(lower.length / 3)) + 1;
+  let least = Math.min(lower.length - 1, Math.max(2, Math.floor(lower.length / 2))) + 1;
   for (const candidate of functions.keys()) {
     const distance = editDistance(lower, candidate);
     if (distance >= least) continue;

@@ -12,6 +12,8 @@ import type {
 /** Names that are not plain: `foo\-bar` or `{"foo-bar"}`. */
 export type NameStyle = "escaped" | "quoted";
 
+type PrintPart = (part: Syntax) => string;
+
 /** Words that the parser takes for a modifier where the right operand of an operator begins. */
 const reservedWords: ReadonlySet<string> = new Set([
   "on", "ignoring", "group_left", "group_right", "bool", "prefix", "fill", "fill_left", "fill_right",
@@ -22,8 +24,8 @@ export function printExpr(expr: Expr): string {
   return printSyntax(expr, "escaped");
 }
 
-/** Prints any tree on one line. */
-export function printSyntax(syntax: Syntax, style: NameStyle): string {
+/** Prints any tree on one line. `printPart` prints its direct parts; another one may remember their texts. */
+export function printSyntax(syntax: Syntax, style: NameStyle, printPart: PrintPart = (part) => printSyntax(part, style)): string {
   switch (syntax.kind) {
     case "number":
       return syntax.text === "" ? printNumber(syntax.value) : syntax.text;
@@ -36,17 +38,17 @@ export function printSyntax(syntax: Syntax, style: NameStyle): string {
     case "selector":
       return printSelector(syntax, style);
     case "rollup":
-      return inParentheses(printSyntax(syntax.inner, style), needsRollupParentheses(syntax.inner)) + printRollupSuffix(syntax, style);
+      return inParentheses(printPart(syntax.inner), needsRollupParentheses(syntax.inner)) + printRollupSuffix(syntax, style);
     case "function":
-      return functionName(syntax) + printArguments(syntax.args, style) + printFunctionSuffix(syntax);
+      return functionName(syntax) + printArguments(syntax.args, printPart) + printFunctionSuffix(syntax);
     case "aggregate":
-      return escapeIdentifier(syntax.name) + printArguments(syntax.args, style) + printAggregateSuffix(syntax, style);
+      return escapeIdentifier(syntax.name) + printArguments(syntax.args, printPart) + printAggregateSuffix(syntax, style);
     case "binary":
-      return printBinary(syntax, style);
+      return printBinary(syntax, style, printPart);
     case "list":
-      return printArguments(syntax.items, style);
+      return printArguments(syntax.items, printPart);
     case "with":
-      return `WITH (${syntax.templates.map((template) => printTemplate(template, style)).join(", ")}) ${printSyntax(syntax.body, style)}`;
+      return `WITH (${syntax.templates.map((template) => printTemplate(template, printPart)).join(", ")}) ${printPart(syntax.body)}`;
   }
 }
 
@@ -68,8 +70,8 @@ function printDurationSyntax(duration: DurationSyntax): string {
   return duration.text === "" ? printDuration(duration) : duration.text;
 }
 
-function printArguments(args: readonly Syntax[], style: NameStyle): string {
-  return `(${args.map((arg) => printSyntax(arg, style)).join(", ")})`;
+function printArguments(args: readonly Syntax[], printPart: PrintPart): string {
+  return `(${args.map((arg) => printPart(arg)).join(", ")})`;
 }
 
 /** `keep_metric_names` after a call. */
@@ -93,8 +95,8 @@ function printName(name: string, style: NameStyle): string {
 }
 
 /** `WITH` entry: `f(a,b) = body`. */
-function printTemplate(template: TemplateSyntax, style: NameStyle): string {
-  return printTemplateHead(template, ",") + " = " + printSyntax(template.body, style);
+function printTemplate(template: TemplateSyntax, printPart: PrintPart): string {
+  return printTemplateHead(template, ",") + " = " + printPart(template.body);
 }
 
 /** The left side of a template. */
@@ -176,9 +178,9 @@ export function printRollupSuffix(rollup: RollupSyntax, style: NameStyle): strin
 
 // Binary operations
 
-function printBinary(binary: BinarySyntax, style: NameStyle): string {
-  const left = inParentheses(printSyntax(binary.left, style), needsLeftParentheses(binary));
-  const right = inParentheses(printSyntax(binary.right, style), needsRightParentheses(binary));
+function printBinary(binary: BinarySyntax, style: NameStyle, printPart: PrintPart): string {
+  const left = inParentheses(printPart(binary.left), needsLeftParentheses(binary));
+  const right = inParentheses(printPart(binary.right), needsRightParentheses(binary));
   const text = `${left} ${printOperator(binary, style)} ${right}`;
   return binary.keepMetricNames ? `(${text}) keep_metric_names` : text;
 }

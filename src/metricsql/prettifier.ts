@@ -1,0 +1,145 @@
+/**
+ * Prints a query as people like to read it: what fits on a line of 80 characters stays on one, the rest is split and
+ * indented by two spaces. WITH templates and literals stay as written; comments are lost.
+ */
+import type { Expr } from "./ast.ts";
+import { escapeIdentifier } from "./identifier.ts";
+import { parseError } from "./parse_error.ts";
+import {
+  functionName, needsLeftParentheses, needsRightParentheses, needsRollupParentheses, printAggregateSuffix, printFilter,
+  printFilters, printFunctionSuffix, printMetricName, printOperator, printRollupSuffix, printSyntax, printTemplateHead,
+  takeMetricName,
+} from "./printer.ts";
+import type { SelectorParts } from "./printer.ts";
+import { quote } from "./string_literal.ts";
+import type { BinarySyntax, SelectorSyntax, Syntax, TemplateSyntax, WithSyntax } from "./syntax.ts";
+import { parseSyntax } from "./syntax_parser.ts";
+import { maxDepth } from "./with_template.ts";
+
+const maxLineLength = 80;
+const style = "quoted";
+
+/** Prettifies a query, or a tree that is parsed already. Names and types are not checked. */
+export function prettifyExpr(query: string | Expr): string {
+  if (typeof query !== "string") return new Prettifier().print(query, 0, false);
+  const syntax = parseSyntax(query);
+  checkDepth(syntax, query);
+  return new Prettifier().print(syntax, 0, false);
+}
+
+class Prettifier {
+  /** Every subtree is asked for at each level above it, so its text is kept. */
+  readonly #lines = new Map<Syntax, string>();
+
+  print(syntax: Syntax, indent: number, needsParentheses: boolean): string {
+    const line = indentation(indent) + inParentheses(this.#line(syntax), needsParentheses);
+    if (line.length <= maxLineLength) return line;
+    if (!needsParentheses) return this.#split(syntax, indent);
+    return `${indentation(indent)}(\n${this.#split(syntax, indent + 1)}\n${indentation(indent)})`;
+  }
+
+  #line(syntax: Syntax): string {
+    let line = this.#lines.get(syntax);
+    if (line === undefined) {
+      line = printSyntax(syntax, style, (part) => this.#line(part));
+      this.#lines.set(syntax, line);
+    }
+    return line;
+  }
+
+  #split(syntax: Syntax, indent: number): string {
+    switch (syntax.kind) {
+      case "with":
+        return this.#splitWith(syntax, indent);
+      case "binary":
+        return this.#splitBinary(syntax, indent);
+      case "rollup":
+        return this.print(syntax.inner, indent, needsRollupParentheses(syntax.inner)) + printRollupSuffix(syntax, style);
+      case "aggregate":
+        return this.#splitArguments(escapeIdentifier(syntax.name), syntax.args, printAggregateSuffix(syntax, style), indent);
+      case "function":
+        return this.#splitArguments(functionName(syntax), syntax.args, printFunctionSuffix(syntax), indent);
+      case "list":
+        return this.#splitArguments("", syntax.items, "", indent);
+      case "selector":
+        return splitSelector(syntax, indent);
+      default:
+        return indentation(indent) + this.#line(syntax);
+    }
+  }
+
+  #splitWith(syntax: WithSyntax, indent: number): string {
+    const templates = syntax.templates.map((template) => this.#printTemplate(template, indent + 1) + ",\n").join("");
+    return `${indentation(indent)}WITH (\n${templates}${indentation(indent)})\n${this.print(syntax.body, indent, false)}`;
+  }
+
+  #printTemplate(template: TemplateSyntax, indent: number): string {
+    const line = `${indentation(indent)}${printTemplateHead(template, ",")} = ${this.#line(template.body)}`;
+    if (line.length <= maxLineLength) return line;
+    const head = indentation(indent) + printTemplateHead(template, ", ");
+    return `${head} = (\n${this.print(template.body, indent + 1, false)}\n${indentation(indent)})`;
+  }
+
+  #splitBinary(binary: BinarySyntax, indent: number): string {
+    const inner = binary.keepMetricNames ? indent + 1 : indent;
+    const left = this.print(binary.left, inner, needsLeftParentheses(binary));
+    const right = this.print(binary.right, inner, needsRightParentheses(binary));
+    const text = `${left}\n${indentation(inner + 1)}${printOperator(binary, style)}\n${right}`;
+    return binary.keepMetricNames ? `${indentation(indent)}(\n${text}\n${indentation(indent)}) keep_metric_names` : text;
+  }
+
+  #splitArguments(name: string, args: readonly Syntax[], suffix: string, indent: number): string {
+    const lines = args.map((arg) => this.print(arg, indent + 1, false)).join(",\n");
+    return `${indentation(indent)}${name}(\n${lines}\n${indentation(indent)})${suffix}`;
+  }
+}
+
+function splitSelector(selector: SelectorSyntax, indent: number): string {
+  const { name, groups } = takeMetricName(selector.groups);
+  const nameText = printMetricName(name, style);
+  // A lone name has nothing to split.
+  if (groups.every((group) => group.length === 0)) return indentation(indent) + printSyntax(selector, style);
+  const filters = groups.map((group) => splitFilters(group, indent + 1)).join(`\n${indentation(indent + 2)}or\n`);
+  const quotedName = nameText === undefined ? `${indentation(indent + 1)}${quote(name)},\n` : "";
+  return `${indentation(indent)}${nameText ?? ""}{\n${quotedName}${filters}\n${indentation(indent)}}`;
+}
+
+function splitFilters(filters: SelectorParts["groups"][number], indent: number): string {
+  const line = indentation(indent) + printFilters(filters, style);
+  return line.length <= maxLineLength ? line : filters.map((filter) => indentation(indent) + printFilter(filter, style)).join(",\n");
+}
+
+function indentation(indent: number): string {
+  return "  ".repeat(indent);
+}
+
+function inParentheses(text: string, isNeeded: boolean): string {
+  return isNeeded ? `(${text})` : text;
+}
+
+/** Refuses a tree that is too deep to be printed; level by level, since it may be far too deep. */
+function checkDepth(syntax: Syntax, text: string): void {
+  let level: readonly Syntax[] = [syntax];
+  for (let depth = 1; level.length > 0; depth++) {
+    if (depth > maxDepth) throw parseError(text, level[0].position, `the query has more than ${maxDepth} levels`);
+    level = level.flatMap(partsOf);
+  }
+}
+
+function partsOf(syntax: Syntax): readonly Syntax[] {
+  switch (syntax.kind) {
+    case "with":
+      return [...syntax.templates.map((template) => template.body), syntax.body];
+    case "binary":
+      return [syntax.left, syntax.right];
+    case "rollup":
+      return syntax.at === undefined ? [syntax.inner] : [syntax.inner, syntax.at];
+    case "aggregate":
+    case "function":
+      return syntax.args;
+    case "list":
+      return syntax.items;
+    default:
+      return [];
+  }
+}
