@@ -45,7 +45,7 @@ const at = {
   samplesMax: 36, sampleCount: 40, rewrite: 44, rewriteEnd: 48, rewriteTop: 52, references: 56, referenceCount: 60, strings: 64,
   stringsEnd: 68, stringsTop: 72, extraRun: 76, extraRunEnd: 80, extraCount: 84, labelsMax: 88, nameSizeMax: 92, valueSizeMax: 96,
   notes: 100, notesMax: 104, noteCount: 108, errorOffset: 112, errorReason: 116, skippedLines: 120, lineNumber: 124, nowMs: 128,
-  timestampUnit: 136, errorLine: 140, errorColumn: 144, previousLabels: 148, previousLabelsSize: 152, seriesEnd: 160, carry: 176,
+  timestampUnit: 136, errorLine: 140, errorColumn: 144, previousLabels: 148, previousLabelsSize: 152, seriesEnd: 160, carry: 176, extraNameSizes: 184,
   dropped: 192, fixes: 224, fixesMax: 228, fixCount: 232, size: 256,
 } as const;
 
@@ -65,7 +65,7 @@ export class ParseArea {
     this.kernel = kernel;
     this.#limits = limits;
     // One run fits by its limits: every label has at most 32 bytes besides its name and value.
-    const runBytesMax = limits.labelsMax * (limits.nameSizeMax + limits.valueSizeMax + 32);
+    const runBytesMax = limits.labelsMax * (limits.nameSizeMax + limits.valueSizeMax + 32) + 64;
     this.#stringsBytes = runBytesMax + 64;
     this.#rewriteBytes = Math.max(rewriteBytesMin, runBytesMax + 64);
     this.context = kernel.allocate(at.size);
@@ -83,8 +83,8 @@ export class ParseArea {
     };
   }
 
-  /** Points the context at a body. `extraRun` is a canonical label run that overrides labels of every series. */
-  start(body: number, bodySize: number, extraRun: Uint8Array, extraCount: number, nowMs: number, unit: number): void {
+  /** Points the context at a body. `extraRun` is a canonical label run that overrides labels of every series; the sizes are those of its names. */
+  start(body: number, bodySize: number, extraRun: Uint8Array, extraNameSizes: readonly number[], nowMs: number, unit: number): void {
     const { kernel, context } = this;
     const areas = this.#areas;
     assert(body + bodySize + topMarginBytes <= 2 ** 32, "the body lies too near to the end of the address space");
@@ -97,10 +97,11 @@ export class ParseArea {
       rows: areas.rows, timestampsMs: areas.timestampsMs, values: areas.values, rewrite: areas.rewrite,
       rewriteEnd: areas.rewrite + this.#rewriteBytes, references: areas.references, strings: areas.strings,
       stringsEnd: areas.strings + this.#stringsBytes, carry: areas.carry, extraRun: areas.extraRun,
-      extraRunEnd: areas.extraRun + extraRun.length, extraCount, ...this.#limits, notes: areas.notes, notesMax,
+      extraRunEnd: areas.extraRun + extraRun.length, extraCount: extraNameSizes.length, ...this.#limits, notes: areas.notes, notesMax,
       fixes: areas.fixes, fixesMax, timestampUnit: unit,
     };
     for (const name of Object.keys(fields) as (keyof typeof fields)[]) kernel.u32[(context + at[name]) >>> 2] = fields[name] as number;
+    for (const size of extraNameSizes) kernel.u32[(context + at.extraNameSizes + ((size & 32) >> 3)) >>> 2] |= 1 << (size & 31);
     kernel.f64[(context + at.nowMs) / 8] = nowMs;
   }
 

@@ -32,7 +32,8 @@ export abstract class KernelSliceParser implements SliceParser {
 
   start(bodyPointer: number, bodySize: number, options: SliceOptions): void {
     const extraLabels = canonical(options.extraLabels);
-    this.area.start(bodyPointer, bodySize, encodeLabelRun(extraLabels), extraLabels.length, options.nowMs, this.timestampUnit());
+    const nameSizes = extraLabels.map((label) => Buffer.byteLength(label.name));
+    this.area.start(bodyPointer, bodySize, encodeLabelRun(extraLabels), nameSizes, options.nowMs, this.timestampUnit());
     this.#tenant = options.tenant;
     this.#status = parseStatus.full;
     this.#samples = 0;
@@ -79,5 +80,5 @@ export abstract class KernelSliceParser implements SliceParser {
 /** Sorted, without empty values; of equal names the last one. */
 function canonical(labels: Labels): Labels {
   const byName = new Map(labels.map((label) => [label.name, label]));
-  return [...byName.values()].filter((label) => label.value !== "").sort((a, b) => compareBytewise(a.name, b.name));
+  return [...byName.values()].filter((label) => label.name !== "" && label.value !== "").sort((a, b) => compareBytewise(a.name, b.name));
 }

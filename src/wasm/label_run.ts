@@ -14,12 +14,13 @@
 //   128 nowMs (f64)   136 timestampUnit  140 errorLine      144 errorColumn
 //   148 previousLabels  152 previousLabelsSize
 //   160 seriesEnd     164 runPointer     168 runSize        172 seriesReason
-//   176 carry         180 sliceEnd
+//   176 carry         180 sliceEnd       184 extraNameSizes (u64: bit n is set when an extra label has a name of n bytes, modulo 64)
 //   192 dropped samples by reason, u32 x 8 (see `reason...` below)
 //   224 fixes         228 fixesMax       232 fixCount
 //
 // seriesEnd to carry describe a series that the last slice cut in its middle (seriesEnd 0: none); carry is room for one run.
-// References: 16 bytes each: name pointer, name size, value pointer, value size. Capacity labelsMax + 1.
+// References: 16 bytes each: name pointer, name size, value pointer, value size. Capacity labelsMax + 1. A value pointer of
+// 0 says that the label stands 4 bytes before its name in canonical form.
 // Notes: 8 bytes each, pointer and size of a piece of the body that TypeScript decodes (metadata).
 // Fixes: 12 bytes each, sample index, pointer and size of a number that TypeScript parses (see number_parser.ts).
 
@@ -67,6 +68,7 @@
 @inline export const seriesReasonAt: usize = 172;
 @inline export const carryAt: usize = 176;
 @inline export const sliceEndAt: usize = 180;
+@inline export const extraNameSizesAt: usize = 184;
 @inline export const droppedAt: usize = 192;
 @inline export const fixesAt: usize = 224;
 @inline export const fixesMaxAt: usize = 228;
@@ -158,8 +160,12 @@ let varintSize: usize = 0;
   }
 }
 
-/** Whether one of the extra labels has this name. */
-function isExtraName(context: usize, name: usize, nameSize: usize): bool {
+/** Whether one of the extra labels has this name; most names are told apart by their size. */
+@inline function isExtraName(context: usize, name: usize, nameSize: usize): bool {
+  return ((load<u64>(context, extraNameSizesAt) >> ((nameSize & 63) as u64)) & 1) != 0 && findExtraName(context, name, nameSize);
+}
+
+function findExtraName(context: usize, name: usize, nameSize: usize): bool {
   let pointer = load<u32>(context, extraRunAt) as usize;
   const end = load<u32>(context, extraRunEndAt) as usize;
   while (pointer < end) {
@@ -188,13 +194,13 @@ function addReference(context: usize, name: usize, nameSize: usize, value: usize
     let order = compareKeys(nameKey(other, otherSize), key);
     if (order == 0) order = compareBytes(other, otherSize, name, nameSize);
     if (order <= 0) break;
-    v128.store(slot, v128.load(slot - 16));
+    store<u64>(slot, load<u64>(slot - 16));
+    store<u64>(slot, load<u64>(slot - 16, 8), 8);
     slot -= 16;
   }
-  store<u32>(slot, name as u32);
-  store<u32>(slot, nameSize as u32, 4);
-  store<u32>(slot, value as u32, 8);
-  store<u32>(slot, valueSize as u32, 12);
+  // In halves of 8 bytes, because they are moved so: a load wider than the store before it is slow.
+  store<u64>(slot, (name as u64) | ((nameSize as u64) << 32));
+  store<u64>(slot, (value as u64) | ((valueSize as u64) << 32), 8);
   store<u32>(context, count + 1, referenceCountAt);
   return 0;
 }
@@ -205,8 +211,16 @@ function addReference(context: usize, name: usize, nameSize: usize, value: usize
  */
 export function labelRunAdd(context: usize, name: usize, nameSize: usize, value: usize, valueSize: usize): u32 {
   if (nameSize == 0 || valueSize == 0) return 0;
-  if (load<u32>(context, extraCountAt) != 0 && isExtraName(context, name, nameSize)) return 0;
+  if (isExtraName(context, name, nameSize)) return 0;
   return addReference(context, name, nameSize, value, valueSize);
+}
+
+/** As labelRunAdd, for a label that stands at `label` as it would in a canonical run, with sizes of one byte each. */
+export function labelRunAddPlain(context: usize, label: usize): u32 {
+  const nameSize = load<u8>(label, 3) as usize;
+  if (nameSize == 0) return 0;
+  if (isExtraName(context, label + 4, nameSize)) return 0;
+  return addReference(context, label + 4, nameSize, 0, (load<u8>(label, 1) as usize) - nameSize - 4);
 }
 
 /** Adds the extra labels. */
@@ -240,9 +254,11 @@ export function labelRunAddExtra(context: usize): u32 {
   return pointer;
 }
 
-/** Copies forwards in steps of 16; up to 15 bytes behind the source are read and behind the target overwritten. */
+/** Copies forwards in steps of 16; up to 31 bytes behind the source are read and behind the target overwritten. */
 @inline export function copyBytes(target: usize, source: usize, size: usize): void {
-  for (let i: usize = 0; i < size; i += 16) v128.store(target + i, v128.load(source + i));
+  v128.store(target, v128.load(source));
+  v128.store(target, v128.load(source, 16), 16);
+  for (let i: usize = 32; i < size; i += 16) v128.store(target + i, v128.load(source + i));
 }
 
 /** labelRunFinish: no room in the rewrite area. */
@@ -268,9 +284,14 @@ export function labelRunFinish(context: usize): u32 {
     const nameSize = load<u32>(reference, 4) as usize;
     const value = load<u32>(reference, 8) as usize;
     const valueSize = load<u32>(reference, 12) as usize;
-    if (i + 1 < count && compareBytes(name, nameSize, load<u32>(reference, 16) as usize, load<u32>(reference, 20) as usize) == 0) continue;
+    if (i + 1 < count && nameSize == (load<u32>(reference, 20) as usize) && compareBytes(name, nameSize, load<u32>(reference, 16) as usize, nameSize) == 0) continue;
     const labelSize: usize = 2 + sizeOfVarint(nameSize) + nameSize + sizeOfVarint(valueSize) + valueSize;
-    if (labelSize + 32 > end - to) return finishFull;
+    if (labelSize + 64 > end - to) return finishFull;
+    if (value == 0) {
+      copyBytes(to, name - 4, labelSize + 2);
+      to += labelSize + 2;
+      continue;
+    }
     store<u8>(to, 0x0a);
     to = writeVarint(to + 1, labelSize);
     store<u8>(to, 0x0a);
