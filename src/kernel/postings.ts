@@ -126,11 +126,24 @@ export class IndexKernel {
   readonly kernel: Kernel;
   readonly context: number;
   readonly #base: number;
+  // Pointers that never change, as u32 slots or bytes.
+  readonly #pairStates: number;
+  readonly #nameStates: number;
+  readonly #rowOffsets: number;
+  readonly #days: number;
+  readonly #rows: number;
+  readonly #strings: number;
 
   constructor(kernel: Kernel, context: number) {
     this.kernel = kernel;
     this.context = context;
     this.#base = context >>> 2;
+    this.#pairStates = this.#get("pairStates") >>> 2;
+    this.#nameStates = this.#get("nameStates") >>> 2;
+    this.#rowOffsets = this.#get("rowOffsets") >>> 2;
+    this.#days = this.#get("days") >>> 2;
+    this.#rows = this.#get("rows");
+    this.#strings = this.#get("strings");
   }
 
   get seriesMax(): number {
@@ -178,7 +191,7 @@ export class IndexKernel {
   }
   /** First and last day with samples; first > last when there were none. */
   dayRange(seriesIndex: number): { minDay: number; maxDay: number } {
-    const range = this.kernel.u32[(this.#get("days") >>> 2) + seriesIndex];
+    const range = this.kernel.u32[this.#days + seriesIndex];
     return { minDay: range & 0xffff, maxDay: range >>> 16 };
   }
 
@@ -207,27 +220,27 @@ export class IndexKernel {
   }
   /** Key bytes of the pair (the inner Label message): [pointer, size]. */
   pairKey(pairId: number): readonly [pointer: number, size: number] {
-    return [this.#get("strings") + this.#pair(pairId, 0), this.#pair(pairId, 1)];
+    return [this.#strings + this.#pair(pairId, 0), this.#pair(pairId, 1)];
   }
   /** UTF-8 bytes of a name: [pointer, size]. */
   nameBytes(nameId: number): readonly [pointer: number, size: number] {
-    const state = (this.#get("nameStates") >>> 2) + nameId * nameStateSlots;
-    return [this.#get("strings") + this.kernel.u32[state], this.kernel.u32[state + 1]];
+    const state = this.#nameStates + nameId * nameStateSlots;
+    return [this.#strings + this.kernel.u32[state], this.kernel.u32[state + 1]];
   }
   /** The newest pair of a name, or -1; `pairBefore` leads to the others. */
   lastPairOfName(nameId: number): number {
-    return this.kernel.u32[(this.#get("nameStates") >>> 2) + nameId * nameStateSlots + 2] - 1;
+    return this.kernel.u32[this.#nameStates + nameId * nameStateSlots + 2] - 1;
   }
   pairCountOfName(nameId: number): number {
-    return this.kernel.u32[(this.#get("nameStates") >>> 2) + nameId * nameStateSlots + 3];
+    return this.kernel.u32[this.#nameStates + nameId * nameStateSlots + 3];
   }
 
   /** Pair ids of the series: the tenant's, then the labels in order. Written to `target` (plain array, reused); returns how many. */
   readRow(seriesIndex: number, target: number[]): number {
     const u8 = this.kernel.u8;
     const u32 = this.kernel.u32;
-    const rows = this.#get("rows");
-    const offset = (this.#get("rowOffsets") >>> 2) + seriesIndex;
+    const rows = this.#rows;
+    const offset = this.#rowOffsets + seriesIndex;
     let position = rows + u32[offset];
     const end = rows + u32[offset + 1];
     let count = 0;
@@ -274,7 +287,7 @@ export class IndexKernel {
     return this.kernel.u32[this.#base + field[name] + slot];
   }
   #pair(pairId: number, slot: number): number {
-    return this.kernel.u32[(this.#get("pairStates") >>> 2) + pairId * pairStateSlots + slot];
+    return this.kernel.u32[this.#pairStates + pairId * pairStateSlots + slot];
   }
 }
 
