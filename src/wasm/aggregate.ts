@@ -203,9 +203,13 @@ export function aggregateQuantile(columns: usize, columnCount: i32, points: i32,
 export function aggregateMad(columns: usize, columnCount: i32, points: i32, scratch: usize, target: usize): void {
   for (let i = 0; i < points; i++) {
     const n = gatherSorted(columns, columnCount, i, scratch), median = quantileSorted(scratch, n, 0.5);
-    for (let k = 0; k < n; k++) put(scratch, k, abs(at(scratch, k) - median));
-    sortValues(scratch, n);
-    put(target, i, quantileSorted(scratch, n, 0.5));
+    let m = 0;
+    for (let k = 0; k < n; k++) {
+      const distance = abs(at(scratch, k) - median);
+      if (distance == distance) put(scratch, m++, distance);
+    }
+    sortValues(scratch, m);
+    put(target, i, quantileSorted(scratch, m, 0.5));
   }
 }
 

@@ -704,9 +704,9 @@ export function rollupDescent(c: usize): void { sumSteps(c, -1); }
 export function rollupDeriv(c: usize): void { regression(c, 0); }
 export function rollupPredictLinear(c: usize): void { regression(c, 1); }
 
-/** Sum of previous value x seconds, as a step function over the window up to the point. */
+/** Sum of previous value x seconds, as a step function over the window; up to the point only while the series goes on. */
 export function rollupIntegrate(c: usize): void {
-  const v = valuesOf(c), timestamps = timestampsOf(c), target = targetOf(c), points = pointsOf(c), window = windowOf(c);
+  const v = valuesOf(c), timestamps = timestampsOf(c), n = countOf(c), target = targetOf(c), points = pointsOf(c), window = windowOf(c);
   for (let p = 0; p < points; p++) {
     const b = hiAt(c, p), t = timeAt(c, p);
     let a = loAt(c, p);
@@ -725,7 +725,8 @@ export function rollupIntegrate(c: usize): void {
       previousMs = at(timestamps, i);
       previous = at(v, i);
     }
-    put(target, p, sum + previous * ((t - previousMs) / 1000));
+    if (b < n) sum += previous * ((t - previousMs) / 1000);
+    put(target, p, sum);
   }
 }
 
@@ -907,6 +908,8 @@ function modeSorted(sorted: usize, n: i32, previous: f64): f64 {
 /** Median of the distances to the median: both halves are already sorted, so they are merged. `other` takes n f64. */
 function madSorted(sorted: usize, n: i32, other: usize): f64 {
   const median = quantileSorted(sorted, n, 0.5);
+  // The distance of an infinity from itself is no number and does not count.
+  if (!(abs(median) < Infinity)) return at(sorted, 0) != at(sorted, n - 1) && median == median ? Infinity : NaN;
   let right = lowerBound(sorted, n, median), left = right - 1;
   for (let k = 0; k < n; k++) {
     const l: f64 = left >= 0 ? median - at(sorted, left) : Infinity;
