@@ -44,7 +44,7 @@ function parseSeconds(text: string): DurationLength | undefined {
   // Unlike a number a duration has no octal form: leading zeros mean nothing.
   const seconds = parseNumber((isNegative ? text.slice(1) : text).replace(/^0+(?=\d)/, ""));
   if (seconds === undefined) return undefined;
-  return { fixedMs: Math.trunc((isNegative ? -seconds : seconds) * 1000), steps: 0 };
+  return { fixedMs: Math.trunc((isNegative ? -seconds : seconds) * 1000) + 0, steps: 0 };
 }
 
 function parseParts(text: string): DurationLength | undefined {
@@ -64,7 +64,8 @@ function parseParts(text: string): DurationLength | undefined {
     else fixedMs += count * unitMs[unit];
   }
   if (end === 0) return undefined;
-  return { fixedMs: steps === 0 ? Math.trunc(fixedMs) : fixedMs, steps };
+  // Adding 0 makes 0 of -0.
+  return { fixedMs: (steps === 0 ? Math.trunc(fixedMs) : fixedMs) + 0, steps: steps + 0 };
 }
 
 /** The length in whole milliseconds at a given step, cut to what an int64 holds. */

@@ -13,10 +13,10 @@ import { mapExpr, visitExpr } from "./visit.ts";
 type Filters = readonly LabelFilter[];
 
 /** The work grows with the square of the operations, so longer (generated) queries are left as they are. */
-const maxOperations = 200;
+const maxOperations = 100;
 
 /** More filters than this are not added to a selector. */
-const maxFilters = 64;
+const maxFilters = 32;
 
 /** `expr` with the common filters of the operands of its binary operations added to both. The result is the same. */
 export function optimizeExpr(expr: Expr): Expr {

@@ -2,10 +2,12 @@
 import { InputError } from "../base/errors.ts";
 
 const contextSize = 40;
+const maxProblemSize = 400;
 
 /** Makes the error for `offset` in `text`; `problem` is a sentence part such as `expected ")", found "}"`. */
 export function parseError(text: string, offset: number, problem: string): InputError {
-  return new InputError("parse_error", problem + " " + describePosition(text, offset), { offset });
+  const clipped = problem.length > maxProblemSize ? problem.slice(0, maxProblemSize) + "..." : problem;
+  return new InputError("parse_error", clipped + " " + describePosition(text, offset), { offset });
 }
 
 function describePosition(text: string, offset: number): string {

@@ -3,8 +3,8 @@
  * indented by two spaces. WITH templates and literals stay as written; comments are lost.
  */
 import type { Expr } from "./ast.ts";
+import { maxDepth, tooDeep } from "./expansion_budget.ts";
 import { escapeIdentifier } from "./identifier.ts";
-import { parseError } from "./parse_error.ts";
 import {
   functionName, needsLeftParentheses, needsRightParentheses, needsRollupParentheses, printAggregateSuffix, printFilter,
   printFilters, printFunctionSuffix, printMetricName, printOperator, printRollupSuffix, printSyntax, printTemplateHead,
@@ -14,7 +14,6 @@ import type { SelectorParts } from "./printer.ts";
 import { quote } from "./string_literal.ts";
 import type { BinarySyntax, SelectorSyntax, Syntax, TemplateSyntax, WithSyntax } from "./syntax.ts";
 import { parseSyntax } from "./syntax_parser.ts";
-import { maxDepth } from "./with_template.ts";
 
 const maxLineLength = 80;
 const style = "quoted";
@@ -121,7 +120,7 @@ function inParentheses(text: string, isNeeded: boolean): string {
 function checkDepth(syntax: Syntax, text: string): void {
   let level: readonly Syntax[] = [syntax];
   for (let depth = 1; level.length > 0; depth++) {
-    if (depth > maxDepth) throw parseError(text, level[0].position, `the query has more than ${maxDepth} levels`);
+    if (depth > maxDepth) throw tooDeep(text, level[0].position);
     level = level.flatMap(partsOf);
   }
 }

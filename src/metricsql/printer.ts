@@ -219,7 +219,10 @@ export function needsLeftParentheses(binary: BinarySyntax): boolean {
 /** Whether the right operand has to stand in parentheses. */
 export function needsRightParentheses(binary: BinarySyntax): boolean {
   const { right } = binary;
-  if (needsOperandParentheses(right) || startsWithReservedWord(right)) return true;
+  if (needsOperandParentheses(right) || startsWithWord(right, reservedWords)) return true;
+  // The parser takes `"a" + b` for a string with a template in it.
+  const isAfterString = binary.op === "+" && (binary.left.kind === "string" || binary.left.kind === "string_parts");
+  if (isAfterString && startsWithWord(right, undefined)) return true;
   return right.kind === "function" && (right.keepMetricNames || binary.keepMetricNames);
 }
 
@@ -229,9 +232,12 @@ function needsOperandParentheses(operand: Syntax): boolean {
   return operand.offset !== undefined || operand.at !== undefined || (operand.inner.kind === "binary" && operand.inner.keepMetricNames);
 }
 
-function startsWithReservedWord(syntax: Syntax): boolean {
-  if (syntax.kind === "rollup") return !needsRollupParentheses(syntax.inner) && startsWithReservedWord(syntax.inner);
-  return syntax.kind === "selector" && reservedWords.has(takeMetricName(syntax.groups).name.toLowerCase());
+/** Whether the text of `syntax` starts with a metric name: one of `words` or, if undefined, any that no braces follow. */
+function startsWithWord(syntax: Syntax, words: ReadonlySet<string> | undefined): boolean {
+  if (syntax.kind === "rollup") return !needsRollupParentheses(syntax.inner) && startsWithWord(syntax.inner, words);
+  if (syntax.kind !== "selector") return false;
+  const { name, groups } = takeMetricName(syntax.groups);
+  return words === undefined ? name !== "" && groups.every((group) => group.length === 0) : words.has(name.toLowerCase());
 }
 
 function isNegativeNumber(syntax: Syntax): boolean {

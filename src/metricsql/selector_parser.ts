@@ -2,6 +2,7 @@
 import type { LabelFilter } from "./ast.ts";
 import { unescapeIdentifier } from "./identifier.ts";
 import type { Token } from "./lexer.ts";
+import { parseNumber } from "./number.ts";
 import { unquote } from "./string_literal.ts";
 import type { FilterSyntax, FilterTemplate, SelectorSyntax, StringPart, StringSyntax } from "./syntax.ts";
 import type { TokenStream } from "./token_stream.ts";
@@ -88,7 +89,8 @@ export function parseStrings(tokens: TokenStream): StringSyntax {
   const parts: StringPart[] = [parseStringPart(tokens)];
   while (tokens.isSymbol("+")) {
     const next = tokens.peek(1);
-    const isTemplate = next.kind === "identifier" && !tokens.isSymbol("(", 2) && !tokens.isSymbol("{", 2);
+    const isName = next.kind === "identifier" && parseNumber(next.text) === undefined;
+    const isTemplate = isName && !tokens.isSymbol("(", 2) && !tokens.isSymbol("{", 2);
     if (next.kind !== "string" && !isTemplate) break;
     tokens.take();
     parts.push(parseStringPart(tokens));
@@ -112,7 +114,7 @@ function unquoteToken(tokens: TokenStream, token: Token, bytesAs: "utf8" | "char
 export function parseName(tokens: TokenStream, expected: string): string {
   const token = tokens.peek();
   if (token.kind === "identifier") return unescapeIdentifier(tokens.take().text);
-  if (token.kind === "string") return unquoteToken(tokens, tokens.take(), "chars");
+  if (token.kind === "string" && token.text.length > 2) return unquoteToken(tokens, tokens.take(), "chars");
   throw tokens.unexpected(expected);
 }
 

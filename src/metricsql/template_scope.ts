@@ -3,6 +3,7 @@
  * before it and around it, never itself, so templates cannot recurse; arguments are expanded where they are written.
  */
 import type { Expr } from "./ast.ts";
+import type { Cost } from "./expansion_budget.ts";
 import type { TemplateSyntax } from "./syntax.ts";
 
 /** A template with the scope of its body, or the expanded argument of a parameter. */
@@ -14,12 +15,10 @@ export interface TemplateBinding {
   readonly scope: Scope;
 }
 
-/** `size` counts nodes and `depth` levels, which are charged again wherever the value is used. */
 export interface ValueBinding {
   readonly kind: "value";
   readonly expr: Expr;
-  readonly size: number;
-  readonly depth: number;
+  readonly cost: Cost;
 }
 
 type Templates = ReadonlyMap<string, { readonly template: TemplateSyntax; readonly index: number }>;

@@ -1,11 +1,11 @@
 /**
  * Turns the tree as written into the tree to evaluate: expands WITH templates, folds constants and looks up functions.
- * Expansion is bounded in depth and in the number of nodes it may add, since a few templates that use each other twice
- * would otherwise grow without end.
+ * expansion_budget.ts bounds the result.
  */
 import type { AggregateExpr, BinaryExpr, DurationExpr, Expr, LabelFilter, RollupExpr, SelectorExpr, StringExpr } from "./ast.ts";
 import { foldBinary } from "./constant_folding.ts";
 import { printDuration } from "./duration.ts";
+import { ExpansionBudget } from "./expansion_budget.ts";
 import { commonMetricName, isMetricName, normalizeGroups } from "./filter_group.ts";
 import { functions, nearestFunction } from "./functions.ts";
 import { unescapeIdentifier } from "./identifier.ts";
@@ -19,12 +19,6 @@ import type {
 } from "./syntax.ts";
 import { Scope } from "./template_scope.ts";
 import type { Binding, ValueBinding } from "./template_scope.ts";
-
-/** How many levels a tree may have. */
-export const maxDepth = 1000;
-
-/** How much the expansion of templates may add: nodes, filters, labels, and one per 16 characters of strings. */
-export const maxExpansion = 50_000;
 
 const builtIn = Scope.empty.withTemplates(parseTemplates(`
   ru(freev, maxv) = clamp_min(maxv - clamp_min(freev, 0), 0) / clamp_min(maxv, 0) * 100,
@@ -43,25 +37,19 @@ export function expandTemplates(syntax: Syntax, text: string): Expr {
 
 class Expansion {
   readonly #text: string;
-  #depth = 0;
-  #deepest = 0;
-  /** Nodes made so far, and those of them made inside templates. */
-  #size = 0;
-  #added = 0;
-  #templateDepth = 0;
+  readonly #budget: ExpansionBudget;
   /** In a built-in template nodes have the position of the call. */
   #callPosition: number | undefined;
 
   constructor(text: string) {
     this.#text = text;
+    this.#budget = new ExpansionBudget(text);
   }
 
   expand(syntax: Syntax, scope: Scope): Expr {
-    this.#enter(syntax.position);
-    this.#charge(1, syntax.position);
-    const expr = this.#expandNode(syntax, scope);
-    this.#depth--;
-    return this.#callPosition === undefined ? expr : { ...expr, position: this.#callPosition };
+    const position = this.#callPosition ?? syntax.position;
+    const expr = this.#budget.level(position, () => this.#expandNode(syntax, scope));
+    return this.#callPosition === undefined ? expr : { ...expr, position };
   }
 
   #expandNode(syntax: Syntax, scope: Scope): Expr {
@@ -91,21 +79,6 @@ class Expansion {
     return list.map((syntax) => this.expand(syntax, scope));
   }
 
-  // Limits
-
-  #enter(position: number): void {
-    this.#depth++;
-    this.#deepest = Math.max(this.#deepest, this.#depth);
-    if (this.#depth > maxDepth) throw this.#error(`the query has more than ${maxDepth} levels`, position);
-  }
-
-  #charge(size: number, position: number): void {
-    this.#size += size;
-    if (this.#templateDepth === 0) return;
-    this.#added += size;
-    if (this.#added > maxExpansion) throw this.#error(`WITH templates expand to more than ${maxExpansion} nodes`, position);
-  }
-
   #error(problem: string, position: number): Error {
     return parseError(this.#text, this.#callPosition ?? position, problem);
   }
@@ -120,29 +93,17 @@ class Expansion {
     if (count !== parameters.length) {
       throw this.#error(`invalid number of args for "${name}": expected ${parameters.length}, found ${count}`, position);
     }
-    if (binding.kind === "value") return this.#useValue(binding, position);
+    if (binding.kind === "value") {
+      this.#budget.chargeAgain(binding.cost, position);
+      return binding.expr;
+    }
     const values = new Map((args ?? []).map((arg, i) => [parameters[i], arg]));
-    this.#templateDepth++;
-    const expr = this.expand(binding.template.body, binding.scope.withValues(values));
-    this.#templateDepth--;
-    return expr;
-  }
-
-  #useValue(value: ValueBinding, position: number): Expr {
-    this.#charge(value.size, position);
-    this.#deepest = Math.max(this.#deepest, this.#depth + value.depth);
-    if (this.#deepest > maxDepth) throw this.#error(`the query has more than ${maxDepth} levels`, position);
-    return value.expr;
+    return this.#budget.template(() => this.expand(binding.template.body, binding.scope.withValues(values)));
   }
 
   #expandArgument(syntax: Syntax, scope: Scope): ValueBinding {
-    const outerDeepest = this.#deepest;
-    const outerSize = this.#size;
-    this.#deepest = this.#depth;
-    const expr = this.expand(syntax, scope);
-    const depth = this.#deepest - this.#depth;
-    this.#deepest = Math.max(this.#deepest, outerDeepest);
-    return { kind: "value", expr, size: this.#size - outerSize, depth };
+    const { result, cost } = this.#budget.measure(() => this.expand(syntax, scope));
+    return { kind: "value", expr: result, cost };
   }
 
   // Calls
@@ -203,7 +164,7 @@ class Expansion {
       },
     };
     const folded = foldBinary(expanded);
-    if (folded.kind === "string") this.#charge(folded.value.length >> 4, position);
+    if (folded.kind === "string") this.#budget.charge(folded.value.length >> 4, position);
     return folded;
   }
 
@@ -214,7 +175,7 @@ class Expansion {
       if (binding === undefined || (binding.kind === "template" && binding.template.parameters.length > 0)) return [label];
       const expr = this.#resolve(label, binding, undefined, position);
       const names = (expr.kind === "list" ? expr.items : [expr]).map(onlyMetricName);
-      this.#charge(names.length, position);
+      this.#budget.charge(names.length, position);
       if (names.includes("")) throw this.#error(`cannot use "${printExpr(expr)}" instead of "${label}" in a list of labels`, position);
       return names;
     });
@@ -230,7 +191,7 @@ class Expansion {
   #expandString(syntax: StringSyntax, scope: Scope): StringExpr {
     const values = syntax.parts.map((part) => part.value ?? this.#templateString(unescapeIdentifier(part.text), scope, part.position));
     const value = values.join("");
-    this.#charge(value.length >> 4, syntax.position);
+    this.#budget.charge(value.length >> 4, syntax.position);
     return { kind: "string", value, position: syntax.position };
   }
 
@@ -251,7 +212,7 @@ class Expansion {
     if (expr.kind === "duration" && !isNegative) return expr;
     const length = durationOf(expr);
     if (length === undefined) throw this.#error(`WITH template "${name}" must be a duration; got "${printExpr(expr)}"`, position);
-    const signed = isNegative ? { fixedMs: -length.fixedMs, steps: -length.steps } : length;
+    const signed = isNegative ? { fixedMs: 0 - length.fixedMs, steps: 0 - length.steps } : length;
     const isPlain = expr.kind === "number" && !isNegative && /^[\d.]+$/.test(expr.text);
     return { kind: "duration", ...signed, text: isPlain ? expr.text : printDuration(signed), position };
   }
@@ -290,7 +251,7 @@ class Expansion {
   #normalize(groups: readonly (readonly LabelFilter[])[], position: number): LabelFilter[][] {
     const normalized = normalizeGroups(groups);
     for (const group of normalized) {
-      this.#charge(group.length, position);
+      this.#budget.charge(group.length, position);
       const names = group.filter(isMetricName);
       if (names.length > 1) throw this.#error(`the metric name is given twice: ${names[0].value} and ${names[1].value}`, position);
     }
@@ -333,6 +294,9 @@ class Expansion {
     if (inner.groups.length > 1 && selector.groups.length > 1) {
       throw this.#error(`filters with "or" cannot be added to "${name}", which has "or" as well: ${printExpr(inner)}`, position);
     }
+    const size = inner.groups.reduce((sum, group) => sum + group.length, 0) * selector.groups.length
+      + selector.groups.reduce((sum, group) => sum + group.length, 0) * inner.groups.length;
+    this.#budget.chargeAgain({ size, depth: 0 }, position);
     const groups = inner.groups.flatMap((base) => selector.groups.map((added) => [...base, ...added.slice(1)]));
     const merged: SelectorExpr = { ...inner, groups: this.#normalize(groups, position) };
     return target.kind === "rollup" ? { ...target, inner: merged } : merged;
