@@ -9,7 +9,7 @@ import { fileErrorCode } from "./file_error.ts";
 import { makeDirectoryDurable, parentPath, readFile, writeFileAtomic } from "./file_system.ts";
 import type { FileSystem } from "./file_system.ts";
 import { MemoryFileSystem } from "./memory_file_system.ts";
-import { realFileSystem } from "./real_file_system.ts";
+import { RealFileSystem } from "./real_file_system.ts";
 
 const disks: { name: string; open: () => { files: FileSystem; root: string } & Disposable }[] = [
   { name: "memory", open: () => inMemory(new MemoryFileSystem()) },
@@ -18,7 +18,7 @@ const disks: { name: string; open: () => { files: FileSystem; root: string } & D
     name: "real",
     open: () => {
       const root = mkdtempSync(join(tmpdir(), "tidemark-disk-"));
-      return { files: realFileSystem, root, [Symbol.dispose]: () => rmSync(root, { recursive: true }) };
+      return { files: new RealFileSystem(), root, [Symbol.dispose]: () => rmSync(root, { recursive: true }) };
     },
   },
 ];

@@ -54,16 +54,21 @@ export function readFile(files: FileSystem, path: string): Uint8Array {
   const file = files.open(path, "read");
   try {
     const bytes = new Uint8Array(file.size());
-    let position = 0;
-    while (position < bytes.length) {
-      const count = file.read(bytes.subarray(position), position);
-      if (count === 0) break;
-      position += count;
-    }
-    return bytes.subarray(0, position);
+    return bytes.subarray(0, readFully(file, bytes, 0));
   } finally {
     file.close();
   }
+}
+
+/** Reads until `target` is full or the file ends; returns the count. */
+export function readFully(file: FileHandle, target: Uint8Array, position: number): number {
+  let count = 0;
+  while (count < target.length) {
+    const read = file.read(target.subarray(count), position + count);
+    if (read === 0) break;
+    count += read;
+  }
+  return count;
 }
 
 /** Replaces a file so that after a crash either the old or the new content is there: write, sync, rename, sync directory. */

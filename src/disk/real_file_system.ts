@@ -32,18 +32,46 @@ const openFlags: Record<OpenMode, number> = {
   exclusive: constants.O_RDWR | constants.O_CREAT | constants.O_EXCL,
 };
 
-export const realFileSystem: FileSystem = {
-  open: (path, mode) => openRealFile(path, mode),
-  exists: (path) => existsSync(path),
-  list: (path) => readdirSync(path).toSorted(),
-  makeDirectory(path) {
+export class RealFileSystem implements FileSystem {
+  open(path: string, mode: OpenMode): FileHandle {
+    const descriptor = openSync(path, openFlags[mode], 0o644);
+    // Linux opens directories for reading; a FileSystem does not.
+    if (mode === "read" && fstatSync(descriptor).isDirectory()) {
+      closeSync(descriptor);
+      throw new FileError("EISDIR", "open", path);
+    }
+    return new RealFileHandle(path, descriptor);
+  }
+
+  exists(path: string): boolean {
+    return existsSync(path);
+  }
+
+  list(path: string): string[] {
+    return readdirSync(path).toSorted();
+  }
+
+  makeDirectory(path: string): void {
     mkdirSync(path, { recursive: true });
-  },
-  rename: (fromPath, toPath) => renameSync(fromPath, toPath),
-  remove: (path) => unlinkSync(path),
-  removeTree: (path) => rmSync(path, { recursive: true, force: true }),
-  hardLink: (fromPath, toPath) => linkSync(fromPath, toPath),
-  syncDirectory(path) {
+  }
+
+  rename(fromPath: string, toPath: string): void {
+    renameSync(fromPath, toPath);
+  }
+
+  remove(path: string): void {
+    unlinkSync(path);
+  }
+
+  removeTree(path: string): void {
+    rmSync(path, { recursive: true, force: true });
+  }
+
+  hardLink(fromPath: string, toPath: string): void {
+    linkSync(fromPath, toPath);
+  }
+
+  syncDirectory(path: string): void {
     if (process.platform === "win32") return; // directories cannot be opened there
     const descriptor = openSync(path, "r");
     try {
@@ -51,23 +79,20 @@ export const realFileSystem: FileSystem = {
     } finally {
       closeSync(descriptor);
     }
-  },
-  size: (path) => statSync(path).size,
-  isDirectory: (path) => statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false,
-  space(path) {
+  }
+
+  size(path: string): number {
+    return statSync(path).size;
+  }
+
+  isDirectory(path: string): boolean {
+    return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
+  }
+
+  space(path: string): { freeBytes: number; totalBytes: number } {
     const { bsize, bavail, blocks } = statfsSync(path);
     return { freeBytes: bsize * bavail, totalBytes: bsize * blocks };
-  },
-};
-
-function openRealFile(path: string, mode: OpenMode): FileHandle {
-  const descriptor = openSync(path, openFlags[mode], 0o644);
-  // Linux opens directories for reading; a FileSystem does not.
-  if (mode === "read" && fstatSync(descriptor).isDirectory()) {
-    closeSync(descriptor);
-    throw new FileError("EISDIR", "open", path);
   }
-  return new RealFileHandle(path, descriptor);
 }
 
 class RealFileHandle implements FileHandle {

@@ -1,0 +1,160 @@
+/**
+ * What log records hold: one row per record type, and the payloads that plain code reads or writes. Samples and series are written by the
+ * head kernels (wasm/head.ts) and replayed there; the functions here serve tests, tools and metadata. All numbers little-endian.
+ *
+ *   samples     0 f64 firstLogRow | 8 f64 baseMs | 16 u32 count | 20 u32 reserved | 24 count x { u32 seriesId, i32 offsetMs, f64 value }
+ *               The row at index i has log row number firstLogRow + i and timestamp baseMs + offsetMs.
+ *   newSeries   repeated: 0 u32 seriesId | 4 u32 accountId | 8 u32 projectId | 12 u32 labelsSize | 16 label run, padded to 8 with zeros
+ *   metadata    repeated: 0 u32 accountId | 4 u32 projectId | 8 u8 type | 9 u8 reserved | 10 u16 familySize | 12 u16 helpSize | 14 u16 unitSize
+ *               | 16 family, help, unit in UTF-8, padded to 8 with zeros
+ *   exemplars   reserved
+ *   checkpoint  reserved
+ */
+import { assert } from "../base/assert.ts";
+import { logHeaderBytes, logRecordSize, sealLogRecord } from "../kernel/log_record.ts";
+import type { Tenant } from "../model/matcher.ts";
+import type { MetricMetadata } from "../model/row_batch.ts";
+
+/** A record type is never given another meaning; `version` is that of the payload. */
+export const logRecordTypes = {
+  samples: { type: 1, version: 1 },
+  newSeries: { type: 2, version: 1 },
+  metadata: { type: 3, version: 1 },
+  exemplars: { type: 4, version: 1 },
+  checkpoint: { type: 5, version: 1 },
+} as const;
+
+export const logSamplesHeaderBytes = 24;
+export const logSampleBytes = 16;
+
+export interface LogSeries {
+  readonly seriesId: number;
+  readonly tenant: Tenant;
+  readonly labels: Uint8Array;
+}
+
+/** A whole record of samples, for tests and tools. */
+export function encodeLogSamples(firstLogRow: number, baseMs: number, seriesIds: ArrayLike<number>, timestampsMs: ArrayLike<number>, values: Float64Array): Uint8Array {
+  const payloadSize = logSamplesHeaderBytes + seriesIds.length * logSampleBytes;
+  return encodeRecord(logRecordTypes.samples, payloadSize, (payload, view) => {
+    view.setFloat64(0, firstLogRow, true);
+    view.setFloat64(8, baseMs, true);
+    view.setUint32(16, seriesIds.length, true);
+    const valueBytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+    for (let i = 0; i < seriesIds.length; i++) {
+      const at = logSamplesHeaderBytes + i * logSampleBytes;
+      view.setUint32(at, seriesIds[i], true);
+      view.setInt32(at + 4, timestampsMs[i] - baseMs, true);
+      payload.set(valueBytes.subarray(i * 8, i * 8 + 8), at + 8); // as bytes, so that NaN payloads stay
+    }
+  });
+}
+
+/** A whole record of new series. */
+export function encodeLogSeries(series: readonly LogSeries[]): Uint8Array {
+  const payloadSize = series.reduce((sum, { labels }) => sum + 16 + pad8(labels.length), 0);
+  return encodeRecord(logRecordTypes.newSeries, payloadSize, (payload, view) => {
+    let at = 0;
+    for (const { seriesId, tenant, labels } of series) {
+      view.setUint32(at, seriesId, true);
+      view.setUint32(at + 4, tenant.accountId, true);
+      view.setUint32(at + 8, tenant.projectId, true);
+      view.setUint32(at + 12, labels.length, true);
+      payload.set(labels, at + 16);
+      at += 16 + pad8(labels.length);
+    }
+  });
+}
+
+/**
+ * Calls `visit` for each series in the payload, with the place of its label run. Returns false if the payload ends within a series: what
+ * came before was visited.
+ */
+export function visitLogSeries(
+  payload: Uint8Array,
+  visit: (seriesId: number, accountId: number, projectId: number, labelsOffset: number, labelsSize: number) => void,
+): boolean {
+  const view = new DataView(payload.buffer, payload.byteOffset, payload.byteLength);
+  let at = 0;
+  while (at + 16 <= payload.length) {
+    const labelsSize = view.getUint32(at + 12, true);
+    const end = at + 16 + pad8(labelsSize);
+    if (end > payload.length) return false;
+    visit(view.getUint32(at, true), view.getUint32(at + 4, true), view.getUint32(at + 8, true), at + 16, labelsSize);
+    at = end;
+  }
+  return at === payload.length;
+}
+
+/** A whole record of metadata; help texts are cut at 64 KiB. */
+export function encodeLogMetadata(tenant: Tenant, metadata: readonly MetricMetadata[]): Uint8Array {
+  const texts = metadata.map(({ metricFamily, help, unit }) => [metricFamily, help, unit].map(encodeText));
+  const payloadSize = texts.reduce((sum, parts) => sum + 16 + pad8(totalSize(parts)), 0);
+  return encodeRecord(logRecordTypes.metadata, payloadSize, (payload, view) => {
+    let at = 0;
+    for (const [i, parts] of texts.entries()) {
+      view.setUint32(at, tenant.accountId, true);
+      view.setUint32(at + 4, tenant.projectId, true);
+      view.setUint8(at + 8, metadataTypes.indexOf(metadata[i].type));
+      parts.forEach((part, slot) => view.setUint16(at + 10 + slot * 2, part.length, true));
+      let target = at + 16;
+      for (const part of parts) {
+        payload.set(part, target);
+        target += part.length;
+      }
+      at += 16 + pad8(totalSize(parts));
+    }
+  });
+}
+
+/** Calls `visit` for each entry of the payload; false if it ends within an entry. */
+export function visitLogMetadata(payload: Uint8Array, visit: (tenant: Tenant, metadata: MetricMetadata) => void): boolean {
+  const view = new DataView(payload.buffer, payload.byteOffset, payload.byteLength);
+  let at = 0;
+  while (at + 16 <= payload.length) {
+    const sizes = [0, 1, 2].map((slot) => view.getUint16(at + 10 + slot * 2, true));
+    const end = at + 16 + pad8(sizes[0] + sizes[1] + sizes[2]);
+    if (end > payload.length) return false;
+    let from = at + 16;
+    // slice() copies: a decoder takes no views of shared memory.
+    const [metricFamily, help, unit] = sizes.map((size) => decoder.decode(payload.slice(from, (from += size))));
+    const type = metadataTypes[view.getUint8(at + 8)] ?? "unknown";
+    visit({ accountId: view.getUint32(at, true), projectId: view.getUint32(at + 4, true) }, { metricFamily, type, help, unit });
+    at = end;
+  }
+  return at === payload.length;
+}
+
+/** Position = number on disk. */
+const metadataTypes: readonly MetricMetadata["type"][] = ["unknown", "counter", "gauge", "histogram", "gaugehistogram", "summary", "info", "stateset"];
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+const textBytesMax = 65535;
+
+function encodeText(text: string): Uint8Array {
+  const bytes = encoder.encode(text);
+  if (bytes.length <= textBytesMax) return bytes;
+  let end = textBytesMax;
+  while ((bytes[end] & 0xc0) === 0x80) end--; // not within a character
+  return bytes.subarray(0, end);
+}
+
+function encodeRecord(
+  kind: { readonly type: number; readonly version: number },
+  payloadSize: number,
+  fill: (payload: Uint8Array, view: DataView) => void,
+): Uint8Array {
+  const bytes = new Uint8Array(logRecordSize(payloadSize));
+  fill(bytes.subarray(logHeaderBytes), new DataView(bytes.buffer, logHeaderBytes));
+  assert(sealLogRecord(bytes, 0, payloadSize, kind.type, kind.version) > 0, "a log record holds at most 4 MiB");
+  return bytes;
+}
+
+function totalSize(parts: readonly Uint8Array[]): number {
+  return parts.reduce((sum, part) => sum + part.length, 0);
+}
+
+function pad8(size: number): number {
+  return Math.ceil(size / 8) * 8;
+}

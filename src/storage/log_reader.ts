@@ -1,0 +1,290 @@
+/**
+ * Reads the log after a start: every whole record of every segment that counts, in the order in which they were written. Damage is never
+ * fatal: a torn tail is cut, a broken record is stepped over, and both are reported. Records are read into the memory of a kernel, which
+ * checks them and replays them there.
+ *
+ * Which bytes count is in the segment headers: each names the segment before it and where that one ends. Bytes behind that end, and segments
+ * between the two, were never acknowledged or stand in a later segment again.
+ */
+import { assert } from "../base/assert.ts";
+import { FileError, fileErrorCode } from "../disk/file_error.ts";
+import { readFully } from "../disk/file_system.ts";
+import type { FileHandle, FileSystem } from "../disk/file_system.ts";
+import type { Kernel } from "../kernel/kernel.ts";
+import { checkLogRecordInKernel, findLogHeaderInKernel, logCheck, logHeaderBytes, logPayloadBytesMax, logRecordSize } from "../kernel/log_record.ts";
+import { decodeLogSegmentHeader, isUnfinishedLogSegment, logSegmentHeaderBytes, logSegmentNumbers, logSegmentPath } from "./log_segment.ts";
+import type { LogEnd, LogSegmentHeader } from "./log_segment.ts";
+
+export interface LogReaderOptions {
+  readonly files: FileSystem;
+  /** The log's own directory; a missing one is an empty log. */
+  readonly directory: string;
+  readonly directoryId: string;
+  /** From the checkpoint: older segments are not read. */
+  readonly firstSegment: number;
+  readonly kernel: Kernel;
+  /** Where records are read to, in the kernel's memory, at least logReadBufferBytesMin. Default: taken from the kernel's arena for each segment. */
+  readonly buffer?: { readonly pointer: number; readonly size: number };
+}
+
+export const logReadBufferBytesMin = 2 * logRecordSize(logPayloadBytesMax);
+
+/** Called for each whole record. The payload (8-aligned, in the kernel's memory) is valid during the call. */
+export type LogVisitor = (type: number, version: number, payloadPointer: number, payloadSize: number, segment: number) => void;
+
+export interface LogIssue {
+  readonly kind: LogIssueKind;
+  readonly segment: number;
+  /** Byte range in the segment's file. */
+  readonly offset: number;
+  readonly sizeBytes: number;
+}
+
+export type LogIssueKind =
+  | "torn_tail" // the write that was going on when the process or machine stopped: cut
+  | "damaged_records" // skipped up to the next whole record
+  | "damaged_header" // of a segment; its records are read all the same
+  | "unfinished_segment" // stopped before the segment was opened; nothing in it was acknowledged
+  | "foreign_segment" // of another data directory; not read
+  | "missing_segment" // a later header names it
+  | "unreadable"; // the disk refuses; what follows in this segment is not read
+
+/** What the reader knows when all segments are read; the first three go to LogWriterOptions. */
+export interface LogRecovery {
+  readonly nextSegment: number;
+  readonly previous: LogEnd | undefined;
+  readonly existingBytes: number;
+  readonly recordCount: number;
+  readonly recordBytes: number;
+  /** At most 1000; `issueCount` counts all. */
+  readonly issues: readonly LogIssue[];
+  readonly issueCount: number;
+}
+
+interface SegmentToRead {
+  readonly number: number;
+  readonly sizeBytes: number;
+  /** Bytes that count. */
+  end: number;
+  readonly header: LogSegmentHeader | undefined;
+}
+
+const issuesMax = 1000;
+
+export class LogReader {
+  readonly #options: LogReaderOptions;
+  readonly #segments: SegmentToRead[] = [];
+  readonly #nextSegment: number;
+  #next = 0;
+  #previous: LogEnd | undefined;
+  #existingBytes = 0;
+  #recordCount = 0;
+  #recordBytes = 0;
+  readonly #issues: LogIssue[] = [];
+  #issueCount = 0;
+
+  /** Reads all headers. Throws StorageError "unsupported_format" if a segment was written by a newer program. */
+  constructor(options: LogReaderOptions) {
+    assert(options.buffer === undefined || options.buffer.size >= logReadBufferBytesMin, "the buffer holds the largest record");
+    this.#options = options;
+    const numbers = options.files.exists(options.directory) ? logSegmentNumbers(options.files.list(options.directory)) : [];
+    this.#nextSegment = Math.max(options.firstSegment, (numbers.at(-1) ?? 0) + 1);
+    for (const number of numbers) if (number >= options.firstSegment) this.#addSegment(number);
+    this.#applyHeaders();
+  }
+
+  /** Segments still to visit. */
+  get segmentsLeft(): number {
+    return this.#segments.length - this.#next;
+  }
+
+  /** Visits the records of the next segment; false when there is none. */
+  visitNextSegment(visit: LogVisitor): boolean {
+    const segment = this.#segments[this.#next];
+    if (segment === undefined) return false;
+    this.#next++;
+    const { kernel, buffer } = this.#options;
+    if (buffer !== undefined) {
+      this.#visitSegment(segment, buffer.pointer, buffer.size, visit);
+      return true;
+    }
+    const mark = kernel.mark();
+    const size = Math.min(segment.end, logReadBufferBytesMin);
+    this.#visitSegment(segment, kernel.allocate(size), size, visit);
+    kernel.reset(mark);
+    return true;
+  }
+
+  /** REQUIRES: all segments were visited. */
+  recovery(): LogRecovery {
+    assert(this.segmentsLeft === 0, "the whole log was read");
+    return {
+      nextSegment: this.#nextSegment,
+      previous: this.#previous,
+      existingBytes: this.#existingBytes,
+      recordCount: this.#recordCount,
+      recordBytes: this.#recordBytes,
+      issues: this.#issues,
+      issueCount: this.#issueCount,
+    };
+  }
+
+  #addSegment(number: number): void {
+    const path = logSegmentPath(this.#options.directory, number);
+    const bytes = new Uint8Array(logSegmentHeaderBytes);
+    let sizeBytes = 0;
+    try {
+      using file = this.#options.files.open(path, "read");
+      sizeBytes = file.size();
+      this.#existingBytes += sizeBytes;
+      readFully(file, bytes, 0);
+    } catch (error) {
+      if (fileErrorCode(error) === undefined) throw error;
+      this.#report("unreadable", number, 0, sizeBytes);
+      this.#segments.push({ number, sizeBytes, end: sizeBytes, header: undefined });
+      return;
+    }
+    const header = decodeLogSegmentHeader(bytes, path);
+    if (header === undefined && isUnfinishedLogSegment(bytes)) return this.#report("unfinished_segment", number, 0, sizeBytes);
+    if (header === undefined || header.number !== number) this.#report("damaged_header", number, 0, logSegmentHeaderBytes);
+    else if (header.directoryId !== this.#options.directoryId) return this.#report("foreign_segment", number, 0, sizeBytes);
+    this.#segments.push({ number, sizeBytes, end: sizeBytes, header: header?.number === number ? header : undefined });
+  }
+
+  /**
+   * Cuts segments at the end that their successor names, and drops those that a successor skips. From the newest to the oldest: the header of a
+   * segment that was dropped says nothing.
+   */
+  #applyHeaders(): void {
+    for (const segment of this.#segments.toReversed()) {
+      if (segment.header === undefined || !this.#segments.includes(segment)) continue;
+      const { number, end } = segment.header.previous ?? { number: 0, end: 0 };
+      const named = this.#segments.findIndex((other) => other.number === number);
+      if (named >= 0) this.#segments[named].end = Math.min(this.#segments[named].end, end);
+      else if (number >= this.#options.firstSegment) this.#report("missing_segment", number, 0, end);
+      const from = this.#segments.findIndex((other) => other.number > number);
+      this.#segments.splice(from, this.#segments.indexOf(segment) - from);
+    }
+  }
+
+  #visitSegment(segment: SegmentToRead, pointer: number, size: number, visit: LogVisitor): void {
+    const { files, directory, kernel } = this.#options;
+    try {
+      using file = files.open(logSegmentPath(directory, segment.number), "read");
+      const cursor = new Cursor(kernel, file, pointer, size, segment.end);
+      this.#visitRecords(segment, cursor, visit);
+    } catch (error) {
+      if (fileErrorCode(error) === undefined) throw error;
+      this.#report("unreadable", segment.number, 0, segment.end);
+      this.#previous = { number: segment.number, end: segment.end };
+    }
+  }
+
+  #visitRecords(segment: SegmentToRead, cursor: Cursor, visit: LogVisitor): void {
+    let validEnd = logSegmentHeaderBytes;
+    while (cursor.hasHeader()) {
+      const check = cursor.check();
+      if (check > 0) {
+        if (cursor.position > validEnd) this.#report("damaged_records", segment.number, validEnd, cursor.position - validEnd);
+        cursor.visit(visit, segment.number);
+        this.#recordCount++;
+        this.#recordBytes += check;
+        cursor.advance(check);
+        validEnd = cursor.position;
+      } else if (check === logCheck.badPayload) {
+        cursor.advance(cursor.recordSize());
+      } else if (check === logCheck.badHeader) {
+        cursor.advanceToHeader();
+      } else {
+        break; // a right header whose record ends behind the end of the segment
+      }
+    }
+    if (segment.end > validEnd) this.#report("torn_tail", segment.number, validEnd, segment.end - validEnd);
+    this.#previous = { number: segment.number, end: validEnd };
+  }
+
+  #report(kind: LogIssueKind, segment: number, offset: number, sizeBytes: number): void {
+    this.#issueCount++;
+    if (this.#issues.length < issuesMax) this.#issues.push({ kind, segment, offset, sizeBytes });
+  }
+}
+
+/** A window of the kernel's memory that moves over a segment. */
+class Cursor {
+  readonly #kernel: Kernel;
+  readonly #file: FileHandle;
+  readonly #pointer: number;
+  readonly #size: number;
+  readonly #end: number;
+  /** Bytes [#from, #to) of the file stand at #pointer. */
+  #from: number;
+  #to: number;
+  /** The current place in the file, on a boundary of 8. */
+  position: number;
+
+  constructor(kernel: Kernel, file: FileHandle, pointer: number, size: number, end: number) {
+    this.#kernel = kernel;
+    this.#file = file;
+    this.#pointer = pointer;
+    this.#size = size;
+    this.#end = end;
+    this.#from = this.#to = this.position = logSegmentHeaderBytes;
+  }
+
+  /** Whether a record header fits before the end of the segment. */
+  hasHeader(): boolean {
+    return this.position + logHeaderBytes <= this.#end;
+  }
+
+  /** The size of the record here, or why there is none; incomplete only if it ends behind the end of the segment. */
+  check(): number {
+    const check = this.#checkBuffered();
+    if (check !== logCheck.incomplete || this.#to >= this.#end) return check;
+    this.#fill();
+    return this.#checkBuffered();
+  }
+
+  /** REQUIRES: the header here is right. */
+  recordSize(): number {
+    return logRecordSize(this.#kernel.u32[this.#here() >>> 2]);
+  }
+
+  visit(visit: LogVisitor, segment: number): void {
+    const here = this.#here();
+    const kind = this.#kernel.u8;
+    visit(kind[here + 8], kind[here + 9], here + logHeaderBytes, this.#kernel.u32[here >>> 2], segment);
+  }
+
+  advance(size: number): void {
+    this.position += size;
+  }
+
+  /** Moves on by at least 8 bytes, to the next right header or to the end of what is buffered. */
+  advanceToHeader(): void {
+    this.position += 8;
+    const available = this.#to - this.position;
+    if (available > 0) this.position += findLogHeaderInKernel(this.#kernel, this.#here(), available);
+  }
+
+  #here(): number {
+    return this.#pointer + (this.position - this.#from);
+  }
+
+  #checkBuffered(): number {
+    const available = this.#to - this.position;
+    if (available < logHeaderBytes) return logCheck.incomplete;
+    return checkLogRecordInKernel(this.#kernel, this.#here(), available);
+  }
+
+  /** Moves the window so that it begins here, and fills it. */
+  #fill(): void {
+    const bytes = this.#kernel.u8;
+    const kept = Math.max(0, this.#to - this.position);
+    if (kept > 0) bytes.copyWithin(this.#pointer, this.#here(), this.#here() + kept);
+    this.#from = this.position;
+    const room = Math.min(this.#size, this.#end - this.#from);
+    const count = readFully(this.#file, bytes.subarray(this.#pointer + kept, this.#pointer + room), this.#from + kept);
+    this.#to = this.#from + kept + count;
+    if (count < room - kept) throw new FileError("EIO", "read", this.#file.path); // shorter than its size: it changed under us
+  }
+}
