@@ -1,0 +1,306 @@
+/**
+ * Part: reads the files of an immutable part (docs/formats/part.md). Opening reads footer and directory only; headers are read by group
+ * when a query needs them, blocks in as few file reads as their places allow.
+ *
+ *   findBlocks: series ids ──directory──> header groups ──> BlockList
+ *   readBlocks: BlockList ──frames, coalesced──> checksums ──codecDecodeBlocks──> timestamps and values in the kernel's memory
+ *
+ * Errors: DamagedPartError (cannot be opened, or headers cannot be read) and DamagedBlocksError (some blocks cannot be read).
+ */
+import { assert } from "../base/assert.ts";
+import type { FileHandle, FileSystem } from "../disk/file_system.ts";
+import { decodeBlocks, decodeBlocksScratchBytes, decodeRow } from "../kernel/codec_blocks.ts";
+import { Kernel } from "../kernel/kernel.ts";
+import type { TimeRange } from "../model/store.ts";
+import { type BlockList, BlockListBuilder, sampleCountOf } from "./block_list.ts";
+import { copyIn, TableReader } from "./block_table.ts";
+import { DamagedBlocksError, DamagedPartError } from "./part_error.ts";
+import { checkPartHeader, decodePartFooter, type PartFooter, partFooterBytes, partHeaderBytes, type PartTotals } from "./part_footer.ts";
+import { FrameSet, readFully } from "./part_frames.ts";
+import { decodeHeaderGroup } from "./part_header.ts";
+import { partFiles } from "./part_writer.ts";
+
+/** One row for each header group. */
+interface Directory {
+  readonly firstSeriesIds: Float64Array;
+  readonly offsets: Float64Array;
+  readonly sizes: Float64Array;
+  readonly minMs: Float64Array;
+  readonly maxMs: Float64Array;
+}
+
+/** Newest log rows of series, for replay to skip what is in the part. */
+export interface LogRows {
+  /** Ascending. */
+  readonly seriesIds: Uint32Array;
+  readonly logRows: Float64Array;
+}
+
+/** Frames are read and decoded in steps of about so many bytes. */
+const stepBytes = 4 << 20;
+
+let headerKernelOfThread: Kernel | undefined;
+
+/** The memory in which this thread decodes headers; nothing stays in it between calls. */
+function headerKernel(): Kernel {
+  headerKernelOfThread ??= new Kernel();
+  return headerKernelOfThread;
+}
+
+export class Part implements Disposable {
+  readonly path: string;
+  readonly totals: PartTotals;
+  /** Bytes of the block file. */
+  readonly sizeBytes: number;
+  readonly groupCount: number;
+  readonly #files: FileSystem;
+  readonly #file: FileHandle;
+  readonly #directory: Directory;
+  readonly #dataEnd: number;
+
+  private constructor(files: FileSystem, path: string, file: FileHandle, footer: PartFooter, directory: Directory) {
+    this.#files = files;
+    this.path = path;
+    this.#file = file;
+    this.totals = footer;
+    this.sizeBytes = file.size();
+    this.groupCount = footer.groupCount;
+    this.#directory = directory;
+    this.#dataEnd = footer.directoryOffset;
+  }
+
+  /** Opens a finished part. Throws DamagedPartError if footer or directory cannot be trusted. */
+  static open(files: FileSystem, path: string): Part {
+    const file = files.open(`${path}/${partFiles.blocks}`, "read");
+    try {
+      const footer = readFooter(file, path);
+      return new Part(files, path, file, footer, readDirectory(file, path, footer));
+    } catch (error) {
+      file.close();
+      throw error;
+    }
+  }
+
+  /** The headers of all blocks of these series (ascending ids) and column that touch the range. */
+  findBlocks(seriesIds: Uint32Array, range: TimeRange, columnId = 0): BlockList {
+    const found = new BlockListBuilder();
+    const { firstSeriesIds, minMs, maxMs } = this.#directory;
+    let series = 0;
+    for (let group = this.#groupOf(seriesIds[0] ?? 0); group < this.groupCount && series < seriesIds.length; group++) {
+      // A series may go on in the next group, so the first id of that one still belongs to this one.
+      const lastSeriesId = group + 1 < this.groupCount ? firstSeriesIds[group + 1] : Infinity;
+      while (series < seriesIds.length && seriesIds[series] < firstSeriesIds[group]) series++;
+      if (series === seriesIds.length) break;
+      if (seriesIds[series] > lastSeriesId) {
+        group = this.#groupOf(seriesIds[series]) - 1;
+        continue;
+      }
+      if (minMs[group] <= range.maxMs && maxMs[group] >= range.minMs) selectBlocks(this.readGroup(group), seriesIds, series, range, columnId, found);
+      while (series < seriesIds.length && seriesIds[series] < lastSeriesId) series++;
+    }
+    return found;
+  }
+
+  /** The first group that may hold the series. */
+  #groupOf(seriesId: number): number {
+    const { firstSeriesIds } = this.#directory;
+    let low = 0;
+    let high = this.groupCount - 1;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (firstSeriesIds[middle + 1] >= seriesId) high = middle;
+      else low = middle + 1;
+    }
+    return low;
+  }
+
+  /** The headers of one group, in order. */
+  readGroup(group: number): BlockList {
+    assert(group >= 0 && group < this.groupCount, "no such header group");
+    const kernel = headerKernel();
+    const mark = kernel.mark();
+    const size = this.#directory.sizes[group];
+    const pointer = kernel.allocate(size);
+    try {
+      if (!readFully(this.#file, kernel.u8.subarray(pointer, pointer + size), this.#directory.offsets[group])) throw new DamagedPartError(this.path, "the file is cut");
+      return decodeHeaderGroup(kernel, pointer, size, this.#dataEnd, `header group ${group}`);
+    } catch (error) {
+      throw asDamagedPart(this.path, error);
+    } finally {
+      kernel.reset(mark);
+    }
+  }
+
+  /**
+   * Decodes blocks [fromIndex, toIndex) of a list of this part one after the other to the two columns in the kernel's memory, and returns the number
+   * of samples. REQUIRES: `capacity` samples (room in each column) are enough. Throws DamagedBlocksError with the first stretch of blocks
+   * that cannot be read; the caller may go on before and after it.
+   */
+  readBlocks(kernel: Kernel, list: BlockList, fromIndex: number, toIndex: number, timestampsPointer: number, valuesPointer: number, capacity: number): number {
+    assert(sampleCountOf(list, fromIndex, toIndex) <= capacity, "the blocks have more samples than there is room");
+    const mark = kernel.mark();
+    let sampleCount = 0;
+    try {
+      for (let from = fromIndex; from < toIndex; ) {
+        const frames = new FrameSet();
+        const valuesFrames: number[] = [];
+        const timestampsFrames: number[] = [];
+        let to = from;
+        for (; to < toIndex && frames.sizeBytes < stepBytes; to++) {
+          addFrame(frames, valuesFrames, list.valuesFrames, list.valuesFrameSizes, to, from);
+          addFrame(frames, timestampsFrames, list.timestampsFrames, list.timestampsFrameSizes, to, from);
+        }
+        frames.load(kernel, this.#file);
+        this.#checkFrames(frames, valuesFrames, timestampsFrames, from);
+        const rows = kernel.allocate((to - from) * decodeRow.slots * 4);
+        fillRows(kernel, rows, list, from, to, frames, valuesFrames, timestampsFrames);
+        const scratch = kernel.allocate(decodeBlocksScratchBytes(kernel));
+        const good = decodeBlocks(kernel, rows, to - from, timestampsPointer + sampleCount * 8, valuesPointer + sampleCount * 8, scratch);
+        if (good < to - from) throw new DamagedBlocksError(this.path, from + good, from + good + 1, "a column cannot be decoded");
+        sampleCount += sampleCountOf(list, from, to);
+        kernel.reset(mark);
+        from = to;
+      }
+    } finally {
+      kernel.reset(mark);
+    }
+    return sampleCount;
+  }
+
+  #checkFrames(frames: FrameSet, valuesFrames: readonly number[], timestampsFrames: readonly number[], fromIndex: number): void {
+    const isDamaged = (i: number): boolean => frames.pointer(valuesFrames[i]) === 0 || frames.pointer(timestampsFrames[i]) === 0;
+    for (let i = 0; i < valuesFrames.length; i++) {
+      if (!isDamaged(i)) continue;
+      let to = i + 1;
+      while (to < valuesFrames.length && isDamaged(to)) to++;
+      throw new DamagedBlocksError(this.path, fromIndex + i, fromIndex + to, "the checksum of their frame is wrong");
+    }
+  }
+
+  /** The newest log row of each series, or undefined if the part was not sealed from the log. */
+  lastLogRows(): LogRows | undefined {
+    const path = `${this.path}/${partFiles.logRows}`;
+    if (!this.#files.exists(path)) return undefined;
+    const kernel = headerKernel();
+    const mark = kernel.mark();
+    const file = this.#files.open(path, "read");
+    try {
+      const bytes = new Uint8Array(file.size());
+      const isRead = readFully(file, bytes, 0);
+      const reason = isRead ? checkPartHeader(bytes) : "the file is cut";
+      if (reason !== undefined) throw new DamagedPartError(path, reason);
+      const size = bytes.length - partHeaderBytes;
+      const reader = new TableReader(kernel, copyIn(kernel, bytes.subarray(partHeaderBytes)), size, "the table of log rows");
+      const seriesIds = Uint32Array.from(reader.column(this.totals.seriesCount));
+      return { seriesIds, logRows: reader.integers(seriesIds.length, 0, Number.MAX_SAFE_INTEGER) };
+    } catch (error) {
+      throw asDamagedPart(this.path, error);
+    } finally {
+      file.close();
+      kernel.reset(mark);
+    }
+  }
+
+  close(): void {
+    this.#file.close();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+}
+
+function readFooter(file: FileHandle, path: string): PartFooter {
+  const kernel = headerKernel();
+  const size = file.size();
+  const header = new Uint8Array(partHeaderBytes);
+  const bytes = new Uint8Array(partFooterBytes);
+  if (size < partHeaderBytes + partFooterBytes || !readFully(file, header, 0) || !readFully(file, bytes, size - partFooterBytes)) {
+    throw new DamagedPartError(path, `the block file has only ${size} bytes`);
+  }
+  const reason = checkPartHeader(header);
+  if (reason !== undefined) throw new DamagedPartError(path, reason);
+  const footer = decodePartFooter(kernel, bytes, size);
+  if (typeof footer === "string") throw new DamagedPartError(path, footer);
+  return footer;
+}
+
+function readDirectory(file: FileHandle, path: string, footer: PartFooter): Directory {
+  const kernel = headerKernel();
+  const mark = kernel.mark();
+  try {
+    const pointer = kernel.allocate(footer.directorySize);
+    if (!readFully(file, kernel.u8.subarray(pointer, pointer + footer.directorySize), footer.directoryOffset)) throw new DamagedPartError(path, "the file is cut");
+    const reader = new TableReader(kernel, pointer, footer.directorySize, "the directory");
+    const rows = footer.groupCount;
+    const directory = {
+      firstSeriesIds: reader.integers(rows, 0, 2 ** 32 - 1),
+      offsets: reader.integers(rows, partHeaderBytes, footer.directoryOffset),
+      sizes: reader.integers(rows, 1, footer.directoryOffset),
+      minMs: reader.column(rows),
+      maxMs: reader.column(rows),
+    };
+    const isInside = directory.offsets.every((offset, i) => offset + directory.sizes[i] <= footer.directoryOffset);
+    if (!isInside || !reader.isAtEnd || directory.maxMs.length !== rows || directory.minMs.length !== rows) throw new DamagedPartError(path, "the directory holds impossible numbers");
+    return directory;
+  } catch (error) {
+    throw asDamagedPart(path, error);
+  } finally {
+    kernel.reset(mark);
+  }
+}
+
+/** Errors about contents become DamagedPartError; those of the disk (EIO ...) pass as they are. */
+function asDamagedPart(path: string, error: unknown): unknown {
+  const isTable = error instanceof Error && "code" in error && error.code === "corrupt_table";
+  return isTable ? new DamagedPartError(path, error.message, { cause: error }) : error;
+}
+
+/** Appends the blocks of a group that belong to the series from `series` on. Both are in ascending order. */
+function selectBlocks(group: BlockList, seriesIds: Uint32Array, series: number, range: TimeRange, columnId: number, found: BlockListBuilder): void {
+  let runFrom = -1;
+  for (let i = 0; i < group.count; i++) {
+    while (series < seriesIds.length && seriesIds[series] < group.seriesIds[i]) series++;
+    const isWanted =
+      series < seriesIds.length &&
+      seriesIds[series] === group.seriesIds[i] &&
+      group.minMs[i] <= range.maxMs &&
+      group.maxMs[i] >= range.minMs &&
+      ((group.kinds[i] >> 8) & 255) === columnId;
+    if (isWanted && runFrom < 0) runFrom = i;
+    if (!isWanted && runFrom >= 0) {
+      found.append(group, runFrom, i);
+      runFrom = -1;
+    }
+    if (series === seriesIds.length) return;
+  }
+  if (runFrom >= 0) found.append(group, runFrom, group.count);
+}
+
+/** Appends the index of the frame of block `index`; most blocks share it with the block before. */
+function addFrame(frames: FrameSet, indexes: number[], offsets: Float64Array, sizes: Uint32Array, index: number, fromIndex: number): void {
+  if (index > fromIndex && offsets[index] === offsets[index - 1] && sizes[index] === sizes[index - 1]) indexes.push(indexes[indexes.length - 1]);
+  else indexes.push(frames.add(offsets[index], sizes[index]));
+}
+
+/** Writes the rows that decodeBlocks takes. */
+function fillRows(
+  kernel: Kernel,
+  rows: number,
+  list: BlockList,
+  from: number,
+  to: number,
+  frames: FrameSet,
+  valuesFrames: readonly number[],
+  timestampsFrames: readonly number[],
+): void {
+  const words = kernel.u32;
+  let at = rows / 4;
+  for (let i = from; i < to; i++, at += decodeRow.slots) {
+    words[at + decodeRow.timestampsPointer] = frames.pointer(timestampsFrames[i - from]) + list.timestampsOffsets[i];
+    words[at + decodeRow.timestampsSize] = list.timestampsSizes[i];
+    words[at + decodeRow.valuesPointer] = frames.pointer(valuesFrames[i - from]) + list.valuesOffsets[i];
+    words[at + decodeRow.valuesSize] = list.valuesSizes[i];
+    words[at + decodeRow.sampleCount] = list.sampleCounts[i];
+  }
+}

@@ -1,0 +1,124 @@
+/**
+ * Header groups: the headers of up to 512 blocks as a table (block_table.ts), readable and checked on their own, so that opening a part reads
+ * none of them. A million small blocks take a few bytes each: most columns are constant or steady within a group. docs/formats/part.md
+ */
+import type { Kernel } from "../kernel/kernel.ts";
+import { blockSampleCountMax } from "../kernel/codec.ts";
+import { encodeTable, TableReader } from "./block_table.ts";
+import { blockAggregates, type BlockAggregate, type BlockList } from "./block_list.ts";
+import { StorageError } from "../base/errors.ts";
+import { partHeaderBytes } from "./part_footer.ts";
+
+/** Headers of one group at most. */
+export const headerGroupCountMax = 512;
+/** A frame is closed when it has so many bytes: one checksum (8 bytes) for about 4 KB of tiny blocks, one read for a small query. */
+export const frameBytes = 4096;
+/** No frame is larger: the target, and one block that does not compress. */
+const frameBytesMax = frameBytes + blockSampleCountMax * 8 + 1;
+/** Blocks with fewer samples carry no aggregates: they would cost up to 40 bytes, and decoding so few samples is as cheap. */
+export const aggregateSampleCountMin = 512;
+/** Times are whole milliseconds within what a Date can hold. */
+const timeMsMax = 8.64e15;
+
+/** Columns of a header group, one number for each block (see BlockList; values follow each other in a frame, so they need no offset). */
+export interface HeaderColumns {
+  readonly seriesIds: Float64Array;
+  readonly kinds: Float64Array;
+  readonly sampleCounts: Float64Array;
+  readonly minMs: Float64Array;
+  readonly spansMs: Float64Array;
+  readonly valuesFrames: Float64Array;
+  readonly valuesFrameSizes: Float64Array;
+  readonly valuesSizes: Float64Array;
+  readonly timestampsFrames: Float64Array;
+  readonly timestampsFrameSizes: Float64Array;
+  readonly timestampsOffsets: Float64Array;
+  readonly timestampsSizes: Float64Array;
+  /** For the blocks that have aggregates. */
+  readonly aggregates: Readonly<Record<BlockAggregate, Float64Array>>;
+}
+
+/** Encodes a header group. */
+export function encodeHeaderGroup(kernel: Kernel, columns: HeaderColumns): Uint8Array {
+  return encodeTable(kernel, [
+    columns.seriesIds,
+    columns.kinds,
+    columns.sampleCounts,
+    columns.minMs,
+    columns.spansMs,
+    columns.valuesFrames,
+    columns.valuesFrameSizes,
+    columns.valuesSizes,
+    columns.timestampsFrames,
+    columns.timestampsFrameSizes,
+    columns.timestampsOffsets,
+    columns.timestampsSizes,
+    ...blockAggregates.map((aggregate) => columns.aggregates[aggregate]),
+  ]);
+}
+
+/**
+ * Decodes a header group of `sizeBytes` in the kernel's memory. `dataEnd` is where the frames of the file end. Throws StorageError. Every
+ * place that the result names is inside the file and inside its frame.
+ */
+export function decodeHeaderGroup(kernel: Kernel, pointer: number, sizeBytes: number, dataEnd: number, what: string): BlockList {
+  const mark = kernel.mark();
+  const reader = new TableReader(kernel, pointer, sizeBytes, what);
+  const seriesIds = reader.column(headerGroupCountMax);
+  const count = seriesIds.length;
+  const frameEnd = dataEnd - frameBytesMin;
+  const kinds = reader.integers(count, 0, 2 ** 21 - 1);
+  const sampleCounts = reader.integers(count, 1, blockSampleCountMax);
+  const minMs = reader.integers(count, -timeMsMax, timeMsMax);
+  const spansMs = reader.integers(count, 0, timeMsMax * 2);
+  const valuesFrames = reader.integers(count, partHeaderBytes, frameEnd);
+  const valuesFrameSizes = reader.integers(count, 1, frameBytesMax);
+  const valuesSizes = reader.integers(count, 1, frameBytesMax);
+  const timestampsFrames = reader.integers(count, partHeaderBytes, frameEnd);
+  const timestampsFrameSizes = reader.integers(count, 1, frameBytesMax);
+  const timestampsOffsets = reader.integers(count, 0, frameBytesMax);
+  const timestampsSizes = reader.integers(count, 1, frameBytesMax);
+  const aggregateRows = new Int32Array(count);
+  let aggregateCount = 0;
+  for (let i = 0; i < count; i++) aggregateRows[i] = kinds[i] >= 65536 ? aggregateCount++ : -1;
+  const [sum, min, max, first, last] = blockAggregates.map(() => reader.column(aggregateCount));
+  if (last.length !== aggregateCount || !reader.isAtEnd) throw new StorageError("corrupt_table", `${what} is damaged: its columns do not fit together`);
+  kernel.reset(mark);
+
+  const maxMs = new Float64Array(count);
+  const valuesOffsets = new Uint32Array(count);
+  for (let i = 0; i < count; i++) {
+    const isNext = i > 0 && valuesFrames[i] === valuesFrames[i - 1];
+    valuesOffsets[i] = isNext ? valuesOffsets[i - 1] + valuesSizes[i - 1] : 0;
+    maxMs[i] = minMs[i] + spansMs[i];
+    const isInside =
+      valuesOffsets[i] + valuesSizes[i] <= valuesFrameSizes[i] &&
+      timestampsOffsets[i] + timestampsSizes[i] <= timestampsFrameSizes[i] &&
+      valuesFrames[i] + valuesFrameSizes[i] + frameBytesMin <= dataEnd + 1 &&
+      timestampsFrames[i] + timestampsFrameSizes[i] + frameBytesMin <= dataEnd + 1 &&
+      (!isNext || valuesFrameSizes[i] === valuesFrameSizes[i - 1]);
+    const isOrdered = seriesIds[i] >= 0 && seriesIds[i] < 2 ** 32 && Number.isInteger(seriesIds[i]) && (i === 0 || seriesIds[i] >= seriesIds[i - 1]);
+    if (!isInside || !isOrdered) throw new StorageError("corrupt_table", `${what} is damaged: header ${i} holds impossible numbers`);
+  }
+  return {
+    count,
+    seriesIds: Uint32Array.from(seriesIds),
+    kinds: Uint32Array.from(kinds),
+    sampleCounts: Uint32Array.from(sampleCounts),
+    minMs,
+    maxMs,
+    valuesFrames,
+    valuesFrameSizes: Uint32Array.from(valuesFrameSizes),
+    valuesOffsets,
+    valuesSizes: Uint32Array.from(valuesSizes),
+    timestampsFrames,
+    timestampsFrameSizes: Uint32Array.from(timestampsFrameSizes),
+    timestampsOffsets: Uint32Array.from(timestampsOffsets),
+    timestampsSizes: Uint32Array.from(timestampsSizes),
+    aggregateRows,
+    aggregates: { sum, min, max, first, last },
+  };
+}
+
+/** A frame with one byte and its checksum. */
+const frameBytesMin = 9;

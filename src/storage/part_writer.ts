@@ -1,0 +1,325 @@
+/**
+ * PartWriter: writes the files of one part, series by series in ascending order (docs/formats/part.md).
+ *
+ *   ColumnRun --codecEncodeRun--> open frame of values, open frame of timestamps, header rows
+ *                                     | >= 4 KB          | >= 4 KB                | 512 rows: closes both frames
+ *                                     v                  v                        v
+ *   blocks file                   frame + checksum   frame + checksum         header group       ...  directory, footer
+ *
+ * Memory is bounded: nothing is kept per block, a directory row for each 512 blocks and one number for each frame of timestamps.
+ * Nothing is durable or complete before finish() returns; a part that was not finished has no footer and is never opened.
+ */
+import { assert } from "../base/assert.ts";
+import type { FileHandle, FileSystem } from "../disk/file_system.ts";
+import { storeChecksum64 } from "../kernel/checksum.ts";
+import { RunEncoder, type BlockRowColumn } from "../kernel/codec_blocks.ts";
+import type { Kernel } from "../kernel/kernel.ts";
+import { blockAggregates, type BlockAggregate } from "./block_list.ts";
+import { ByteBuffer, checksumBytes, copyIn, encodeTable } from "./block_table.ts";
+import type { ColumnRun } from "./column_run.ts";
+import { encodePartFooter, encodePartHeader, partHeaderBytes, type PartTotals } from "./part_footer.ts";
+import { aggregateSampleCountMin, encodeHeaderGroup, frameBytes, headerGroupCountMax, type HeaderColumns } from "./part_header.ts";
+
+/** Names of the files in a part's directory. */
+export const partFiles = { blocks: "blocks.tdp", logRows: "log_rows.tdp" } as const;
+
+export interface PartSummary extends PartTotals {
+  /** Of all files of the part. */
+  readonly sizeBytes: number;
+}
+
+export interface PartWriterOptions {
+  /** What the samples are; 0 is floats (model/row_batch.ts). */
+  readonly sampleKind?: number;
+  /** Which value column of the series; 0 is the raw value. */
+  readonly columnId?: number;
+}
+
+/** Output is written to the file in pieces of about this size. */
+const writeBytes = 1 << 20;
+/** Samples copied into the kernel's memory at a time, for runs that are elsewhere. */
+const stagedSampleCount = 1 << 16;
+const sequenceCapacity = 1 << 14;
+
+/** Columns of numbers that grow. */
+class Directory {
+  readonly firstSeriesIds: number[] = [];
+  readonly offsets: number[] = [];
+  readonly sizes: number[] = [];
+  readonly minMs: number[] = [];
+  readonly maxMs: number[] = [];
+
+  columns(): Float64Array[] {
+    return [this.firstSeriesIds, this.offsets, this.sizes, this.minMs, this.maxMs].map((column) => Float64Array.from(column));
+  }
+}
+
+export class PartWriter {
+  readonly #files: FileSystem;
+  readonly #path: string;
+  readonly #kernel: Kernel;
+  readonly #encoder: RunEncoder;
+  readonly #kind: number;
+  readonly #file: FileHandle;
+  readonly #out = new ByteBuffer(writeBytes + (writeBytes >> 2));
+  #writtenBytes = 0;
+  readonly #directory = new Directory();
+  /** Frames by ordinal; those of values are forgotten with each header group. */
+  #valuesFrames: { offset: number; size: number }[] = [];
+  readonly #timestampsFrameOffsets: number[] = [];
+  readonly #timestampsFrameSizes: number[] = [];
+  readonly #logSeriesIds: number[] = [];
+  readonly #logRows: number[] = [];
+  #seriesCount = 0;
+  #sampleCount = 0;
+  #blockCount = 0;
+  #minMs = Infinity;
+  #maxMs = -Infinity;
+  #lastSeriesId = -1;
+  #lastSeriesMaxMs = -Infinity;
+  #isOpen = true;
+
+  private constructor(files: FileSystem, path: string, kernel: Kernel, options: PartWriterOptions) {
+    this.#files = files;
+    this.#path = path;
+    this.#kernel = kernel;
+    this.#kind = (options.sampleKind ?? 0) | ((options.columnId ?? 0) << 8);
+    this.#encoder = new RunEncoder(kernel, { frameBytes, rowCapacity: headerGroupCountMax, aggregateSampleCountMin, sequenceCapacity });
+    this.#file = files.open(`${path}/${partFiles.blocks}`, "create");
+    this.#out.append(encodePartHeader());
+  }
+
+  /**
+   * Begins a part in the directory `path`, which is made. The writer takes about 1 MB of the kernel's arena until the caller resets it:
+   * take kernel.mark() before and kernel.reset(mark) after finish() or abort().
+   */
+  static create(files: FileSystem, path: string, kernel: Kernel, options: PartWriterOptions = {}): PartWriter {
+    files.makeDirectory(path);
+    return new PartWriter(files, path, kernel, options);
+  }
+
+  /**
+   * Appends the samples of a run. REQUIRES: series ids ascend over all runs of the part; a series may be continued by the next run if time goes on
+   * too (no sample before the newest one so far).
+   */
+  append(run: ColumnRun): void {
+    assert(this.#isOpen, "the part is finished");
+    this.#checkOrder(run);
+    const mark = this.#kernel.mark();
+    for (let from = 0; from < run.seriesCount; ) {
+      const to = this.#isInKernel(run) ? run.seriesCount : stagedEnd(run, from);
+      this.#encodeSeries(run, from, to);
+      this.#kernel.reset(mark);
+      from = to;
+    }
+    for (let i = 0; i < run.seriesCount; i++) this.#rememberLogRow(run.seriesIds[i], run.lastLogRows[i]);
+  }
+
+  #isInKernel(run: ColumnRun): boolean {
+    const buffer = this.#kernel.memory.buffer;
+    return run.timestampsMs.buffer === buffer && run.values.buffer === buffer;
+  }
+
+  #checkOrder(run: ColumnRun): void {
+    assert(run.sampleFrom.length > run.seriesCount && run.seriesIds.length >= run.seriesCount, "columns of the run are too short");
+    for (let i = 0; i < run.seriesCount; i++) {
+      const [from, to] = [run.sampleFrom[i], run.sampleFrom[i + 1]];
+      assert(from <= to && to <= run.timestampsMs.length && to <= run.values.length, "samples of the run are out of range");
+      if (from === to) continue;
+      const seriesId = run.seriesIds[i];
+      const isNew = seriesId !== this.#lastSeriesId;
+      const minMs = run.timestampsMs[from];
+      const maxMs = run.timestampsMs[to - 1];
+      assert(seriesId > this.#lastSeriesId || (!isNew && minMs >= this.#lastSeriesMaxMs), `series ${seriesId} is out of order`);
+      assert(minMs <= maxMs, `samples of series ${seriesId} are out of order`);
+      if (isNew) this.#seriesCount++;
+      this.#lastSeriesId = seriesId;
+      this.#lastSeriesMaxMs = maxMs;
+      this.#sampleCount += to - from;
+      this.#minMs = Math.min(this.#minMs, minMs);
+      this.#maxMs = Math.max(this.#maxMs, maxMs);
+    }
+  }
+
+  /** Encodes series [from, to) of the run, copying in what is not in the kernel's memory. */
+  #encodeSeries(run: ColumnRun, from: number, to: number): void {
+    const kernel = this.#kernel;
+    const sampleBase = run.sampleFrom[from];
+    const sampleEnd = run.sampleFrom[to];
+    const isInKernel = this.#isInKernel(run);
+    this.#encoder.start(
+      {
+        seriesCount: to - from,
+        seriesIds: copyWords(kernel, run.seriesIds.subarray(from, to)),
+        sampleFrom: copyWords(kernel, run.sampleFrom.subarray(from, to + 1)),
+        timestamps: isInKernel ? run.timestampsMs.byteOffset + sampleBase * 8 : copyDoubles(kernel, run.timestampsMs.subarray(sampleBase, sampleEnd)),
+        values: isInKernel ? run.values.byteOffset + sampleBase * 8 : copyDoubles(kernel, run.values.subarray(sampleBase, sampleEnd)),
+        sampleBase,
+      },
+      this.#kind,
+    );
+    while (!this.#encoder.encode()) this.#makeRoom();
+  }
+
+  #makeRoom(): void {
+    if (this.#encoder.rowCount === headerGroupCountMax) this.#closeGroup();
+    if (this.#encoder.valuesFrameSize >= frameBytes) this.#closeValuesFrame();
+    if (this.#encoder.timestampsFrameSize >= frameBytes) this.#closeTimestampsFrame();
+  }
+
+  #rememberLogRow(seriesId: number, logRow: number): void {
+    if (logRow === 0) return;
+    const at = this.#logSeriesIds.length - 1;
+    if (this.#logSeriesIds[at] === seriesId) this.#logRows[at] = Math.max(this.#logRows[at], logRow);
+    else {
+      this.#logSeriesIds.push(seriesId);
+      this.#logRows.push(logRow);
+    }
+  }
+
+  /** Where the next byte of the output goes in the file. */
+  get #offset(): number {
+    return this.#writtenBytes + this.#out.size;
+  }
+
+  #emit(bytes: Uint8Array): void {
+    this.#out.append(bytes);
+    if (this.#out.size >= writeBytes) this.#flush();
+  }
+
+  #flush(): void {
+    this.#file.write(this.#out.bytes, this.#writtenBytes);
+    this.#writtenBytes += this.#out.size;
+    this.#out.clear();
+  }
+
+  /** Writes `size` bytes at `pointer` and their checksum. The encoder's frames have room for it behind their bytes. */
+  #emitFrame(pointer: number, size: number): { offset: number; size: number } {
+    const offset = this.#offset;
+    storeChecksum64(this.#kernel, pointer, size, 0, pointer + size);
+    this.#emit(this.#kernel.u8.subarray(pointer, pointer + size + checksumBytes));
+    return { offset, size };
+  }
+
+  #closeValuesFrame(): void {
+    if (this.#encoder.valuesFrameSize === 0) return;
+    this.#valuesFrames.push(this.#emitFrame(this.#encoder.valuesFrame, this.#encoder.valuesFrameSize));
+    this.#encoder.nextValuesFrame(this.#valuesFrames.length);
+  }
+
+  #closeTimestampsFrame(): void {
+    if (this.#encoder.timestampsFrameSize === 0) return;
+    const { offset, size } = this.#emitFrame(this.#encoder.timestampsFrame, this.#encoder.timestampsFrameSize);
+    this.#timestampsFrameOffsets.push(offset);
+    this.#timestampsFrameSizes.push(size);
+    this.#encoder.nextTimestampsFrame(this.#timestampsFrameOffsets.length);
+  }
+
+  /** Closes both frames, so that the group names closed frames only, and writes the headers. */
+  #closeGroup(): void {
+    if (this.#encoder.rowCount === 0) return;
+    this.#closeValuesFrame();
+    this.#closeTimestampsFrame();
+    const columns = this.#headerColumns();
+    const bytes = encodeHeaderGroup(this.#kernel, columns);
+    const maxMs = columns.minMs.map((minMs, i) => minMs + columns.spansMs[i]);
+    this.#directory.firstSeriesIds.push(columns.seriesIds[0]);
+    this.#directory.offsets.push(this.#offset);
+    this.#directory.sizes.push(bytes.length);
+    this.#directory.minMs.push(columns.minMs.reduce((left, right) => Math.min(left, right)));
+    this.#directory.maxMs.push(maxMs.reduce((left, right) => Math.max(left, right)));
+    this.#blockCount += this.#encoder.rowCount;
+    this.#emit(bytes);
+    this.#encoder.clearRows();
+    this.#valuesFrames = [];
+    this.#encoder.nextValuesFrame(0);
+  }
+
+  #headerColumns(): HeaderColumns {
+    const column = (name: BlockRowColumn): Float64Array => this.#encoder.column(name);
+    const values = column("valuesOrdinal");
+    const timestamps = column("timestampsOrdinal");
+    const aggregates = Object.fromEntries(blockAggregates.map((aggregate) => [aggregate, column(aggregate)]));
+    return {
+      seriesIds: column("seriesId"),
+      kinds: column("kind"),
+      sampleCounts: column("sampleCount"),
+      minMs: column("minMs"),
+      spansMs: column("spanMs"),
+      valuesFrames: Float64Array.from(values, (ordinal) => this.#valuesFrames[ordinal].offset),
+      valuesFrameSizes: Float64Array.from(values, (ordinal) => this.#valuesFrames[ordinal].size),
+      valuesSizes: column("valuesSize"),
+      timestampsFrames: Float64Array.from(timestamps, (ordinal) => this.#timestampsFrameOffsets[ordinal]),
+      timestampsFrameSizes: Float64Array.from(timestamps, (ordinal) => this.#timestampsFrameSizes[ordinal]),
+      timestampsOffsets: column("timestampsOffset"),
+      timestampsSizes: column("timestampsSize"),
+      aggregates: aggregates as Record<BlockAggregate, Float64Array>,
+    };
+  }
+
+  /** Completes the files and makes them durable, with their names; the name of the directory itself too. */
+  finish(): PartSummary {
+    assert(this.#isOpen, "the part is finished");
+    this.#closeGroup();
+    const directoryOffset = this.#offset;
+    const directory = encodeTable(this.#kernel, this.#directory.columns());
+    this.#emit(directory);
+    const isEmpty = this.#sampleCount === 0;
+    const totals: PartTotals = {
+      seriesCount: this.#seriesCount,
+      sampleCount: this.#sampleCount,
+      blockCount: this.#blockCount,
+      minMs: isEmpty ? 0 : this.#minMs,
+      maxMs: isEmpty ? 0 : this.#maxMs,
+    };
+    const groupCount = this.#directory.offsets.length;
+    this.#emit(encodePartFooter(this.#kernel, { ...totals, groupCount, directoryOffset, directorySize: directory.length }));
+    this.#flush();
+    this.#file.sync();
+    this.#isOpen = false;
+    this.#file.close();
+    const logRowsBytes = this.#logRows.length === 0 ? 0 : this.#writeLogRows();
+    this.#files.syncDirectory(this.#path);
+    this.#files.syncDirectory(parentOf(this.#path));
+    return { ...totals, sizeBytes: this.#writtenBytes + logRowsBytes };
+  }
+
+  #writeLogRows(): number {
+    const table = encodeTable(this.#kernel, [Float64Array.from(this.#logSeriesIds), Float64Array.from(this.#logRows)]);
+    const file = this.#files.open(`${this.#path}/${partFiles.logRows}`, "create");
+    try {
+      file.write(encodePartHeader(), 0);
+      file.write(table, partHeaderBytes);
+      file.sync();
+    } finally {
+      file.close();
+    }
+    return partHeaderBytes + table.length;
+  }
+
+  /** Removes what has been written. Fine after an error, and after finish() too. */
+  abort(): void {
+    if (this.#isOpen) this.#file.close();
+    this.#isOpen = false;
+    this.#files.removeTree(this.#path);
+  }
+}
+
+/** The end of the series from `from` on that are staged together: at least one. */
+function stagedEnd(run: ColumnRun, from: number): number {
+  let to = from + 1;
+  while (to < run.seriesCount && run.sampleFrom[to + 1] - run.sampleFrom[from] <= stagedSampleCount) to++;
+  return to;
+}
+
+function copyWords(kernel: Kernel, words: Uint32Array): number {
+  return copyIn(kernel, new Uint8Array(words.buffer, words.byteOffset, words.byteLength));
+}
+
+function copyDoubles(kernel: Kernel, doubles: Float64Array): number {
+  return copyIn(kernel, new Uint8Array(doubles.buffer, doubles.byteOffset, doubles.byteLength));
+}
+
+function parentOf(path: string): string {
+  return path.slice(0, path.lastIndexOf("/")) || "/";
+}

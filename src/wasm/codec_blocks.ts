@@ -1,0 +1,247 @@
+// Many blocks per call: encoding the series of a run into frames of a part, and decoding blocks that were read from one
+// (docs/formats/part.md). A run of a million tiny series would otherwise cost a million calls from TypeScript.
+import { codecCountMax, codecDecode, codecEncode, codecScratchSize } from "./codec";
+
+// Slots (u32 each) of the context of codecEncodeRun; src/kernel/codec_blocks.ts names them too.
+const slotSeriesIds: usize = 0;
+const slotSampleFrom: usize = 4;
+const slotTimestamps: usize = 8;
+const slotValues: usize = 12;
+const slotSampleBase: usize = 16;
+const slotSeriesCount: usize = 20;
+const slotSeriesCursor: usize = 24;
+const slotSampleCursor: usize = 28;
+const slotValuesFrame: usize = 32;
+const slotValuesSize: usize = 36;
+const slotTimestampsFrame: usize = 40;
+const slotTimestampsSize: usize = 44;
+const slotFrameTarget: usize = 48;
+const slotRows: usize = 52;
+const slotRowCount: usize = 56;
+const slotRowCapacity: usize = 60;
+const slotAggregateCount: usize = 64;
+const slotSequences: usize = 68;
+const slotSequenceMask: usize = 72;
+const slotScratch: usize = 76;
+const slotTimestampsOrdinal: usize = 80;
+const slotValuesOrdinal: usize = 84;
+const slotKind: usize = 88;
+const slotAggregateMin: usize = 92;
+
+// Columns of the rows, each `rowCapacity` doubles.
+const columnSeriesId: usize = 0;
+const columnKind: usize = 1;
+const columnCount: usize = 2;
+const columnMinMs: usize = 3;
+const columnSpanMs: usize = 4;
+const columnValuesOrdinal: usize = 5;
+const columnValuesSize: usize = 6;
+const columnTimestampsOrdinal: usize = 7;
+const columnTimestampsOffset: usize = 8;
+const columnTimestampsSize: usize = 9;
+const columnAggregates: usize = 10;
+
+const aggregateFlagsAll: u32 = 31;
+const aggregateFlagSum: u32 = 1;
+
+/**
+ * Encodes series of a run block by block until all are done (returns 0), or a frame has reached its target size or the rows
+ * are full (returns 1: the caller empties them and calls again). Input and cursors stand in the context.
+ */
+export function codecEncodeRun(context: usize): i32 {
+  const sampleFrom = load<u32>(context, slotSampleFrom) as usize;
+  const seriesCount = load<u32>(context, slotSeriesCount);
+  const frameTarget = load<u32>(context, slotFrameTarget);
+  previousTimestamps = 0;
+  let series = load<u32>(context, slotSeriesCursor);
+  let sample = load<u32>(context, slotSampleCursor);
+  while (series < seriesCount) {
+    sample = max(sample, load<u32>(sampleFrom + ((series as usize) << 2)));
+    const sampleTo = load<u32>(sampleFrom + ((series as usize) << 2), 4);
+    if (sample >= sampleTo) {
+      series++;
+      continue;
+    }
+    const isFull =
+      load<u32>(context, slotRowCount) == load<u32>(context, slotRowCapacity) ||
+      load<u32>(context, slotValuesSize) >= frameTarget ||
+      load<u32>(context, slotTimestampsSize) >= frameTarget;
+    if (isFull) break;
+    const left = sampleTo - sample;
+    const blockCount = (left + (codecCountMax as u32) - 1) / (codecCountMax as u32);
+    const count = (left + blockCount - 1) / blockCount;
+    encodeBlock(context, series, sample - load<u32>(context, slotSampleBase), count as i32);
+    sample += count;
+  }
+  store<u32>(context, series, slotSeriesCursor);
+  store<u32>(context, sample, slotSampleCursor);
+  return series < seriesCount ? 1 : 0;
+}
+
+function encodeBlock(context: usize, series: u32, sample: u32, count: i32): void {
+  const timestamps = (load<u32>(context, slotTimestamps) as usize) + ((sample as usize) << 3);
+  const values = (load<u32>(context, slotValues) as usize) + ((sample as usize) << 3);
+  const scratch = load<u32>(context, slotScratch) as usize;
+  const valuesFrameSize = load<u32>(context, slotValuesSize);
+  const size = codecEncode(values, count, 0, (load<u32>(context, slotValuesFrame) as usize) + (valuesFrameSize as usize), scratch);
+  store<u32>(context, valuesFrameSize + (size as u32), slotValuesSize);
+  placeTimestamps(context, timestamps, count, scratch);
+
+  const rowCount = load<u32>(context, slotRowCount);
+  const stride = (load<u32>(context, slotRowCapacity) as usize) << 3;
+  const row = (load<u32>(context, slotRows) as usize) + ((rowCount as usize) << 3);
+  const minMs = load<f64>(timestamps);
+  const seriesId = load<u32>((load<u32>(context, slotSeriesIds) as usize) + ((series as usize) << 2));
+  const flags = (count as u32) >= load<u32>(context, slotAggregateMin) ? writeAggregates(context, values, count) : 0;
+  store<f64>(row + columnSeriesId * stride, seriesId as f64);
+  store<f64>(row + columnKind * stride, (load<u32>(context, slotKind) | (flags << 16)) as f64);
+  store<f64>(row + columnCount * stride, count as f64);
+  store<f64>(row + columnMinMs * stride, minMs);
+  store<f64>(row + columnSpanMs * stride, load<f64>(timestamps + (((count - 1) as usize) << 3)) - minMs);
+  store<f64>(row + columnValuesOrdinal * stride, load<u32>(context, slotValuesOrdinal) as f64);
+  store<f64>(row + columnValuesSize * stride, size as f64);
+  store<f64>(row + columnTimestampsOrdinal * stride, placedOrdinal as f64);
+  store<f64>(row + columnTimestampsOffset * stride, placedOffset as f64);
+  store<f64>(row + columnTimestampsSize * stride, placedSize as f64);
+  store<u32>(context, rowCount + 1, slotRowCount);
+}
+
+/** Appends sum, min, max, first and last of a block without NaN to the aggregate rows; returns which of them are usable. */
+function writeAggregates(context: usize, values: usize, count: i32): u32 {
+  let sum = load<f64>(values);
+  let least = sum;
+  let greatest = sum;
+  const end = values + ((count as usize) << 3);
+  for (let at = values + 8; at < end; at += 8) {
+    const value = load<f64>(at);
+    sum += value;
+    least = min(least, value);
+    greatest = max(greatest, value);
+  }
+  if (least != least) return 0;
+  const at = load<u32>(context, slotAggregateCount);
+  const stride = (load<u32>(context, slotRowCapacity) as usize) << 3;
+  const row = (load<u32>(context, slotRows) as usize) + ((at as usize) << 3) + columnAggregates * stride;
+  store<f64>(row, sum);
+  store<f64>(row + stride, least);
+  store<f64>(row + stride * 2, greatest);
+  store<f64>(row + stride * 3, load<f64>(values));
+  store<f64>(row + stride * 4, load<f64>(end - 8));
+  store<u32>(context, at + 1, slotAggregateCount);
+  return sum - sum == 0 ? aggregateFlagsAll : aggregateFlagsAll ^ aggregateFlagSum;
+}
+
+// Results of placeTimestamps: where the timestamps of the block stand. They are kept between the blocks of one call, together
+// with the place they came from, because series scraped together follow each other with the same timestamps.
+let placedOrdinal: u32 = 0;
+let placedOffset: u32 = 0;
+let placedSize: u32 = 0;
+let previousTimestamps: usize = 0;
+let previousCount: i32 = 0;
+
+/**
+ * Finds the sequence of timestamps among those already stored, or stores it in the open frame. Sequences are known by 128 bits of
+ * hash, their count and their length; the table keeps the recent ones and forgets the others, which costs bytes but is never wrong.
+ */
+function placeTimestamps(context: usize, timestamps: usize, count: i32, scratch: usize): void {
+  if (previousTimestamps != 0 && previousCount == count && equalBytes(timestamps, previousTimestamps, (count as usize) << 3)) {
+    previousTimestamps = timestamps;
+    return;
+  }
+  previousTimestamps = timestamps;
+  previousCount = count;
+  hashTimestamps(timestamps, count);
+  const sequences = load<u32>(context, slotSequences) as usize;
+  const slot = ((hashLow as u32) & load<u32>(context, slotSequenceMask)) as usize;
+  const first = sequences + slot * sequenceBytes;
+  const second = sequences + (slot ^ 1) * sequenceBytes;
+  const found = isSequence(first, count) ? first : isSequence(second, count) ? second : 0;
+  if (found != 0) {
+    placedOrdinal = load<u32>(found, 16);
+    placedOffset = load<u32>(found, 20);
+    placedSize = load<u32>(found, 24);
+    return;
+  }
+  placedOrdinal = load<u32>(context, slotTimestampsOrdinal);
+  placedOffset = load<u32>(context, slotTimestampsSize);
+  placedSize = codecEncode(timestamps, count, 1, (load<u32>(context, slotTimestampsFrame) as usize) + (placedOffset as usize), scratch) as u32;
+  store<u32>(context, placedOffset + placedSize, slotTimestampsSize);
+  memory.copy(second, first, sequenceBytes);
+  store<u64>(first, hashLow);
+  store<u64>(first, hashHigh, 8);
+  store<u32>(first, placedOrdinal, 16);
+  store<u32>(first, placedOffset, 20);
+  store<u32>(first, placedSize, 24);
+  store<u32>(first, count, 28);
+}
+
+/** An entry of the table of sequences: u64 hash, u64 second hash, u32 frame ordinal, offset, size, count (0: empty). */
+const sequenceBytes: usize = 32;
+let hashLow: u64 = 0;
+let hashHigh: u64 = 0;
+
+@inline
+function isSequence(entry: usize, count: i32): bool {
+  return load<u64>(entry) == hashLow && load<u64>(entry, 8) == hashHigh && load<i32>(entry, 28) == count;
+}
+
+function hashTimestamps(timestamps: usize, count: i32): void {
+  let low: u64 = 0x9e3779b97f4a7c15;
+  let high: u64 = 0xc2b2ae3d27d4eb4f;
+  const end = timestamps + ((count as usize) << 3);
+  for (let at = timestamps; at < end; at += 8) {
+    const bits = load<u64>(at);
+    low = rotl((low ^ bits) * 0x87c37b91114253d5, 31);
+    high = (rotl(high, 27) + bits) * 0x4cf5ad432745937f;
+  }
+  low ^= high >> 29;
+  hashLow = (low ^ (low >> 32)) * 0xff51afd7ed558ccd;
+  hashLow ^= hashLow >> 33;
+  hashHigh = (high ^ (high >> 31)) * 0xc4ceb9fe1a85ec53;
+}
+
+function equalBytes(left: usize, right: usize, size: usize): bool {
+  let i: usize = 0;
+  for (; i + 16 <= size; i += 16) if (v128.any_true(v128.xor(v128.load(left + i), v128.load(right + i)))) return false;
+  return i == size || load<u64>(left + i) == load<u64>(right + i);
+}
+
+// ---- decoding --------------------------------------------------------------------------------------------------------------
+
+/** Entries (u32 source, size, count, target) of sequences decoded in this call, behind the scratch of the codec. */
+const decodedEntries: u32 = 64;
+
+/** Bytes of scratch that codecDecodeBlocks needs. */
+export function codecDecodeBlocksScratchSize(): usize {
+  return codecScratchSize() + ((decodedEntries as usize) << 4);
+}
+
+/**
+ * Decodes `blockCount` blocks one after the other to `timestamps` and `values`. A row has 5 u32: pointer and size of the timestamps,
+ * pointer and size of the values, count. Blocks that share their timestamps decode them once. Returns how many blocks were good:
+ * less than `blockCount` if that one is damaged.
+ */
+export function codecDecodeBlocks(rows: usize, blockCount: u32, timestamps: usize, values: usize, scratch: usize): u32 {
+  const decoded = scratch + codecScratchSize();
+  memory.fill(decoded, 0, (decodedEntries as usize) << 4);
+  for (let i: u32 = 0; i < blockCount; i++) {
+    const row = rows + (i as usize) * 20;
+    const source = load<u32>(row);
+    const size = load<u32>(row, 4);
+    const count = load<i32>(row, 16);
+    const entry = decoded + ((((source * 0x9e3779b1) >> 26) as usize) << 4);
+    if (load<u32>(entry) == source && load<u32>(entry, 4) == size && load<i32>(entry, 8) == count) {
+      memory.copy(timestamps, load<u32>(entry, 12) as usize, (count as usize) << 3);
+    } else {
+      if (codecDecode(source as usize, size, count, timestamps, scratch) != 0) return i;
+      store<u32>(entry, source);
+      store<u32>(entry, size, 4);
+      store<i32>(entry, count, 8);
+      store<u32>(entry, timestamps as u32, 12);
+    }
+    if (codecDecode(load<u32>(row, 8) as usize, load<u32>(row, 12), count, values, scratch) != 0) return i;
+    timestamps += (count as usize) << 3;
+    values += (count as usize) << 3;
+  }
+  return blockCount;
+}
