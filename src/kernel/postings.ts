@@ -59,7 +59,7 @@ const field = {
 } as const;
 
 const contextBytes = 192;
-const pairStateSlots = 10;
+const pairStateSlots = 11;
 const nameStateSlots = 4;
 const firstTableBits = 10;
 /** The name of the tenant's hidden pair. */

@@ -12,7 +12,8 @@
 //
 //   chunk   u32 link of the next chunk, then codes; unused bytes at the end are zero. Sizes 16 16 32 32 ... 1024.
 //   link    offset in the chunk arena (multiple of 16) | size class of the chunk there; 0 is none
-//   code    varint gap (>= 1)  |  0x00 u16 count: that many gaps of 1 (labels of one target come one after the other)
+//   code    varint gap (>= 1)  |  0x00 u16 count: the gap before that many times more (senders keep their order: the series
+//           of a target come one after the other, those of a metric at equal distances)
 //
 // Row of a series: varints of pair ids in [rowOffset[i], rowOffset[i + 1]): the tenant, then the labels in order of the run.
 
@@ -40,8 +41,8 @@ const chunksMaxField: usize = 108;
 const daysField: usize = 112;
 const tenantKeyField: usize = 128; // 10 bytes
 
-// Pair state, 40 bytes. Name state, 16 bytes, begins with the same two fields.
-const pairStateBytes: usize = 40;
+// Pair state, 44 bytes. Name state, 16 bytes, begins with the same two fields.
+const pairStateBytes: usize = 44;
 const keyOffset: usize = 0;
 const keySize: usize = 4;
 const pairName: usize = 8;
@@ -52,8 +53,9 @@ const pairLast: usize = 24;
 const pairHead: usize = 28; // link
 const pairTail: usize = 32; // where the next code goes, offset in the chunk arena
 const pairTailFree: usize = 36; // u16 bytes left in the last chunk
-const pairOnes: usize = 38; // u8: trailing codes of gap 1 (0..2), 3: the last code is a run
+const pairRepeats: usize = 38; // u8: how many codes at the end repeat the gap before them (0..2), 3: the last code is a run
 const pairClass: usize = 39; // u8: size class of the last chunk
+const pairGap: usize = 40; // the last gap
 const nameStateBytes: usize = 16;
 const nameLastPair: usize = 8; // id + 1
 const namePairCount: usize = 12;
@@ -291,49 +293,54 @@ function addChunk(context: usize, state: usize): void {
   if (head == 0) store<u32>(state, offset | sizeClass, pairHead);
   store<u32>(state, offset + 4, pairTail);
   store<u16>(state, bytes - 4, pairTailFree);
-  store<u8>(state, 0, pairOnes);
+  store<u8>(state, 0, pairRepeats);
   store<u8>(state, sizeClass, pairClass);
   store<u32>(context, offset + bytes, chunksSizeField);
 }
 
-// Appends a code of gap 1: counts up the run at the end, or turns the third single code into a run. False: write a code.
-@inline function extendRun(context: usize, state: usize): bool {
-  const ones = load<u8>(state, pairOnes) as u32;
-  const end: usize = (load<u32>(context, chunksField) as usize) + load<u32>(state, pairTail);
-  if (ones == inRun) {
+// The gap is the one before: counts up the run at the end, or makes a run of the codes at the end that repeat the gap as soon
+// as that is not longer. False: write a code.
+@inline function extendRun(context: usize, state: usize, gapSize: u32): bool {
+  const repeats = load<u8>(state, pairRepeats) as u32;
+  const tail = load<u32>(state, pairTail);
+  const end: usize = (load<u32>(context, chunksField) as usize) + tail;
+  if (repeats == inRun) {
     const run = load<u16>(end - 2) as u32;
     if (run == 0xffff) return false;
     store<u16>(end - 2, run + 1);
     return true;
   }
-  const free = load<u16>(state, pairTailFree) as u32;
-  if (ones != 2 || free == 0) return false;
-  store<u8>(end - 2, 0);
-  store<u16>(end - 1, 3);
-  store<u32>(state, load<u32>(state, pairTail) + 1, pairTail);
-  store<u16>(state, free - 1, pairTailFree);
-  store<u8>(state, inRun, pairOnes);
+  const codesSize = repeats * gapSize;
+  const space = (load<u16>(state, pairTailFree) as u32) + codesSize;
+  if (codesSize + gapSize < 3 || space < 3) return false;
+  const run = end - codesSize;
+  store<u8>(run, 0);
+  store<u16>(run, repeats + 1, 1);
+  store<u32>(state, tail - codesSize + 3, pairTail);
+  store<u16>(state, space - 3, pairTailFree);
+  store<u8>(state, inRun, pairRepeats);
   return true;
 }
 
 function addPosting(context: usize, pair: u32, seriesIndex: u32): void {
   const state: usize = (load<u32>(context, pairStatesField) as usize) + (pair as usize) * pairStateBytes;
   const count = load<u32>(state, pairSeriesCount);
-  const last = load<u32>(state, pairLast);
   if (count == 0) {
     store<u32>(state, seriesIndex, pairFirst);
   } else {
-    const gap = seriesIndex - last;
+    const gap = seriesIndex - load<u32>(state, pairLast);
     if (gap == 0) return; // the same pair twice in one run
-    if (gap != 1 || !extendRun(context, state)) {
-      const size: u32 = gap < 128 ? 1 : gap < 16384 ? 2 : gap < 2097152 ? 3 : gap < 268435456 ? 4 : 5;
+    const size: u32 = gap < 128 ? 1 : gap < 16384 ? 2 : gap < 2097152 ? 3 : gap < 268435456 ? 4 : 5;
+    const isRepeated = gap == load<u32>(state, pairGap);
+    if (!isRepeated || !extendRun(context, state, size)) {
       if ((load<u16>(state, pairTailFree) as u32) < size) addChunk(context, state);
       const tail = load<u32>(state, pairTail);
       writeVarint((load<u32>(context, chunksField) as usize) + tail, gap);
+      const repeats = load<u8>(state, pairRepeats) as u32;
       store<u32>(state, tail + size, pairTail);
       store<u16>(state, (load<u16>(state, pairTailFree) as u32) - size, pairTailFree);
-      const ones = load<u8>(state, pairOnes) as u32;
-      store<u8>(state, gap != 1 ? 0 : ones == inRun ? 1 : min<u32>(ones + 1, 2), pairOnes);
+      store<u8>(state, isRepeated ? (repeats == inRun ? 1 : min<u32>(repeats + 1, 2)) : 0, pairRepeats);
+      store<u32>(state, gap, pairGap);
     }
   }
   store<u32>(state, seriesIndex, pairLast);
@@ -435,17 +442,17 @@ export function indexFindName(context: usize, name: usize, size: u32): i32 {
 
 // Extra return value of readGap: where the next code begins, 0 at the end of the chunk.
 let codeEnd: usize = 0;
-// Extra return value of readGap: how many series follow one after the other (1 unless the code is a run).
+// Extra return value of readGap: how often the gap occurs (1 unless the code is a run).
 let runLength: u32 = 0;
 
-// Reads one code: the gap to the next series, after which runLength - 1 more follow with gap 1.
-@inline function readGap(position: usize, end: usize): u32 {
+// Reads one code behind one of gap `before`.
+@inline function readGap(position: usize, end: usize, before: u32): u32 {
   runLength = 1;
   let gap = load<u8>(position) as u32;
   if (gap == 0) {
     runLength = position + 3 <= end ? (load<u16>(position, 1) as u32) : 0;
     codeEnd = runLength != 0 ? position + 3 : 0;
-    return 1;
+    return before;
   }
   position++;
   if (gap >= 128) {
@@ -471,6 +478,7 @@ export function indexDecodePosting(context: usize, pair: u32, target: usize): u3
   const targetEnd = target + ((count as usize) << 2);
   let series = load<u32>(state, pairFirst);
   let link = load<u32>(state, pairHead);
+  let gap: u32 = 0;
   store<u32>(target, series);
   target += 4;
   while (target < targetEnd) {
@@ -478,7 +486,7 @@ export function indexDecodePosting(context: usize, pair: u32, target: usize): u3
     const end = chunk + chunkBytes(link & 15);
     let position = chunk + 4;
     while (position < end && target < targetEnd) {
-      const gap = readGap(position, end);
+      gap = readGap(position, end, gap);
       if (codeEnd == 0) break;
       position = codeEnd;
       if (runLength == 1) {
@@ -488,14 +496,15 @@ export function indexDecodePosting(context: usize, pair: u32, target: usize): u3
         continue;
       }
       // Fours at a time; what is written too much is overwritten or spare.
-      let four = i32x4.add(i32x4.splat(series), i32x4(1, 2, 3, 4));
+      const step = i32x4.splat(gap << 2);
+      let four = i32x4.add(i32x4.splat(series), i32x4.mul(i32x4.splat(gap), i32x4(1, 2, 3, 4)));
       const runEnd = target + ((runLength as usize) << 2);
       for (let to = target; to < runEnd; to += 16) {
         v128.store(to, four);
-        four = i32x4.add(four, i32x4.splat(4));
+        four = i32x4.add(four, step);
       }
       target = runEnd;
-      series += runLength;
+      series += gap * runLength;
     }
     link = load<u32>(chunk);
   }
@@ -534,6 +543,7 @@ export function indexPostingToBitmap(context: usize, pair: u32, bitmap: usize): 
   const chunks: usize = load<u32>(context, chunksField);
   let series = load<u32>(state, pairFirst);
   let link = load<u32>(state, pairHead);
+  let gap: u32 = 0;
   setBit(bitmap, series);
   let done: u32 = 1;
   while (done < count) {
@@ -541,15 +551,17 @@ export function indexPostingToBitmap(context: usize, pair: u32, bitmap: usize): 
     const end = chunk + chunkBytes(link & 15);
     let position = chunk + 4;
     while (position < end && done < count) {
-      const gap = readGap(position, end);
+      gap = readGap(position, end, gap);
       if (codeEnd == 0) break;
       position = codeEnd;
-      series += gap;
-      if (runLength == 1) {
-        setBit(bitmap, series);
+      if (gap == 1) {
+        setBits(bitmap, series + 1, series + runLength);
+        series += runLength;
       } else {
-        setBits(bitmap, series, series + runLength - 1);
-        series += runLength - 1;
+        for (let i: u32 = 0; i < runLength; i++) {
+          series += gap;
+          setBit(bitmap, series);
+        }
       }
       done += runLength;
     }
@@ -566,6 +578,7 @@ export function indexCountInBitmap(context: usize, pair: u32, bitmap: usize, cou
   const chunks: usize = load<u32>(context, chunksField);
   let series = load<u32>(state, pairFirst);
   let link = load<u32>(state, pairHead);
+  let gap: u32 = 0;
   let hits = hasBit(bitmap, series);
   let done: u32 = 1;
   while (done < count && hits < countMax) {
@@ -573,12 +586,13 @@ export function indexCountInBitmap(context: usize, pair: u32, bitmap: usize, cou
     const end = chunk + chunkBytes(link & 15);
     let position = chunk + 4;
     while (position < end && done < count && hits < countMax) {
-      const gap = readGap(position, end);
+      gap = readGap(position, end, gap);
       if (codeEnd == 0) break;
       position = codeEnd;
-      series += gap;
-      hits += hasBit(bitmap, series);
-      for (let i: u32 = 1; i < runLength && hits < countMax; i++) hits += hasBit(bitmap, ++series);
+      for (let i: u32 = 0; i < runLength && hits < countMax; i++) {
+        series += gap;
+        hits += hasBit(bitmap, series);
+      }
       done += runLength;
     }
     link = load<u32>(chunk);
