@@ -1,6 +1,7 @@
 /**
  * The syntax tree of MetricsQL (and, where it is a subset, PromQL), after WITH templates have been expanded.
- * Trees are immutable. `position` is the character offset of the node in the query text, for error messages.
+ * Trees are immutable. `position` is the character offset of the node in the query text, for error messages
+ * (of a binary operation that of its operator).
  * printer.ts turns a tree back into canonical text; parse(print(tree)) equals tree but for positions.
  */
 

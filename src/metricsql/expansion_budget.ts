@@ -4,8 +4,8 @@
  */
 import { parseError } from "./parse_error.ts";
 
-/** How many levels a tree may have; a chain of n operators has n levels. */
-export const maxDepth = 1000;
+/** How many levels a tree may have; a chain of n operators has n levels. Half of what the default stack allows. */
+export const maxDepth = 400;
 
 /** How much templates may add: nodes, filters, labels, and one per 16 characters of strings. */
 export const maxExpansion = 50_000;
@@ -29,22 +29,26 @@ export class ExpansionBudget {
     this.#text = text;
   }
 
-  /** Runs `expand` one level deeper, for a node at `position`. */
-  level<T>(position: number, expand: () => T): T {
+  /** Goes one level deeper, for a node at `position`. After an error the budget is of no use any more. */
+  enter(position: number): void {
     this.#reach(this.#depth + 1, position);
     this.#depth++;
     this.charge(1, position);
-    const result = expand();
-    this.#depth--;
-    return result;
   }
 
-  /** Runs `expand` for the body of a template: what it makes is added to the query. */
-  template<T>(expand: () => T): T {
+  /** Ends what enter began. */
+  leave(): void {
+    this.#depth--;
+  }
+
+  /** Goes into the body of a template: what it makes is added to the query. */
+  enterTemplate(): void {
     this.#templateDepth++;
-    const result = expand();
+  }
+
+  /** Ends what enterTemplate began. */
+  leaveTemplate(): void {
     this.#templateDepth--;
-    return result;
   }
 
   /** Accounts for `size` more; outside templates that is what the query itself has, which is not limited here. */

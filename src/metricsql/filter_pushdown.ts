@@ -93,14 +93,16 @@ function commonFiltersOfBinary(binary: BinaryExpr): Filters {
     case "ifnot":
       return trimByMatching(left, binary);
   }
-  switch (binary.join?.op) {
-    case "group_left":
-      return unite(trimByJoin(left, binary), trimByMatching(right, binary));
-    case "group_right":
-      return unite(trimByMatching(left, binary), trimByJoin(right, binary));
-    default:
-      return trimByMatching(unite(left, right), binary);
-  }
+  const leftFilters = binary.join?.op === "group_left" ? trimByJoin(left, binary) : trimByMatching(left, binary);
+  const rightFilters = binary.join?.op === "group_right" ? trimByJoin(right, binary) : trimByMatching(right, binary);
+  return combineSides(leftFilters, rightFilters, binary);
+}
+
+/** Results need a partner on both sides, but on a side that is filled they may lack one and so need not pass its filters. */
+function combineSides(left: Filters, right: Filters, { fillLeft, fillRight }: BinaryExpr): Filters {
+  if (fillLeft !== undefined && fillRight !== undefined) return intersect(left, right);
+  if (fillLeft !== undefined) return right;
+  return fillRight !== undefined ? left : unite(left, right);
 }
 
 // Adding filters to the selectors of an expression

@@ -28,7 +28,10 @@ export function parseTemplates(text: string): TemplateSyntax[] {
 }
 
 function parseExpression(tokens: TokenStream): Syntax {
-  return tokens.nested(() => parseOperatorChain(tokens, parseOperand));
+  tokens.enter();
+  const expression = parseOperatorChain(tokens, parseOperand);
+  tokens.leave();
+  return expression;
 }
 
 /** An operand of a binary operator: a primary expression with its window, offset and @. */
@@ -139,7 +142,7 @@ function parseRollupSuffix(tokens: TokenStream, inner: Syntax): Syntax {
     const token = tokens.peek();
     if (tokens.acceptSymbol("@")) {
       if (rollup.at !== undefined) throw tokens.error('"@" is given twice', token.offset);
-      rollup.at = tokens.nested(() => parseTimestamp(tokens));
+      rollup.at = parseTimestamp(tokens);
     } else if (tokens.acceptWord("offset")) {
       if (rollup.offset !== undefined) throw tokens.error('"offset" is given twice', token.offset);
       rollup.offset = parseOffset(tokens);
@@ -209,10 +212,12 @@ function durationLiteral(token: Token): Syntax & DurationSyntax {
 /** The operand of `@`: no suffix of its own without parentheses. */
 function parseTimestamp(tokens: TokenStream): Syntax {
   const position = tokens.peek().offset;
-  if (tokens.acceptSymbol("+")) return tokens.nested(() => parseTimestamp(tokens));
-  if (!tokens.acceptSymbol("-")) return parsePrimary(tokens);
-  const right = tokens.nested(() => parseTimestamp(tokens));
-  return { ...plainOperation("-", position), left: { kind: "number", value: 0, text: "", position }, right };
+  const isNegative = tokens.acceptSymbol("-");
+  if (!isNegative && !tokens.acceptSymbol("+")) return parsePrimary(tokens);
+  tokens.enter();
+  const right = parseTimestamp(tokens);
+  tokens.leave();
+  return isNegative ? { ...plainOperation("-", position), left: { kind: "number", value: 0, text: "", position }, right } : right;
 }
 
 function parseWith(tokens: TokenStream): WithSyntax {

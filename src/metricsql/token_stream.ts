@@ -1,11 +1,15 @@
 /** A view of the lexer with look-ahead, for the recursive descent parsers: what they expect, accept and refuse. */
 import type { InputError } from "../base/errors.ts";
+import { maxDepth } from "./expansion_budget.ts";
 import { Lexer } from "./lexer.ts";
 import type { Token } from "./lexer.ts";
 import { parseError } from "./parse_error.ts";
 
-/** How deep parentheses, calls and templates may nest; deeper queries are refused before they exhaust the stack. */
-export const maxNesting = 250;
+/**
+ * How deep parentheses, calls and templates may nest; deeper queries are refused before they exhaust the stack. A printed
+ * tree has up to two parentheses per level.
+ */
+export const maxNesting = 2 * maxDepth + 2;
 
 /** Tokens of one query, with a cursor. */
 export class TokenStream {
@@ -74,12 +78,14 @@ export class TokenStream {
     return parseError(this.text, offset, problem);
   }
 
-  /** Runs `parse` one level deeper. */
-  nested<T>(parse: () => T): T {
+  /** Goes one level deeper. After an error the stream is of no use any more. */
+  enter(): void {
     if (this.#nesting === maxNesting) throw this.error(`the query is nested deeper than ${maxNesting} levels`, this.peek().offset);
     this.#nesting++;
-    const result = parse();
+  }
+
+  /** Ends what enter began. */
+  leave(): void {
     this.#nesting--;
-    return result;
   }
 }

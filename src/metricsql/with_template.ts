@@ -47,9 +47,11 @@ class Expansion {
   }
 
   expand(syntax: Syntax, scope: Scope): Expr {
-    const position = this.#callPosition ?? syntax.position;
-    const expr = this.#budget.level(position, () => this.#expandNode(syntax, scope));
-    return this.#callPosition === undefined ? expr : { ...expr, position };
+    const node = this.#callPosition === undefined ? syntax : { ...syntax, position: this.#callPosition };
+    this.#budget.enter(node.position);
+    const expr = this.#expandNode(node, scope);
+    this.#budget.leave();
+    return expr;
   }
 
   #expandNode(syntax: Syntax, scope: Scope): Expr {
@@ -98,7 +100,10 @@ class Expansion {
       return binding.expr;
     }
     const values = new Map((args ?? []).map((arg, i) => [parameters[i], arg]));
-    return this.#budget.template(() => this.expand(binding.template.body, binding.scope.withValues(values)));
+    this.#budget.enterTemplate();
+    const expr = this.expand(binding.template.body, binding.scope.withValues(values));
+    this.#budget.leaveTemplate();
+    return expr;
   }
 
   #expandArgument(syntax: Syntax, scope: Scope): ValueBinding {
