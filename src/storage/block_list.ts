@@ -42,79 +42,96 @@ export function sampleCountOf(list: BlockList, fromIndex = 0, toIndex = list.cou
   return sampleCount;
 }
 
-type Column = "seriesIds" | "kinds" | "sampleCounts" | "minMs" | "maxMs" | "valuesFrames" | "valuesFrameSizes" | "valuesOffsets" | "valuesSizes";
-type TimestampsColumn = "timestampsFrames" | "timestampsFrameSizes" | "timestampsOffsets" | "timestampsSizes";
-const columns: readonly (Column | TimestampsColumn)[] = [
-  "seriesIds",
-  "kinds",
-  "sampleCounts",
-  "minMs",
-  "maxMs",
-  "valuesFrames",
-  "valuesFrameSizes",
-  "valuesOffsets",
-  "valuesSizes",
-  "timestampsFrames",
-  "timestampsFrameSizes",
-  "timestampsOffsets",
-  "timestampsSizes",
-];
-
 /** A BlockList that grows: block by block from other lists. */
 export class BlockListBuilder implements BlockList {
   count = 0;
-  seriesIds = new Uint32Array(0);
-  kinds = new Uint32Array(0);
-  sampleCounts = new Uint32Array(0);
-  minMs = new Float64Array(0);
-  maxMs = new Float64Array(0);
-  valuesFrames = new Float64Array(0);
-  valuesFrameSizes = new Uint32Array(0);
-  valuesOffsets = new Uint32Array(0);
-  valuesSizes = new Uint32Array(0);
-  timestampsFrames = new Float64Array(0);
-  timestampsFrameSizes = new Uint32Array(0);
-  timestampsOffsets = new Uint32Array(0);
-  timestampsSizes = new Uint32Array(0);
-  aggregateRows = new Int32Array(0);
+  seriesIds: Uint32Array;
+  kinds: Uint32Array;
+  sampleCounts: Uint32Array;
+  minMs: Float64Array;
+  maxMs: Float64Array;
+  valuesFrames: Float64Array;
+  valuesFrameSizes: Uint32Array;
+  valuesOffsets: Uint32Array;
+  valuesSizes: Uint32Array;
+  timestampsFrames: Float64Array;
+  timestampsFrameSizes: Uint32Array;
+  timestampsOffsets: Uint32Array;
+  timestampsSizes: Uint32Array;
+  aggregateRows: Int32Array;
   aggregates = { sum: new Float64Array(0), min: new Float64Array(0), max: new Float64Array(0), first: new Float64Array(0), last: new Float64Array(0) };
   #aggregateCount = 0;
 
-  /** Appends blocks [fromIndex, toIndex) of `source`. */
+  constructor(capacity = 16) {
+    this.seriesIds = new Uint32Array(capacity);
+    this.kinds = new Uint32Array(capacity);
+    this.sampleCounts = new Uint32Array(capacity);
+    this.minMs = new Float64Array(capacity);
+    this.maxMs = new Float64Array(capacity);
+    this.valuesFrames = new Float64Array(capacity);
+    this.valuesFrameSizes = new Uint32Array(capacity);
+    this.valuesOffsets = new Uint32Array(capacity);
+    this.valuesSizes = new Uint32Array(capacity);
+    this.timestampsFrames = new Float64Array(capacity);
+    this.timestampsFrameSizes = new Uint32Array(capacity);
+    this.timestampsOffsets = new Uint32Array(capacity);
+    this.timestampsSizes = new Uint32Array(capacity);
+    this.aggregateRows = new Int32Array(capacity);
+  }
+
+  /** Appends blocks [fromIndex, toIndex) of `source`. Stretches are short, so elements are cheaper than subarrays. */
   append(source: BlockList, fromIndex: number, toIndex: number): void {
-    const added = toIndex - fromIndex;
-    if (this.count + added > this.seriesIds.length) this.#grow(this.count + added);
-    for (const column of columns) this[column].set(source[column].subarray(fromIndex, toIndex), this.count);
-    for (let i = 0; i < added; i++) {
-      const row = source.aggregateRows[fromIndex + i];
-      this.aggregateRows[this.count + i] = row < 0 ? -1 : this.#appendAggregates(source, row);
+    if (this.count + toIndex - fromIndex > this.seriesIds.length) this.#grow(this.count + toIndex - fromIndex);
+    for (let i = fromIndex, at = this.count; i < toIndex; i++, at++) {
+      this.seriesIds[at] = source.seriesIds[i];
+      this.kinds[at] = source.kinds[i];
+      this.sampleCounts[at] = source.sampleCounts[i];
+      this.minMs[at] = source.minMs[i];
+      this.maxMs[at] = source.maxMs[i];
+      this.valuesFrames[at] = source.valuesFrames[i];
+      this.valuesFrameSizes[at] = source.valuesFrameSizes[i];
+      this.valuesOffsets[at] = source.valuesOffsets[i];
+      this.valuesSizes[at] = source.valuesSizes[i];
+      this.timestampsFrames[at] = source.timestampsFrames[i];
+      this.timestampsFrameSizes[at] = source.timestampsFrameSizes[i];
+      this.timestampsOffsets[at] = source.timestampsOffsets[i];
+      this.timestampsSizes[at] = source.timestampsSizes[i];
+      const row = source.aggregateRows[i];
+      this.aggregateRows[at] = row < 0 ? -1 : this.#appendAggregates(source, row);
     }
-    this.count += added;
+    this.count += toIndex - fromIndex;
   }
 
   #appendAggregates(source: BlockList, row: number): number {
     const at = this.#aggregateCount++;
     for (const aggregate of blockAggregates) {
-      const values = this.aggregates[aggregate];
-      if (at === values.length) {
-        this.aggregates[aggregate] = new Float64Array(Math.max(64, at * 2));
-        this.aggregates[aggregate].set(values);
-      }
-      // By set(): a NaN keeps its payload.
-      this.aggregates[aggregate].set(source.aggregates[aggregate].subarray(row, row + 1), at);
+      if (at === this.aggregates[aggregate].length) this.aggregates[aggregate] = grown(this.aggregates[aggregate], Math.max(16, at * 2));
+      this.aggregates[aggregate][at] = source.aggregates[aggregate][row];
     }
     return at;
   }
 
   #grow(size: number): void {
     const capacity = Math.max(size, this.seriesIds.length * 2);
-    for (const column of columns) {
-      const larger = this[column] instanceof Float64Array ? new Float64Array(capacity) : new Uint32Array(capacity);
-      larger.set(this[column].subarray(0, this.count));
-      (this as Record<string, unknown>)[column] = larger;
-    }
-    const aggregateRows = new Int32Array(capacity);
-    aggregateRows.set(this.aggregateRows.subarray(0, this.count));
-    this.aggregateRows = aggregateRows;
+    this.seriesIds = grown(this.seriesIds, capacity);
+    this.kinds = grown(this.kinds, capacity);
+    this.sampleCounts = grown(this.sampleCounts, capacity);
+    this.minMs = grown(this.minMs, capacity);
+    this.maxMs = grown(this.maxMs, capacity);
+    this.valuesFrames = grown(this.valuesFrames, capacity);
+    this.valuesFrameSizes = grown(this.valuesFrameSizes, capacity);
+    this.valuesOffsets = grown(this.valuesOffsets, capacity);
+    this.valuesSizes = grown(this.valuesSizes, capacity);
+    this.timestampsFrames = grown(this.timestampsFrames, capacity);
+    this.timestampsFrameSizes = grown(this.timestampsFrameSizes, capacity);
+    this.timestampsOffsets = grown(this.timestampsOffsets, capacity);
+    this.timestampsSizes = grown(this.timestampsSizes, capacity);
+    this.aggregateRows = grown(this.aggregateRows, capacity);
   }
+}
+
+function grown<T extends Uint32Array | Int32Array | Float64Array>(array: T, capacity: number): T {
+  const larger = new (array.constructor as new (length: number) => T)(capacity);
+  larger.set(array as never);
+  return larger;
 }

@@ -153,11 +153,16 @@ export class TableReader {
   integers(rows: number, minimum: number, maximum: number): Float64Array {
     const values = this.column(rows);
     if (values.length !== rows) this.#fail(`${values.length} rows instead of ${rows}`);
-    for (let i = 0; i < rows; i++) {
+    this.check(values, minimum, maximum);
+    return values;
+  }
+
+  /** Throws unless all are whole numbers in [minimum, maximum]. */
+  check(values: Float64Array, minimum: number, maximum: number): void {
+    for (let i = 0; i < values.length; i++) {
       const value = values[i];
       if (!(value >= minimum && value <= maximum) || Math.floor(value) !== value) this.#fail(`${value} at row ${i} is out of range`);
     }
-    return values;
   }
 
   #varint(): number {

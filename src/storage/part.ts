@@ -83,7 +83,7 @@ export class Part implements Disposable {
 
   /** The headers of all blocks of these series (ascending ids) and column that touch the range. */
   findBlocks(seriesIds: Uint32Array, range: TimeRange, columnId = 0): BlockList {
-    const found = new BlockListBuilder();
+    const found = new BlockListBuilder(Math.min(seriesIds.length, this.totals.blockCount));
     const { firstSeriesIds, minMs, maxMs } = this.#directory;
     let series = 0;
     for (let group = this.#groupOf(seriesIds[0] ?? 0); group < this.groupCount && series < seriesIds.length; group++) {

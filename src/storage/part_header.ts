@@ -1,16 +1,16 @@
 /**
- * Header groups: the headers of up to 512 blocks as a table (block_table.ts), readable and checked on their own, so that opening a part reads
+ * Header groups: the headers of up to 256 blocks as a table (block_table.ts), readable and checked on their own, so that opening a part reads
  * none of them. A million small blocks take a few bytes each: most columns are constant or steady within a group. docs/formats/part.md
  */
 import type { Kernel } from "../kernel/kernel.ts";
 import { blockSampleCountMax } from "../kernel/codec.ts";
-import { encodeTable, TableReader } from "./block_table.ts";
+import { checksumBytes, encodeTable, TableReader } from "./block_table.ts";
 import { blockAggregates, type BlockAggregate, type BlockList } from "./block_list.ts";
 import { StorageError } from "../base/errors.ts";
 import { partHeaderBytes } from "./part_footer.ts";
 
 /** Headers of one group at most. */
-export const headerGroupCountMax = 512;
+export const headerGroupCountMax = 256;
 /** A frame is closed when it has so many bytes: one checksum (8 bytes) for about 4 KB of tiny blocks, one read for a small query. */
 export const frameBytes = 4096;
 /** No frame is larger: the target, and one block that does not compress. */
@@ -66,6 +66,7 @@ export function decodeHeaderGroup(kernel: Kernel, pointer: number, sizeBytes: nu
   const reader = new TableReader(kernel, pointer, sizeBytes, what);
   const seriesIds = reader.column(headerGroupCountMax);
   const count = seriesIds.length;
+  reader.check(seriesIds, 0, 2 ** 32 - 1);
   const frameEnd = dataEnd - frameBytesMin;
   const kinds = reader.integers(count, 0, 2 ** 21 - 1);
   const sampleCounts = reader.integers(count, 1, blockSampleCountMax);
@@ -85,39 +86,51 @@ export function decodeHeaderGroup(kernel: Kernel, pointer: number, sizeBytes: nu
   if (last.length !== aggregateCount || !reader.isAtEnd) throw new StorageError("corrupt_table", `${what} is damaged: its columns do not fit together`);
   kernel.reset(mark);
 
-  const maxMs = new Float64Array(count);
-  const valuesOffsets = new Uint32Array(count);
-  for (let i = 0; i < count; i++) {
-    const isNext = i > 0 && valuesFrames[i] === valuesFrames[i - 1];
-    valuesOffsets[i] = isNext ? valuesOffsets[i - 1] + valuesSizes[i - 1] : 0;
-    maxMs[i] = minMs[i] + spansMs[i];
-    const isInside =
-      valuesOffsets[i] + valuesSizes[i] <= valuesFrameSizes[i] &&
-      timestampsOffsets[i] + timestampsSizes[i] <= timestampsFrameSizes[i] &&
-      valuesFrames[i] + valuesFrameSizes[i] + frameBytesMin <= dataEnd + 1 &&
-      timestampsFrames[i] + timestampsFrameSizes[i] + frameBytesMin <= dataEnd + 1 &&
-      (!isNext || valuesFrameSizes[i] === valuesFrameSizes[i - 1]);
-    const isOrdered = seriesIds[i] >= 0 && seriesIds[i] < 2 ** 32 && Number.isInteger(seriesIds[i]) && (i === 0 || seriesIds[i] >= seriesIds[i - 1]);
-    if (!isInside || !isOrdered) throw new StorageError("corrupt_table", `${what} is damaged: header ${i} holds impossible numbers`);
-  }
+  const places = {
+    valuesFrames,
+    valuesFrameSizes: new Uint32Array(valuesFrameSizes),
+    valuesOffsets: new Uint32Array(count),
+    valuesSizes: new Uint32Array(valuesSizes),
+    timestampsFrames,
+    timestampsFrameSizes: new Uint32Array(timestampsFrameSizes),
+    timestampsOffsets: new Uint32Array(timestampsOffsets),
+    timestampsSizes: new Uint32Array(timestampsSizes),
+  };
+  const maxMs = spansMs;
+  for (let i = 0; i < count; i++) maxMs[i] += minMs[i];
+  const bad = badHeader(new Uint32Array(seriesIds), places, dataEnd);
+  if (bad >= 0) throw new StorageError("corrupt_table", `${what} is damaged: header ${bad} holds impossible numbers`);
   return {
     count,
-    seriesIds: Uint32Array.from(seriesIds),
-    kinds: Uint32Array.from(kinds),
-    sampleCounts: Uint32Array.from(sampleCounts),
+    seriesIds: new Uint32Array(seriesIds),
+    kinds: new Uint32Array(kinds),
+    sampleCounts: new Uint32Array(sampleCounts),
     minMs,
     maxMs,
-    valuesFrames,
-    valuesFrameSizes: Uint32Array.from(valuesFrameSizes),
-    valuesOffsets,
-    valuesSizes: Uint32Array.from(valuesSizes),
-    timestampsFrames,
-    timestampsFrameSizes: Uint32Array.from(timestampsFrameSizes),
-    timestampsOffsets: Uint32Array.from(timestampsOffsets),
-    timestampsSizes: Uint32Array.from(timestampsSizes),
+    ...places,
     aggregateRows,
     aggregates: { sum, min, max, first, last },
   };
+}
+
+type Places = Pick<
+  BlockList,
+  "valuesFrames" | "valuesFrameSizes" | "valuesOffsets" | "valuesSizes" | "timestampsFrames" | "timestampsFrameSizes" | "timestampsOffsets" | "timestampsSizes"
+>;
+
+/** Fills in the offsets of the values; returns the first header whose places are not inside of file and frame, or -1. */
+function badHeader(seriesIds: Uint32Array, places: Places, dataEnd: number): number {
+  const { valuesFrames, valuesFrameSizes, valuesOffsets, valuesSizes, timestampsFrames, timestampsFrameSizes, timestampsOffsets, timestampsSizes } = places;
+  for (let i = 0; i < seriesIds.length; i++) {
+    if (i > 0 && seriesIds[i] < seriesIds[i - 1]) return i;
+    if (i > 0 && valuesFrames[i] === valuesFrames[i - 1]) {
+      valuesOffsets[i] = valuesOffsets[i - 1] + valuesSizes[i - 1];
+      if (valuesFrameSizes[i] !== valuesFrameSizes[i - 1]) return i;
+    }
+    if (valuesOffsets[i] + valuesSizes[i] > valuesFrameSizes[i] || timestampsOffsets[i] + timestampsSizes[i] > timestampsFrameSizes[i]) return i;
+    if (valuesFrames[i] + valuesFrameSizes[i] + checksumBytes > dataEnd || timestampsFrames[i] + timestampsFrameSizes[i] + checksumBytes > dataEnd) return i;
+  }
+  return -1;
 }
 
 /** A frame with one byte and its checksum. */

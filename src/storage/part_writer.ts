@@ -2,11 +2,11 @@
  * PartWriter: writes the files of one part, series by series in ascending order (docs/formats/part.md).
  *
  *   ColumnRun --codecEncodeRun--> open frame of values, open frame of timestamps, header rows
- *                                     | >= 4 KB          | >= 4 KB                | 512 rows: closes both frames
+ *                                     | >= 4 KB          | >= 4 KB                | 256 rows: closes both frames
  *                                     v                  v                        v
  *   blocks file                   frame + checksum   frame + checksum         header group       ...  directory, footer
  *
- * Memory is bounded: nothing is kept per block, a directory row for each 512 blocks and one number for each frame of timestamps.
+ * Memory is bounded: nothing is kept per block, a directory row for each 256 blocks and one number for each frame of timestamps.
  * Nothing is durable or complete before finish() returns; a part that was not finished has no footer and is never opened.
  */
 import { assert } from "../base/assert.ts";
@@ -222,12 +222,17 @@ export class PartWriter {
     this.#closeTimestampsFrame();
     const columns = this.#headerColumns();
     const bytes = encodeHeaderGroup(this.#kernel, columns);
-    const maxMs = columns.minMs.map((minMs, i) => minMs + columns.spansMs[i]);
+    let minMs = Infinity;
+    let maxMs = -Infinity;
+    for (let i = 0; i < columns.minMs.length; i++) {
+      minMs = Math.min(minMs, columns.minMs[i]);
+      maxMs = Math.max(maxMs, columns.minMs[i] + columns.spansMs[i]);
+    }
     this.#directory.firstSeriesIds.push(columns.seriesIds[0]);
     this.#directory.offsets.push(this.#offset);
     this.#directory.sizes.push(bytes.length);
-    this.#directory.minMs.push(columns.minMs.reduce((left, right) => Math.min(left, right)));
-    this.#directory.maxMs.push(maxMs.reduce((left, right) => Math.max(left, right)));
+    this.#directory.minMs.push(minMs);
+    this.#directory.maxMs.push(maxMs);
     this.#blockCount += this.#encoder.rowCount;
     this.#emit(bytes);
     this.#encoder.clearRows();
@@ -237,8 +242,19 @@ export class PartWriter {
 
   #headerColumns(): HeaderColumns {
     const column = (name: BlockRowColumn): Float64Array => this.#encoder.column(name);
+    const rowCount = this.#encoder.rowCount;
     const values = column("valuesOrdinal");
     const timestamps = column("timestampsOrdinal");
+    const valuesFrames = new Float64Array(rowCount);
+    const valuesFrameSizes = new Float64Array(rowCount);
+    const timestampsFrames = new Float64Array(rowCount);
+    const timestampsFrameSizes = new Float64Array(rowCount);
+    for (let i = 0; i < rowCount; i++) {
+      valuesFrames[i] = this.#valuesFrames[values[i]].offset;
+      valuesFrameSizes[i] = this.#valuesFrames[values[i]].size;
+      timestampsFrames[i] = this.#timestampsFrameOffsets[timestamps[i]];
+      timestampsFrameSizes[i] = this.#timestampsFrameSizes[timestamps[i]];
+    }
     const aggregates = Object.fromEntries(blockAggregates.map((aggregate) => [aggregate, column(aggregate)]));
     return {
       seriesIds: column("seriesId"),
@@ -246,11 +262,11 @@ export class PartWriter {
       sampleCounts: column("sampleCount"),
       minMs: column("minMs"),
       spansMs: column("spanMs"),
-      valuesFrames: Float64Array.from(values, (ordinal) => this.#valuesFrames[ordinal].offset),
-      valuesFrameSizes: Float64Array.from(values, (ordinal) => this.#valuesFrames[ordinal].size),
+      valuesFrames,
+      valuesFrameSizes,
       valuesSizes: column("valuesSize"),
-      timestampsFrames: Float64Array.from(timestamps, (ordinal) => this.#timestampsFrameOffsets[ordinal]),
-      timestampsFrameSizes: Float64Array.from(timestamps, (ordinal) => this.#timestampsFrameSizes[ordinal]),
+      timestampsFrames,
+      timestampsFrameSizes,
       timestampsOffsets: column("timestampsOffset"),
       timestampsSizes: column("timestampsSize"),
       aggregates: aggregates as Record<BlockAggregate, Float64Array>,
