@@ -70,3 +70,10 @@ export function buildLabelRun(labels: readonly LabelPair[], extra: readonly Labe
   }
   return Uint8Array.from(out);
 }
+
+/** The 64 bits of a float64; NaN in its plain form. */
+export function floatBits(value: number): bigint {
+  const view = new DataView(new ArrayBuffer(8));
+  view.setFloat64(0, value);
+  return view.getBigUint64(0);
+}

@@ -166,13 +166,18 @@ function randomSeries(random: Random): BodySeries {
 test("kernel equals twin on random and damaged bodies", () => {
   const seed = Date.now() & 0xffffff;
   const random = seededRandom(seed);
+  let goodCount = 0;
+  let badCount = 0;
   for (let round = 0; round < 4000; round++) {
     const message = `seed ${seed} round ${round}`;
     const bytes = encodeWriteRequest(Array.from({ length: 1 + random.int(5) }, () => randomSeries(random)));
     const options = { message, extra: random.int(4) === 0 ? { job: "extra", "": "x" } : undefined, limits: random.int(3) === 0 ? smallLimits : undefined };
-    check(round % 3 === 0 ? bytes : mutate(bytes, random), options);
+    const { series: found, report } = check(round % 3 === 0 ? bytes : mutate(bytes, random), options);
+    goodCount += found.length;
+    badCount += report.broken ? 1 : 0;
     if (round % 10 === 0) check(Uint8Array.from({ length: random.int(100) }, () => [0x0a, 0x12, 0x09, 0x10, random.int(256)][random.int(5)]), { message });
   }
+  assert.ok(goodCount > 1000 && badCount > 300, `good ${goodCount}, bad ${badCount}`);
 });
 
 test("the benchmark runs", () => {

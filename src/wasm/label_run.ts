@@ -16,7 +16,8 @@
 //   160 seriesEnd     164 runPointer     168 runSize        172 seriesReason
 //   176 carry         180 sliceEnd       184 extraNameSizes (u64: bit n is set when an extra label has a name of n bytes, modulo 64)
 //   192 dropped samples by reason, u32 x 8 (see `reason...` below)
-//   224 fixes         228 fixesMax       232 fixCount
+//   224 fixes         228 fixesMax       232 fixCount       236 previousHasBraces
+//   240 valueCursor   244 timestampCursor 248 samplesLeft
 //
 // seriesEnd to carry describe a series that the last slice cut in its middle (seriesEnd 0: none); carry is room for one run.
 // References: 16 bytes each: name pointer, name size, value pointer, value size. Capacity labelsMax + 1. A value pointer of
@@ -73,6 +74,10 @@
 @inline export const fixesAt: usize = 224;
 @inline export const fixesMaxAt: usize = 228;
 @inline export const fixCountAt: usize = 232;
+@inline export const previousHasBracesAt: usize = 236;
+@inline export const valueCursorAt: usize = 240;
+@inline export const timestampCursorAt: usize = 244;
+@inline export const samplesLeftAt: usize = 248;
 
 // Why samples are dropped; the numbers are indexes of the counters in the context. 0 is "kept".
 @inline export const reasonNan: u32 = 1;
@@ -115,6 +120,80 @@ export function labelRunBeginSlice(context: usize): void {
   store<u32>(row, load<u32>(context, sampleCountAt) - sampleFrom, 12);
   store<u32>(row, 0, 16);
   store<u32>(context, rowCount + 1, rowCountAt);
+}
+
+/** Appends a sample, unless it is a NaN other than the stale marker: that is counted. */
+@inline export function writeSample(context: usize, timestampMs: f64, value: f64): void {
+  const bits = reinterpret<u64>(value);
+  if (value != value && bits != staleMarker) {
+    countDropped(context, reasonNan, 1);
+    return;
+  }
+  const sampleCount = load<u32>(context, sampleCountAt);
+  store<f64>((load<u32>(context, timestampsAt) as usize) + ((sampleCount as usize) << 3), timestampMs);
+  store<u64>((load<u32>(context, valuesAt) as usize) + ((sampleCount as usize) << 3), bits);
+  store<u32>(context, sampleCount + 1, sampleCountAt);
+}
+
+/** Notes a piece of the body for TypeScript to decode; false when there is no room. */
+export function addNote(context: usize, pointer: usize, size: usize): bool {
+  const noteCount = load<u32>(context, noteCountAt);
+  if (noteCount >= load<u32>(context, notesMaxAt)) return false;
+  const note = (load<u32>(context, notesAt) as usize) + ((noteCount as usize) << 3);
+  store<u32>(note, pointer as u32);
+  store<u32>(note, size as u32, 4);
+  store<u32>(context, noteCount + 1, noteCountAt);
+  return true;
+}
+
+/** Notes that the value of the next sample must be read again from the text in [pointer, end). There must be room. */
+export function addFix(context: usize, pointer: usize, end: usize): void {
+  const fixCount = load<u32>(context, fixCountAt);
+  const fix = (load<u32>(context, fixesAt) as usize) + (fixCount as usize) * 12;
+  store<u32>(fix, load<u32>(context, sampleCountAt));
+  store<u32>(fix, pointer as u32, 4);
+  store<u32>(fix, (end - pointer) as u32, 8);
+  store<u32>(context, fixCount + 1, fixCountAt);
+}
+
+/** Counts a line that cannot be read and remembers the first one. `reason` is one of lineErrors in protocol/line_error.ts. */
+export function skipLine(context: usize, reason: u32, line: usize, column: usize): void {
+  const skipped = load<u32>(context, skippedLinesAt);
+  store<u32>(context, skipped + 1, skippedLinesAt);
+  if (skipped != 0) return;
+  store<u32>(context, reason, errorReasonAt);
+  store<u32>(context, load<u32>(context, lineNumberAt), errorLineAt);
+  store<u32>(context, (column - line + 1) as u32, errorColumnAt);
+  store<u32>(context, (column as u32) - load<u32>(context, bodyAt), errorOffsetAt);
+}
+
+/** Address of the next line feed in [pointer, end), or `end`. Reads up to 15 bytes behind the end. */
+export function lineEnd(pointer: usize, end: usize): usize {
+  const lineFeeds = i8x16.splat(0x0a);
+  for (; pointer < end; pointer += 16) {
+    const found = i8x16.bitmask(i8x16.eq(v128.load(pointer), lineFeeds));
+    if (found != 0) return min(pointer + (ctz(found) as usize), end);
+  }
+  return end;
+}
+
+/** Keeps a run over the end of the slice that it was written in. */
+export function carryRun(context: usize, run: usize, runSize: u32): void {
+  const carry = load<u32>(context, carryAt);
+  memory.copy(carry, run, runSize);
+  store<u32>(context, carry, runPointerAt);
+  store<u32>(context, runSize, runSizeAt);
+}
+
+/** The run that a series goes on with: one that was carried is put into the rewrite area of this slice, which is still empty. */
+export function resumeRun(context: usize): usize {
+  const run = load<u32>(context, runPointerAt);
+  if (run != load<u32>(context, carryAt)) return run;
+  const top = load<u32>(context, rewriteTopAt);
+  const runSize = load<u32>(context, runSizeAt);
+  memory.copy(top, run, runSize);
+  store<u32>(context, top + runSize, rewriteTopAt);
+  return top;
 }
 
 /** Whether `left` sorts before (< 0), equals (0) or sorts after (> 0) `right`, bytewise. */

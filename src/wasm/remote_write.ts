@@ -10,9 +10,9 @@
 // order of fields, unknown fields, long varints), but only the form that senders use is fast.
 // The body has 16 readable bytes behind its end.
 import {
-  bodyAt, bodyEndAt, carryAt, compareBytes, compareKeys, countDropped, droppedAt, errorOffsetAt, extraCountAt, finishFull, finishedRun,
-  finishedRunSize, labelRunAdd, labelRunAddExtra, labelRunAddPlain, labelRunBeginSlice, labelRunFinish, labelRunReset, labelsMaxAt, nameKey, nameSizeMaxAt,
-  noteCountAt, notesAt, notesMaxAt, positionAt, reasonNan, reasonNoLabels, reasonSampleKind, rewriteTopAt, rowCountAt, rowsMaxAt, runPointerAt, runSizeAt,
+  addNote, bodyAt, bodyEndAt, carryRun, compareBytes, countDropped, droppedAt, errorOffsetAt, extraCountAt, finishFull, finishedRun,
+  finishedRunSize, labelRunAdd, labelRunAddExtra, labelRunAddPlain, labelRunBeginSlice, labelRunFinish, labelRunReset, labelsMaxAt,
+  nameSizeMaxAt, positionAt, reasonNan, reasonNoLabels, reasonSampleKind, resumeRun, rowCountAt, rowsMaxAt, runPointerAt, runSizeAt,
   sampleCountAt, samplesMaxAt, seriesEndAt, seriesReasonAt, sliceEndAt, staleMarker, statusBroken, statusDone, statusFull, timestampsAt,
   valueSizeMaxAt, valuesAt, writeRow,
 } from "./label_run";
@@ -356,14 +356,12 @@ function parseSeries(context: usize, start: usize, end: usize): u32 {
 
 /** Keeps what the next slice needs to go on with a series. Its run stays in the body or is copied out of the rewrite area. */
 function carrySeries(context: usize, run: usize, runSize: u32, end: usize, reason: u32, rewritten: bool): void {
-  if (rewritten) {
-    const carry = load<u32>(context, carryAt) as usize;
-    memory.copy(carry, run, runSize);
-    run = carry;
-  }
   store<u32>(context, end as u32, seriesEndAt);
-  store<u32>(context, run as u32, runPointerAt);
-  store<u32>(context, runSize, runSizeAt);
+  if (rewritten) carryRun(context, run, runSize);
+  else {
+    store<u32>(context, run as u32, runPointerAt);
+    store<u32>(context, runSize, runSizeAt);
+  }
   store<u32>(context, reason, seriesReasonAt);
 }
 
@@ -372,13 +370,7 @@ function resumeSeries(context: usize, pointer: usize): u32 {
   const end = load<u32>(context, seriesEndAt) as usize;
   const runSize = load<u32>(context, runSizeAt);
   const sampleFrom = load<u32>(context, sampleCountAt);
-  let run = load<u32>(context, runPointerAt) as usize;
-  if (run == (load<u32>(context, carryAt) as usize)) {
-    const top = load<u32>(context, rewriteTopAt) as usize;
-    memory.copy(top, run, runSize);
-    store<u32>(context, (top as u32) + runSize, rewriteTopAt);
-    run = top;
-  }
+  const run = resumeRun(context);
   const status = readSamples(context, pointer, end, load<u32>(context, seriesReasonAt), true);
   if (status == statusBroken) {
     store<u32>(context, sampleFrom, sampleCountAt);
@@ -389,17 +381,6 @@ function resumeSeries(context: usize, pointer: usize): u32 {
   store<u32>(context, end as u32, positionAt);
   store<u32>(context, 0, seriesEndAt);
   return statusDone;
-}
-
-/** Notes a piece of the body for TypeScript to decode; false when there is no room. */
-function addNote(context: usize, pointer: usize, size: usize): bool {
-  const noteCount = load<u32>(context, noteCountAt);
-  if (noteCount >= load<u32>(context, notesMaxAt)) return false;
-  const note = (load<u32>(context, notesAt) as usize) + ((noteCount as usize) << 3);
-  store<u32>(note, pointer as u32);
-  store<u32>(note, size as u32, 4);
-  store<u32>(context, noteCount + 1, noteCountAt);
-  return true;
 }
 
 /** Remembers where the body broke: readField has left the address. */

@@ -1,0 +1,7 @@
+/** Door to the parser of the Prometheus and OpenMetrics text formats. */
+import type { ParseArea } from "./label_run.ts";
+
+/** Fills the area's columns with the next samples of its body; answers parseStatus.done or parseStatus.full. */
+export function prometheusTextParse(area: ParseArea): number {
+  return area.kernel.exports["prometheusTextParse"](area.context);
+}
