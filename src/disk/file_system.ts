@@ -91,7 +91,12 @@ export function makeDirectoryDurable(files: FileSystem, path: string): void {
   const parent = parentPath(path);
   if (parent !== path) makeDirectoryDurable(files, parent);
   files.makeDirectory(path);
-  files.syncDirectory(parent);
+  try {
+    files.syncDirectory(parent);
+  } catch (error) {
+    files.removeTree(path); // empty; otherwise the next call would take it for durable
+    throw error;
+  }
 }
 
 /** The directory that holds `path`: "/" or "." for a bare name. */
