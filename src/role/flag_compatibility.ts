@@ -58,8 +58,8 @@ const names: readonly { readonly kind: CompatibilityKind; readonly isBoolean: bo
       search.graphiteStorageStep search.inmemoryBufSizeBytes search.logQueryMemoryUsage search.logSlowQueryDuration search.logSlowQueryStats
       search.logSlowQueryStatsHeaders search.maxBinaryOpPushdownLabelValues search.maxDeleteDuration search.maxDeleteSeries
       search.maxExportDuration search.maxFederateSeries search.maxGraphitePathExpressionLen search.maxGraphiteSeries
-      search.maxGraphiteTagKeys search.maxGraphiteTagValues search.maxLabelsAPIDuration search.maxLabelsAPISeries search.maxMemoryPerQuery
-      search.maxPointsSubqueryPerTimeseries search.maxResponseSeries search.maxSamplesPerSeries search.maxSeriesPerAggrFunc
+      search.maxGraphiteTagKeys search.maxGraphiteTagValues search.maxLabelsAPIDuration search.maxLabelsAPISeries
+      search.maxResponseSeries search.maxSamplesPerSeries
       search.maxStatusRequestDuration search.maxStepForPointsAdjustment search.maxTSDBStatusSeries search.maxTSDBStatusTopNSeries
       search.maxTagValueSuffixesPerSearch search.maxWorkersPerQuery search.minWindowForInstantRollupOptimization
       search.queryStats.lastQueriesCount search.queryStats.minQueryDuration search.queryStats.minQueryMemoryUsage secret.flags
@@ -84,7 +84,7 @@ const names: readonly { readonly kind: CompatibilityKind; readonly isBoolean: bo
       dedup.minScrapeInterval downsampling.period envflag.prefix futureRetention graphiteListenAddr http.pathPrefix influxListenAddr
       maxBackfillAge maxConcurrentInserts maxIngestionRate memory.allowedBytes opentsdbHTTPListenAddr opentsdbListenAddr precisionBits
       promscrape.configCheckInterval promscrape.maxScrapeSize promscrape.seriesLimitPerTarget pushmetrics.url relabelConfig retentionFilter
-      retentionTimezoneOffset search.maxLookback search.maxStalenessInterval search.minStalenessInterval storage.maxDailySeries
+      retentionTimezoneOffset search.maxLookback storage.maxDailySeries
       storage.maxHourlySeries storage.minFreeDiskSpaceBytes streamAggr.config streamAggr.dedupInterval vmalert.proxyURL vmselectAddr`,
   },
   {

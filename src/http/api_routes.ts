@@ -1,0 +1,43 @@
+/** All endpoints of a running node. */
+import type { Api } from "./api.ts";
+import { buildInfoRoute } from "./endpoints/build_info.ts";
+import { exportRoute } from "./endpoints/export.ts";
+import { forceFlushRoute, forceMergeRoute } from "./endpoints/force.ts";
+import { healthRoutes } from "./endpoints/health.ts";
+import { importJsonRoute } from "./endpoints/import_json.ts";
+import { importPrometheusRoutes } from "./endpoints/import_prometheus.ts";
+import { labelValuesRoute } from "./endpoints/label_values.ts";
+import { labelsRoute } from "./endpoints/labels.ts";
+import { metadataRoute } from "./endpoints/metadata.ts";
+import { metricsRoute } from "./endpoints/metrics.ts";
+import { queryRoute } from "./endpoints/query.ts";
+import { queryRangeRoute } from "./endpoints/query_range.ts";
+import { reloadRoute } from "./endpoints/reload.ts";
+import { remoteWriteRoute } from "./endpoints/remote_write.ts";
+import { seriesRoute } from "./endpoints/series.ts";
+import { targetsRoute } from "./endpoints/targets.ts";
+import { userInterfaceRoutes } from "./endpoints/user_interface.ts";
+import type { Route } from "./router.ts";
+
+export function apiRoutes(api: Api): Route[] {
+  return [
+    remoteWriteRoute(api),
+    ...importPrometheusRoutes(api),
+    importJsonRoute(api),
+    queryRoute(api),
+    queryRangeRoute(api),
+    labelsRoute(api),
+    labelValuesRoute(api),
+    seriesRoute(api),
+    exportRoute(api),
+    metadataRoute(api),
+    targetsRoute(api),
+    buildInfoRoute(api),
+    ...healthRoutes(() => undefined),
+    metricsRoute(api.metrics),
+    reloadRoute(api),
+    forceFlushRoute(api),
+    forceMergeRoute(api),
+    ...userInterfaceRoutes(api.userInterface),
+  ];
+}

@@ -1,0 +1,29 @@
+/** /api/v1/label/<name>/values: the values that one label has. */
+import type { Api } from "../api.ts";
+import { labelsRequest } from "../labels_request.ts";
+import type { Route } from "../router.ts";
+import { selectorArgument } from "../selector_argument.ts";
+
+export function labelValuesRoute(api: Api): Route {
+  return {
+    path: "/api/v1/label/{name}/values",
+    methods: ["GET", "POST"],
+    async handle(exchange) {
+      const requestArguments = await exchange.arguments();
+      const request = labelsRequest(api, exchange, requestArguments, selectorArgument(requestArguments), api.limits.labelValuesMax);
+      await exchange.sendJson({ status: "success", data: await api.store.labelValues(unescapeLabelName(exchange.variables[0]), request) });
+    },
+  };
+}
+
+/** Prometheus clients write names that are no plain identifiers as `U__a_2e_b` (a.b): `_` doubled, other characters as _hex_. */
+export function unescapeLabelName(name: string): string {
+  if (!name.startsWith("U__")) return name;
+  const escaped = name.slice(3);
+  if (!/^(?:[a-zA-Z0-9:]|__|_[0-9a-fA-F]{1,6}_)*$/.test(escaped)) return name;
+  return escaped.replace(/__|_([0-9a-fA-F]{1,6})_/g, (whole, hex: string | undefined) => {
+    if (hex === undefined) return "_";
+    const codePoint = Number.parseInt(hex, 16);
+    return codePoint <= 0x10ffff ? String.fromCodePoint(codePoint) : whole;
+  });
+}

@@ -1,0 +1,17 @@
+/** /api/v1/labels: names of labels. */
+import type { Api } from "../api.ts";
+import { labelsRequest } from "../labels_request.ts";
+import type { Route } from "../router.ts";
+import { selectorArgument } from "../selector_argument.ts";
+
+export function labelsRoute(api: Api): Route {
+  return {
+    path: "/api/v1/labels",
+    methods: ["GET", "POST"],
+    async handle(exchange) {
+      const requestArguments = await exchange.arguments();
+      const request = labelsRequest(api, exchange, requestArguments, selectorArgument(requestArguments), api.limits.labelNamesMax);
+      await exchange.sendJson({ status: "success", data: await api.store.labelNames(request) });
+    },
+  };
+}

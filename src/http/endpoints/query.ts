@@ -1,0 +1,22 @@
+/** /api/v1/query: the value of an expression at one time. */
+import type { Api } from "../api.ts";
+import { answerQuery, readLatencyOffset, readQuery, readStep } from "../query_exchange.ts";
+import type { Route } from "../router.ts";
+
+export function queryRoute(api: Api): Route {
+  return {
+    path: "/api/v1/query",
+    methods: ["GET", "POST"],
+    async handle(exchange) {
+      const requestArguments = await exchange.arguments();
+      const nowMs = api.clock.nowMs();
+      const query = readQuery(api, requestArguments);
+      const stepMs = readStep(requestArguments);
+      let timeMs = requestArguments.timeMs("time", nowMs, nowMs);
+      const latencyOffsetMs = readLatencyOffset(api, requestArguments);
+      // Times near now are moved back too, as VictoriaMetrics does: clients send their own clock as the time.
+      if (!requestArguments.isSet("nocache") && Math.abs(nowMs - timeMs) < latencyOffsetMs) timeMs = nowMs - latencyOffsetMs;
+      await answerQuery(api, exchange, requestArguments, (signal) => api.queryRunner.instant({ ...query, timeMs, stepMs, signal }));
+    },
+  };
+}

@@ -1,0 +1,181 @@
+/** One request and its answer: what endpoints work with instead of the objects of node:http. */
+import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from "node:http";
+import { promisify } from "node:util";
+import { gzip } from "node:zlib";
+import { assert } from "../base/assert.ts";
+import type { Clock } from "../base/clock.ts";
+import { InputError, LimitError, UnavailableError } from "../base/errors.ts";
+import { RequestArguments } from "./request_arguments.ts";
+
+const compressBytesMin = 1024;
+const formBytesMax = 4 << 20;
+const compress = promisify(gzip);
+
+/** A connection whose request was not read to its end is cut this long after the answer. */
+const unreadBodyGraceMs = 2000;
+/** A client that takes none of a streamed answer for this long is cut off. */
+const slowReaderMs = 60_000;
+
+export class Exchange {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly clock: Clock;
+  /** As the client wrote it, without the query string. */
+  readonly path: string;
+  /** Parts of the path that the route leaves open, decoded. */
+  variables: readonly string[] = [];
+  readonly #queryText: string;
+  #query: URLSearchParams | undefined;
+  #abort: AbortController | undefined;
+  #expectsContinue: boolean;
+
+  constructor(request: IncomingMessage, response: ServerResponse, clock: Clock, expectsContinue = false) {
+    this.request = request;
+    this.response = response;
+    this.clock = clock;
+    const url = request.url ?? "/";
+    const mark = url.indexOf("?");
+    this.path = mark < 0 ? url : url.slice(0, mark);
+    this.#queryText = mark < 0 ? "" : url.slice(mark + 1);
+    this.#expectsContinue = expectsContinue;
+  }
+
+  get method(): string {
+    return this.request.method ?? "GET";
+  }
+
+  /** The query string without "?". */
+  get queryText(): string {
+    return this.#queryText;
+  }
+
+  get query(): URLSearchParams {
+    this.#query ??= new URLSearchParams(this.#queryText);
+    return this.#query;
+  }
+
+  /** A header in lower case; "" if it is missing. */
+  header(name: string): string {
+    const value = this.request.headers[name];
+    return (Array.isArray(value) ? value.join(",") : (value ?? "")).toLowerCase();
+  }
+
+  /** Aborted when the client goes away before it has its answer. */
+  get signal(): AbortSignal {
+    if (this.#abort === undefined) {
+      const controller = new AbortController();
+      this.#abort = controller;
+      const onClose = (): void => {
+        if (!this.response.writableFinished) controller.abort(new InputError("canceled", "the client closed the connection"));
+      };
+      if (this.response.closed) onClose();
+      else this.response.once("close", onClose);
+    }
+    return this.#abort.signal;
+  }
+
+  /** Tells a client that waits for it to send the body; whoever reads the body calls this first. */
+  wantBody(): void {
+    if (this.#expectsContinue) this.response.writeContinue();
+    this.#expectsContinue = false;
+  }
+
+  /** Arguments from the query string and, if the body is a form, from there. */
+  async arguments(): Promise<RequestArguments> {
+    if (this.method !== "POST" || !this.header("content-type").startsWith("application/x-www-form-urlencoded")) return new RequestArguments(this.query);
+    return new RequestArguments(this.query, new URLSearchParams(await this.#readForm()));
+  }
+
+  /** Answers with a JSON document, compressed if it is worth it and the client takes it. */
+  async sendJson(document: unknown, status = 200): Promise<void> {
+    await this.send(status, "application/json", JSON.stringify(document));
+  }
+
+  /** Answers with a whole body, compressed if it is worth it and the client takes it. */
+  async send(status: number, contentType: string, body: string | Uint8Array, headers: OutgoingHttpHeaders = {}): Promise<void> {
+    const bytes = typeof body === "string" ? Buffer.from(body) : body;
+    if (bytes.length < compressBytesMin || !this.acceptsGzip()) {
+      this.#end(status, { ...headers, "Content-Type": contentType }, bytes);
+      return;
+    }
+    const compressed = await compress(bytes, { level: 1 });
+    this.#end(status, { ...headers, "Content-Type": contentType, "Content-Encoding": "gzip", Vary: "Accept-Encoding" }, compressed);
+  }
+
+  /** Answers with bytes as they are; the caller has chosen the headers. */
+  sendBytes(status: number, bytes: Uint8Array, headers: OutgoingHttpHeaders): void {
+    this.#end(status, headers, bytes);
+  }
+
+  /** Answers without a body. */
+  sendEmpty(status: number, headers: OutgoingHttpHeaders = {}): void {
+    this.#end(status, headers, undefined);
+  }
+
+  /** Begins an answer of unknown length. */
+  startStream(status: number, contentType: string): void {
+    this.response.writeHead(status, { "Content-Type": contentType });
+  }
+
+  /** Sends a piece of a streamed answer; waits while the client is slow and gives it up in the end. */
+  async writeStream(piece: Uint8Array | string): Promise<void> {
+    this.signal.throwIfAborted();
+    if (this.response.write(piece)) return;
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const { signal, response } = this;
+    const onAbort = (): void => reject(signal.reason);
+    using _timer = this.clock.setTimer(slowReaderMs, () => {
+      response.destroy();
+      reject(new UnavailableError("slow_client", "the client does not read its answer"));
+    });
+    response.once("drain", resolve);
+    signal.addEventListener("abort", onAbort, { once: true });
+    try {
+      await promise;
+    } finally {
+      response.off("drain", resolve);
+      signal.removeEventListener("abort", onAbort);
+    }
+  }
+
+  /** Ends a streamed answer. */
+  endStream(): void {
+    this.response.end();
+  }
+
+  acceptsGzip(): boolean {
+    return /(?:^|[\s,])(?:gzip|\*)(?!\s*;\s*q=0(?:\.0*)?\s*(?:,|$))/.test(this.header("accept-encoding"));
+  }
+
+  #end(status: number, headers: OutgoingHttpHeaders, body: Uint8Array | undefined): void {
+    const { response, request } = this;
+    if (response.closed || response.destroyed) return;
+    assert(!response.headersSent, "a request is answered once");
+    if (!request.complete) this.#cutAfterAnswer();
+    const length: OutgoingHttpHeaders = status === 204 || status === 304 ? {} : { "Content-Length": body?.length ?? 0 };
+    response.writeHead(status, { ...headers, ...length });
+    response.end(body);
+  }
+
+  /** The client may go on sending a body that nobody wants: it gets time to read the answer, then the connection is cut. */
+  #cutAfterAnswer(): void {
+    const { response, request, clock } = this;
+    response.setHeader("Connection", "close");
+    response.once("finish", () => {
+      const timer = clock.setTimer(unreadBodyGraceMs, () => request.destroy());
+      request.once("close", () => timer[Symbol.dispose]());
+    });
+  }
+
+  async #readForm(): Promise<string> {
+    this.wantBody();
+    const chunks: Buffer[] = [];
+    let sizeBytes = 0;
+    for await (const chunk of this.request as AsyncIterable<Buffer>) {
+      sizeBytes += chunk.length;
+      if (sizeBytes > formBytesMax) throw new LimitError("body_too_large", `the form is larger than ${formBytesMax} bytes`);
+      chunks.push(chunk);
+    }
+    return Buffer.concat(chunks).toString("utf8");
+  }
+}

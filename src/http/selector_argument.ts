@@ -1,0 +1,48 @@
+/** Selectors among the arguments: match[] picks series, extra_filters[] and extra_label restrict what may be seen. */
+import { InputError } from "../base/errors.ts";
+import { parseSelector } from "../metricsql/parser.ts";
+import type { Labels } from "../model/labels.ts";
+import type { Matcher, Selector } from "../model/matcher.ts";
+import type { RequestArguments } from "./request_arguments.ts";
+
+const groupsMax = 1000;
+
+/** The union of all match[] selectors, narrowed by the enforced filters; `[[]]` when there are none. */
+export function selectorArgument(requestArguments: RequestArguments): Selector {
+  const texts = requestArguments.texts("match[]", "match");
+  const picked = texts.length === 0 ? [[]] : texts.flatMap(groupsOf);
+  return narrowed(picked, enforcedFilters(requestArguments));
+}
+
+/** As selectorArgument, but at least one match[] has to be given. */
+export function requiredSelectorArgument(requestArguments: RequestArguments): Selector {
+  if (requestArguments.texts("match[]", "match").length === 0) throw new InputError("bad_argument", 'argument "match[]" is missing');
+  return selectorArgument(requestArguments);
+}
+
+/** What extra_filters[] (any of them) and extra_label (all of them) let through; `[[]]` is everything. */
+export function enforcedFilters(requestArguments: RequestArguments): Selector {
+  const texts = requestArguments.enforcedTexts("extra_filters[]", "extra_filters");
+  const filters = texts.length === 0 ? [[]] : texts.flatMap(groupsOf);
+  const labels = extraLabels(requestArguments).map(({ name, value }): Matcher => ({ name, op: "=", value }));
+  return labels.length === 0 ? filters : narrowed(filters, [labels]);
+}
+
+/** The labels of extra_label=name=value. */
+export function extraLabels(requestArguments: RequestArguments): Labels {
+  return requestArguments.enforcedTexts("extra_label").map((text) => {
+    const mark = text.indexOf("=");
+    if (mark <= 0) throw new InputError("bad_argument", `bad value ${JSON.stringify(text)} in argument "extra_label"; allowed: name=value`);
+    return { name: text.slice(0, mark), value: text.slice(mark + 1) };
+  });
+}
+
+function groupsOf(text: string): Selector {
+  return parseSelector(text).groups;
+}
+
+/** Series that both let through. */
+function narrowed(selector: Selector, filters: Selector): Selector {
+  if (selector.length * filters.length > groupsMax) throw new InputError("bad_argument", `the selectors have more than ${groupsMax} combinations`);
+  return selector.flatMap((group) => filters.map((filter) => (filter.length === 0 ? group : [...group, ...filter])));
+}
