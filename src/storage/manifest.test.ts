@@ -340,7 +340,7 @@ test("each file operation fails once: the next commit succeeds", async () => {
         const workload = new Workload();
         workload.run(files, 4);
         workload.check(disk.killClone());
-        workload.run(files, 2);
+        workload.run(disk, 2);
         assert.equal(workload.attempted.length, 0, "the last commit succeeded");
         workload.check(disk.crashClone(seededRandom(1)));
       },
