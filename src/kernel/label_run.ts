@@ -26,7 +26,7 @@ const topMarginBytes = 4096;
 
 export const sliceRowsMax = 8192;
 export const sliceSamplesMax = 8192;
-const sliceBodyBytesMax = 2 << 20;
+const sliceBodyBytesMax = 1 << 20;
 const rewriteBytesMin = 2 << 20;
 const extraRunBytesMax = 64 << 10;
 const notesMax = 512;

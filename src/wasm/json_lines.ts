@@ -8,7 +8,7 @@
 // shows up late in a long line, the samples of earlier slices stay. The body has 16 readable bytes behind its end.
 import {
   addFix, bodyEndAt, carryRun, countDropped, droppedAt, finishFull, finishedRun, finishedRunSize, fixCountAt, fixesMaxAt, labelRunAdd,
-  labelRunAddExtra, labelRunBeginSlice, labelRunFinish, labelRunReset, lineEnd, lineNumberAt, nameSizeMaxAt, positionAt, resumeRun, rowCountAt,
+  labelRunAddExtra, labelRunBeginSlice, labelRunFinish, labelRunReset, lineEnd, lineNumberAt, nameSizeMaxAt, positionAt, quoteOrBackslash, resumeRun, rowCountAt,
   rowsMaxAt, runPointerAt, runSizeAt, sampleCountAt, samplesLeftAt, samplesMaxAt, seriesEndAt, seriesReasonAt, skipLine, sliceEndAt, statusDone,
   statusFull, stringsEndAt, stringsTopAt, timestampCursorAt, valueCursorAt, valueSizeMaxAt, writeRow, writeSample,
 } from "./label_run";
@@ -60,15 +60,13 @@ let hasEscapes: bool = false;
 function skipString(pointer: usize, end: usize): usize {
   const start = pointer++;
   hasEscapes = false;
-  while (pointer < end) {
-    const byte = load<u8>(pointer++);
-    if (byte == 0x22) return pointer;
-    if (byte == 0x5c) {
-      hasEscapes = true;
-      pointer++;
-    }
+  while (true) {
+    pointer = quoteOrBackslash(pointer, end);
+    if (pointer >= end) return fail(start, errorJson);
+    if (load<u8>(pointer) == 0x22) return pointer + 1;
+    hasEscapes = true;
+    pointer += 2;
   }
-  return fail(start, errorJson);
 }
 
 /** Four hexadecimal digits, or -1. */

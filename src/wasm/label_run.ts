@@ -177,6 +177,18 @@ export function lineEnd(pointer: usize, end: usize): usize {
   return end;
 }
 
+/** Address of the next `"` or backslash in [pointer, end), or one at or behind `end`. Reads up to 15 bytes behind the end. */
+@inline export function quoteOrBackslash(pointer: usize, end: usize): usize {
+  const quotes = i8x16.splat(0x22);
+  const backslashes = i8x16.splat(0x5c);
+  for (; pointer < end; pointer += 16) {
+    const bytes = v128.load(pointer);
+    const found = i8x16.bitmask(v128.or(i8x16.eq(bytes, quotes), i8x16.eq(bytes, backslashes)));
+    if (found != 0) return pointer + (ctz(found) as usize);
+  }
+  return end;
+}
+
 /** Keeps a run over the end of the slice that it was written in. */
 export function carryRun(context: usize, run: usize, runSize: u32): void {
   const carry = load<u32>(context, carryAt);

@@ -9,7 +9,7 @@
 import {
   addFix, addNote, bodyEndAt, countDropped, finishFull, finishedRun, finishedRunSize, fixCountAt, fixesMaxAt, labelRunAdd, labelRunAddExtra,
   labelRunBeginSlice, labelRunFinish, labelRunReset, lineEnd, lineNumberAt, nameSizeMaxAt, nowMsAt, positionAt, previousHasBracesAt,
-  previousLabelsAt, previousLabelsSizeAt, reasonLabelTooLong, rowCountAt, rowsAt, rowsMaxAt, sampleCountAt, samplesMaxAt, skipLine,
+  previousLabelsAt, previousLabelsSizeAt, quoteOrBackslash, rowCountAt, rowsAt, rowsMaxAt, sampleCountAt, samplesMaxAt, skipLine,
   sliceEndAt, statusDone, statusFull, stringsEndAt, stringsTopAt, timestampUnitAt, valueSizeMaxAt, writeRow, writeSample,
 } from "./label_run";
 import { bytesEqual } from "./bytes";
@@ -88,14 +88,11 @@ function readQuoted(context: usize, pointer: usize, end: usize, sizeMax: usize):
   const start = ++pointer;
   let escaped = false;
   while (true) {
+    pointer = quoteOrBackslash(pointer, end);
     if (pointer >= end) return fail(start - 1, errorUnclosedQuote);
-    const byte = load<u8>(pointer);
-    if (byte == 0x22) break;
-    if (byte == 0x5c) {
-      escaped = true;
-      pointer++;
-    }
-    pointer++;
+    if (load<u8>(pointer) == 0x22) break;
+    escaped = true;
+    pointer += 2;
   }
   stringPointer = start;
   stringSize = pointer - start;
@@ -109,9 +106,33 @@ function readQuoted(context: usize, pointer: usize, end: usize, sizeMax: usize):
   if (dropReason == 0) dropReason = reason;
 }
 
-/** Whether a name of a label ends at this byte. */
-@inline function endsLabelName(byte: u32): bool {
-  return byte == 0x3d || isBlank(byte) || byte == 0x2c || byte == 0x7d || byte == 0x22 || byte == 0x7b;
+@inline function equalBytes(bytes: v128, byte: u8): v128 {
+  return i8x16.eq(bytes, i8x16.splat(byte));
+}
+
+/** Bytes that end any name: blanks, `"` and braces. */
+@inline function nameEnds(bytes: v128): v128 {
+  const blanks = v128.or(equalBytes(bytes, 0x20), equalBytes(bytes, 0x09));
+  return v128.or(v128.or(blanks, equalBytes(bytes, 0x22)), v128.or(equalBytes(bytes, 0x7b), equalBytes(bytes, 0x7d)));
+}
+
+/** Where the label name at `pointer` ends: at a byte that ends names, `=` or `,`, or at `end`. */
+@inline function labelNameEnd(pointer: usize, end: usize): usize {
+  for (; pointer < end; pointer += 16) {
+    const bytes = v128.load(pointer);
+    const found = i8x16.bitmask(v128.or(nameEnds(bytes), v128.or(equalBytes(bytes, 0x3d), equalBytes(bytes, 0x2c))));
+    if (found != 0) return min(pointer + (ctz(found) as usize), end);
+  }
+  return end;
+}
+
+/** Where the metric name at `pointer` ends: at a byte that ends names, or at `end`. */
+@inline function metricNameEnd(pointer: usize, end: usize): usize {
+  for (; pointer < end; pointer += 16) {
+    const found = i8x16.bitmask(nameEnds(v128.load(pointer)));
+    if (found != 0) return min(pointer + (ctz(found) as usize), end);
+  }
+  return end;
 }
 
 /** Reads `name="value", ...}` behind the opening brace. `named` says that the metric name stood before it. */
@@ -133,7 +154,7 @@ function readLabels(context: usize, pointer: usize, end: usize, named: bool): us
       name = stringPointer;
       nameSize = stringSize;
     } else {
-      while (pointer < end && !endsLabelName(load<u8>(pointer))) pointer++;
+      pointer = labelNameEnd(pointer, end);
       nameSize = pointer - name;
     }
     const afterName = pointer;
@@ -171,11 +192,8 @@ function readLabels(context: usize, pointer: usize, end: usize, named: bool): us
 /** Reads the metric name and the labels. The address behind them, or 0. */
 function readSeries(context: usize, pointer: usize, end: usize): usize {
   const name = pointer;
-  let byte: u32 = 0;
-  while (pointer < end && !isBlank((byte = load<u8>(pointer))) && byte != 0x7b) {
-    if (byte == 0x22 || byte == 0x7d) return fail(pointer, errorMetricName);
-    pointer++;
-  }
+  pointer = metricNameEnd(pointer, end);
+  if (pointer < end && (load<u8>(pointer) == 0x22 || load<u8>(pointer) == 0x7d)) return fail(pointer, errorMetricName);
   const nameSize = pointer - name;
   if (nameSize != 0) addLabel(context, metricName, metricNameSize, name, nameSize);
   const brace = skipBlanks(pointer, end);
