@@ -5,7 +5,6 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { StorageError } from "../base/errors.ts";
-import { silentLogger } from "../base/logger.ts";
 import { seededRandom } from "../base/random.ts";
 import type { Random } from "../base/random.ts";
 import { FaultyFileSystem, failFrom } from "../disk/faulty_file_system.ts";
@@ -17,7 +16,6 @@ import { RealFileSystem } from "../disk/real_file_system.ts";
 import { createMemory, Kernel } from "../kernel/kernel.ts";
 import { logRecordSize, sealLogRecord } from "../kernel/log_record.ts";
 import { failEachOperation, simulateCrashes, simulationSeed } from "../../testkit/crash_simulation.ts";
-import { openLog } from "./log.ts";
 import { encodeLogMetadata, encodeLogSamples, encodeLogSeries, logRecordTypes, visitLogMetadata, visitLogSeries } from "./log_payload.ts";
 import type { LogSeries } from "./log_payload.ts";
 import { LogReader, logReadBufferBytesMin } from "./log_reader.ts";
@@ -80,6 +78,12 @@ function rowsOf(files: FileSystem, firstSegment = 1, where = directory): { rows:
   return { rows, recovery };
 }
 
+/** The writer of the next run. */
+function continueLog(files: FileSystem, firstSegment: number): LogWriter {
+  const { nextSegment, previous, existingBytes } = read(files, () => {}, firstSegment);
+  return new LogWriter({ files, directory, directoryId, firstSegment: nextSegment, previous, existingBytes });
+}
+
 const range = (from: number, to: number): number[] => Array.from({ length: to - from }, (_, i) => from + i);
 const issueKinds = (recovery: LogRecovery): string[] => recovery.issues.map(({ kind, segment }) => `${kind} ${segment}`);
 
@@ -108,10 +112,10 @@ test("records come back in order, over rolled and overfull segments and restarts
   assert.deepEqual(first.recovery.issues, []);
   assert.equal(first.recovery.recordCount, 23);
 
-  const opened = openLog({ files, directory, directoryId, firstSegment: 1, kernel, logger: silentLogger }, () => {});
-  assert.equal(opened.writer.bytes, writer.bytes);
-  opened.writer.append(rowRecords(206, [4]));
-  assert.equal(opened.writer.segment, lastSegment + 1);
+  const next = continueLog(files, 1);
+  assert.equal(next.bytes, writer.bytes);
+  next.append(rowRecords(206, [4]));
+  assert.equal(next.segment, lastSegment + 1);
   assert.deepEqual(rowsOf(files).rows, range(0, 210));
 });
 
@@ -138,11 +142,10 @@ test("the log works on the real disk", () => {
     const shared = new Uint8Array(new SharedArrayBuffer(2048));
     const records = rowRecords(0, [20, 3]);
     shared.set(records, 64);
-    const options = { files, directory: where + "/log", directoryId, firstSegment: 1, kernel, logger: silentLogger };
-    using writer = openLog(options, () => {}).writer;
+    using writer = new LogWriter({ files, directory: where, directoryId, firstSegment: 1 });
     writer.append(shared.subarray(64, 64 + records.length));
     writer.sync();
-    assert.deepEqual(rowsOf(files, 1, options.directory).rows, range(0, 23));
+    assert.deepEqual(rowsOf(files, 1, where).rows, range(0, 23));
   } finally {
     rmSync(where, { recursive: true });
   }
@@ -310,7 +313,7 @@ for (const row of damages) {
     assert.deepEqual(issueKinds(recovery), row.issues);
     assert.equal(recovery.nextSegment, row.next ?? 4);
     // The next run writes behind it and reads the same again.
-    openLog({ files, directory, directoryId, firstSegment: 1, kernel, logger: silentLogger }, () => {}).writer.append(rowRecords(30, [2]));
+    continueLog(files, 1).append(rowRecords(30, [2]));
     assert.deepEqual(rowsOf(files).rows, [...row.rows, 30, 31]);
   });
 }
@@ -498,8 +501,7 @@ class Workload {
     assert.ok((rows.at(-1) ?? -1) < Math.max(this.#attempted, 1), context);
     if (once) assert.ok(!issueKinds(recovery).some((issue) => issue.startsWith("missing")), context);
     // The next run goes on from here and loses nothing of it.
-    const options = { files: disk, directory, directoryId, firstSegment: this.checkpoint.segment, kernel, logger: silentLogger };
-    openLog(options, () => {}).writer.append(rowRecords(1_000_000, [1]));
+    continueLog(disk, this.checkpoint.segment).append(rowRecords(1_000_000, [1]));
     assert.deepEqual(rowsOf(disk, this.checkpoint.segment).rows, [...rows, 1_000_000], context);
   }
 }
