@@ -114,7 +114,8 @@ export class Manifest {
         this.#logger.warn(`cannot remove ${orphan}, which belongs to nothing: ${String(error)}`); // the next start tries again
       }
     }
-    if (removed.length > 0) this.#logger.info(`${removed.length} files left over by a crash removed: ${removed.slice(0, 10).join(", ")}`);
+    const done = this.loadedFrom === "previous" ? "moved to the quarantine" : "left over by a crash and removed";
+    if (removed.length > 0) this.#logger.info(`${removed.length} files or directories ${done}: ${removed.slice(0, 10).join(", ")}`);
     return removed;
   }
 
