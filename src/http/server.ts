@@ -50,10 +50,10 @@ export class HttpServer implements AsyncDisposable {
     this.#options = options;
     const server = createServer({
       maxHeaderSize: headerBytesMax,
-      headersTimeout: headersTimeoutMs,
+      headersTimeout: Math.min(headersTimeoutMs, options.requestTimeoutMs),
       requestTimeout: options.requestTimeoutMs,
       keepAliveTimeout: keepAliveTimeoutMs,
-      connectionsCheckingInterval: 5000,
+      connectionsCheckingInterval: Math.min(5000, options.requestTimeoutMs),
       noDelay: true,
     });
     server.timeout = options.idleTimeoutMs;
@@ -125,7 +125,10 @@ export class HttpServer implements AsyncDisposable {
     const startMs = clock.monotonicMs();
     const exchange = new Exchange(request, response, clock, expectsContinue);
     let metrics = this.#routeMetrics.get(undefined)!;
-    response.once("close", () => metrics.duration.observe((clock.monotonicMs() - startMs) / 1000));
+    response.once("close", () => {
+      metrics.duration.observe((clock.monotonicMs() - startMs) / 1000);
+      if (this.#isClosing) setImmediate(() => this.#server.closeIdleConnections());
+    });
     // Without a listener, a connection reset while a body arrives would be an uncaught error.
     request.on("error", () => undefined);
     response.on("error", () => undefined);
