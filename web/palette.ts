@@ -1,0 +1,31 @@
+/**
+ * Colours of series. Ten hues per theme, found by a search that kept them apart for normal sight and for red and green blindness, each at
+ * least 3:1 against its background. The same label set gets the same place in the palette on every screen and in both themes; only when
+ * two of a small answer would share a colour does one of them move to a free one.
+ */
+import { hashText } from "./series_name.ts";
+
+/** The two kinds of background. */
+export type Theme = "light" | "dark";
+
+/** Colours by theme; the same index means the same series. */
+export const palettes: Readonly<Record<Theme, readonly string[]>> = {
+  light: ["#3c91fd", "#d87416", "#2ca470", "#7b50c9", "#b92844", "#16707b", "#d360bb", "#682408", "#0c33a0", "#6a146b"],
+  dark: ["#2f9eff", "#ff7e2d", "#1cbe7f", "#8058d0", "#d34a31", "#2f8f85", "#d663bf", "#fed917", "#d2c4fd", "#4bfeb1"],
+};
+
+const colorCount = palettes.light.length;
+
+/** The palette index of every key. Does not depend on the order of the keys. */
+export function assignColors(keys: readonly string[]): number[] {
+  const hashes = keys.map(hashText);
+  const colors = hashes.map((hash) => hash % colorCount);
+  if (keys.length > colorCount) return colors;
+  const taken = new Set<number>();
+  const order = hashes.map((_, i) => i).sort((left, right) => hashes[left] - hashes[right]);
+  for (const i of order) {
+    while (taken.has(colors[i])) colors[i] = (colors[i] + 1) % colorCount;
+    taken.add(colors[i]);
+  }
+  return colors;
+}
