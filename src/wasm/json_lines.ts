@@ -1,4 +1,4 @@
-// JSON lines of /api/v1/import, one series a line:
+// JSON lines of /api/v1/import and /api/v1/export, one series a line:
 //
 //   {"metric":{"__name__":"up","job":"a"},"values":[1,null,"Infinity"],"timestamps":[1700000000000,...]}
 //
@@ -6,6 +6,7 @@
 // two passes: the first checks its structure, builds the label run and finds and counts the arrays; the second walks both
 // arrays at once, and may go on in the next slice. A line that cannot be read is counted and skipped; when a bad number
 // shows up late in a long line, the samples of earlier slices stay. The body has 16 readable bytes behind its end.
+// The writer of the number arrays stands at the end of the file.
 import {
   addFix, bodyEndAt, carryRun, countDropped, droppedAt, finishFull, finishedRun, finishedRunSize, fixCountAt, fixesMaxAt, labelRunAdd,
   labelRunAddExtra, labelRunBeginSlice, labelRunFinish, labelRunReset, lineEnd, lineNumberAt, nameSizeMaxAt, positionAt, quoteOrBackslash, resumeRun, rowCountAt,
@@ -13,6 +14,7 @@ import {
   statusFull, stringsEndAt, stringsTopAt, timestampCursorAt, valueCursorAt, valueSizeMaxAt, writeRow, writeSample,
 } from "./label_run";
 import { numberIsExact, numberValue, parseNumber, parseTimestamp } from "./number_parser";
+import { numberText } from "./number_text";
 
 // What is wrong with a line: indexes of lineErrors in protocol/line_error.ts.
 const errorNotObject: u32 = 20;
@@ -473,4 +475,33 @@ export function jsonLinesParse(context: usize): u32 {
   }
   store<u32>(context, pointer as u32, positionAt);
   return statusDone;
+}
+
+/** Writes "Infinity" or "-Infinity" in quotes, in place of numbers that JSON lacks. */
+function writeInfinity(target: usize, isNegative: bool): usize {
+  store<u8>(target++, 0x22);
+  if (isNegative) store<u8>(target++, 0x2d);
+  store<u64>(target, 0x7974696e69666e49);
+  store<u8>(target, 0x22, 8);
+  return target + 9;
+}
+
+/**
+ * Writes `count` values as text with commas between them; NaN is null. Returns the end. Touches at most 32 bytes a value.
+ */
+export function jsonLinesWriteValues(values: usize, count: u32, target: usize): usize {
+  for (let i: u32 = 0; i < count; i++) {
+    const value = load<f64>(values + ((i as usize) << 3));
+    if (i != 0) store<u8>(target++, 0x2c);
+    if (value != value) {
+      store<u32>(target, 0x6c6c756e);
+      target += 4;
+    } else if (abs(value) == Infinity) {
+      target = writeInfinity(target, value < 0);
+    } else {
+      if (value == 0 && (reinterpret<u64>(value) >> 63) != 0) store<u8>(target++, 0x2d);
+      target = numberText(target, value);
+    }
+  }
+  return target;
 }
