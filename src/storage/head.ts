@@ -182,6 +182,17 @@ export class Head {
     return this.#kernels.headShardOf(this.context, run, size, accountId, projectId, shardCount) >>> 0;
   }
 
+  /** Gives [from, to) of shard memory to the chunks. */
+  giveArea(from: number, to: number): void {
+    this.#kernels.headGiveChunks(this.context, from, to);
+  }
+
+  /** Replay has no seals to wait for: it may go beyond the bytes of chunks allowed, and the seals start afterwards. */
+  growForReplay(): void {
+    if (this.#get(headContext.status) === headStatus.needsChunks) this.#giveChunks();
+    else this.#rotateSeal(Infinity);
+  }
+
   /** Hands over the active chunks of series [fromSeries, toSeries); returns where it stopped for want of a hand-over area, or toSeries. */
   handOver(fromSeries: number, toSeries: number): number {
     let at = fromSeries;
@@ -239,10 +250,10 @@ export class Head {
   }
 
   /** Closes the current seal and opens the next; false when it is empty or all areas are in use. */
-  #rotateSeal(): boolean {
+  #rotateSeal(entryAreasMax = 4): boolean {
     const entryCount = this.#get(headContext.entryCount);
     if (entryCount === 0) return false;
-    if (this.#freeEntryAreas.length === 0 && this.#entryAreas >= 4) return false;
+    if (this.#freeEntryAreas.length === 0 && this.#entryAreas >= entryAreasMax) return false;
     this.#closedSeals.push({
       sealNumber: this.#sealNumber,
       entries: this.#get(headContext.entries),

@@ -1,0 +1,175 @@
+/**
+ * Opens a data directory: lock, manifest, index of every partition into the live index, log replayed into the heads; then the files are
+ * handed to the table's thread. Everything that is read is checked; what is damaged is reported and left out, never fatal.
+ *
+ * Log rows that are already in parts are skipped: rows up to the checkpoint by their number, later ones by the log rows that fresh parts
+ * carry for each series.
+ */
+import type { FileSystem } from "../disk/file_system.ts";
+import { Kernel } from "../kernel/kernel.ts";
+import { type DirectoryLock, lockDirectory, type ProcessTable } from "./directory_lock.ts";
+import { storageFormats } from "./formats.ts";
+import { LocalReader } from "./local_reader.ts";
+import { LocalStore, type LocalStoreOptions } from "./local_store.ts";
+import { LogReader, logReadBufferBytesMin } from "./log_reader.ts";
+import { logRecordTypes } from "./log_payload.ts";
+import { openManifest } from "./manifest.ts";
+import type { ManifestState } from "./manifest_state.ts";
+import { MetadataTable } from "./metadata_table.ts";
+import { Part } from "./part.ts";
+import { partFiles } from "./part_writer.ts";
+import { gatherScratchBytes } from "./seal_gather.ts";
+import { SeriesLoader } from "./series_loader.ts";
+import { Shard, ShardReader } from "./shard.ts";
+import type { TableClient } from "./table_client.ts";
+import { partitionPath, partRefs, type TableSetup } from "./table_writer.ts";
+
+export interface OpenLocalStoreOptions extends LocalStoreOptions {
+  readonly files: FileSystem;
+  readonly directory: string;
+  readonly processes: ProcessTable;
+  readonly randomBytes: (size: number) => Uint8Array;
+  /** Of a new directory. */
+  readonly shardCount: number;
+  /** Series that each shard can hold. */
+  readonly seriesMax: number;
+  /** Chunks in a seal, and bytes of chunks before writes wait for seals, for each shard. */
+  readonly sealChunksMax: number;
+  readonly chunkBytesMax: number;
+  readonly fsyncIntervalMs: number;
+  /** Threads besides this one that read: each gets a scratch area, numbered from `firstReaderScratch`. */
+  readonly readerThreads: number;
+  readonly startTable: (setup: TableSetup) => TableClient;
+  /** Told about damage that a reader meets. */
+  readonly onUnreadable?: (path: string, error: unknown) => void;
+}
+
+/** Scratch areas in each shard: the table's thread, the writing thread, then the reader threads. */
+const tableScratch = 0;
+const ownScratch = 1;
+export const firstReaderScratch = 2;
+const readerScratchBytes = 8 << 20;
+
+/** Throws StorageError: "directory_locked", "unsupported_format", "corrupt_manifest", "missing_manifest", "disk_full", "disk_error". */
+export async function openLocalStore(options: OpenLocalStoreOptions): Promise<LocalStore> {
+  const { files, directory, clock, logger } = options;
+  const token = Buffer.from(options.randomBytes(8)).toString("hex");
+  const lock = lockDirectory(files, directory, { processes: options.processes, nowMs: clock.nowMs(), token });
+  try {
+    return await recover(options, lock);
+  } catch (error) {
+    lock.close();
+    logger.error(`cannot open ${directory}: ${String(error)}`);
+    throw error;
+  }
+}
+
+async function recover(options: OpenLocalStoreOptions, lock: DirectoryLock): Promise<LocalStore> {
+  const { files, directory, clock, logger } = options;
+  const startMs = clock.monotonicMs();
+  const manifest = openManifest(files, directory, { randomBytes: options.randomBytes, shardCount: options.shardCount, formats: storageFormats, logger });
+  for (const orphan of manifest.removeOrphans()) logger.info(`${orphan} was left over by a crash and removed`);
+  const { state } = manifest;
+  const shards = Array.from({ length: state.shardCount }, () => createShard(options, state));
+  const loader = new SeriesLoader(shards, options.seriesMax, state.nextSeriesId);
+  const knownSeries = new Map<string, Uint8Array>();
+  for (const partition of state.partitions) {
+    knownSeries.set(partition.name, loader.loadPartition(files, partitionPath(directory, partition.name), partition, logger));
+    await nextTurn();
+  }
+  const maxLogRows = loadLogRows(options, state, loader);
+  const metadata = new MetadataTable();
+  const recovery = await replay(options, state, shards, loader, metadata);
+  const nextLogRow = Math.max(state.checkpoint.logRow, ...maxLogRows.values(), ...shards.map(({ head }) => head.nextLogRow - 1)) + 1;
+  const nextSeriesId = loader.nextSeriesId;
+  shards.forEach(({ head }, number) => {
+    head.nextLogRow = nextLogRow;
+    head.nextSeriesId = firstIdOfShard(nextSeriesId, number, shards.length);
+  });
+  loader.giveMemoryBack();
+  const setup: TableSetup = {
+    directory, shards: shards.map(({ layout }) => layout), scratchNumber: tableScratch, log: recovery, knownSeries, maxLogRows, fsyncIntervalMs: options.fsyncIntervalMs,
+  };
+  const reader = new LocalReader({
+    files,
+    kernel: new Kernel(),
+    shards: shards.map(({ layout }) => new ShardReader(layout, ownScratch)),
+    onUnreadable: options.onUnreadable ?? ((path, error) => logger.error(`cannot read ${path}: ${String(error)}`)),
+  });
+  const series = shards.reduce((sum, { head }) => sum + head.seriesCount, 0);
+  logger.info(`opened ${directory}: ${series} series, ${recovery.recordCount} log records replayed in ${Math.round(clock.monotonicMs() - startMs)} ms`);
+  return new LocalStore({ shards, table: options.startTable(setup), version: { version: 1, parts: partRefs(directory, state) }, metadata, reader, lock }, options);
+}
+
+/** The smallest id from `nextSeriesId` on that belongs to the shard: ids of shard k leave the rest k when divided by the number of shards. */
+function firstIdOfShard(nextSeriesId: number, shard: number, shardCount: number): number {
+  return nextSeriesId + ((shard - (nextSeriesId % shardCount) + shardCount) % shardCount);
+}
+
+function createShard(options: OpenLocalStoreOptions, state: ManifestState): Shard {
+  const [seedLow, seedHigh] = state.fingerprintSeed.map((hex) => BigInt(`0x${hex}`));
+  return new Shard({
+    seriesMax: options.seriesMax,
+    seedLow,
+    seedHigh,
+    indexSeed: seedLow ^ seedHigh,
+    nextSeriesId: state.nextSeriesId,
+    seriesIdStep: state.shardCount,
+    sealChunks: 15,
+    sealChunksMax: options.sealChunksMax,
+    chunkBytesMax: options.chunkBytesMax,
+    scratchBytes: [gatherScratchBytes, ...Array.from({ length: options.readerThreads + 1 }, () => readerScratchBytes)],
+  });
+}
+
+/** Tells the loader which rows of which series are in fresh parts; returns the newest row of each such part. */
+function loadLogRows(options: OpenLocalStoreOptions, state: ManifestState, loader: SeriesLoader): Map<number, number> {
+  const maxLogRows = new Map<number, number>();
+  for (const { name, parts } of state.partitions) {
+    for (const part of parts) {
+      if (!part.files.some((file) => file.endsWith(partFiles.logRows))) continue;
+      const path = `${partitionPath(options.directory, name)}/parts/${part.id}`;
+      try {
+        using opened = Part.open(options.files, path);
+        const rows = opened.lastLogRows();
+        if (rows === undefined) continue;
+        maxLogRows.set(part.id, rows.logRows.reduce((max, row) => Math.max(max, row), 0));
+        loader.markPersisted(rows.seriesIds, rows.logRows);
+      } catch (error) {
+        options.logger.error(`cannot read the log rows of ${path}, its samples may be replayed twice: ${String(error)}`);
+      }
+    }
+  }
+  return maxLogRows;
+}
+
+/** Replays the log into the heads, segment by segment with turns of the event loop in between. */
+async function replay(
+  options: OpenLocalStoreOptions, state: ManifestState, shards: readonly Shard[], loader: SeriesLoader, metadata: MetadataTable,
+): Promise<TableSetup["log"] & { recordCount: number }> {
+  const { files, directory, logger } = options;
+  const { kernel } = shards[0];
+  const buffer = { pointer: loader.allocate(shards[0], logReadBufferBytesMin), size: logReadBufferBytesMin };
+  const reader = new LogReader({ files, directory: `${directory}/log`, directoryId: state.directoryId, firstSegment: state.checkpoint.segment, kernel, buffer });
+  files.makeDirectory(`${directory}/log`);
+  files.syncDirectory(directory);
+  for (;;) {
+    const more = reader.visitNextSegment((type, _version, payload, size) => {
+      if (type === logRecordTypes.newSeries.type) loader.registerLogged(payload, size);
+      else if (type === logRecordTypes.samples.type) loader.replaySamples(payload, size);
+      else if (type === logRecordTypes.metadata.type) metadata.replay(kernel.u8.slice(payload, payload + size));
+    });
+    if (!more) break;
+    await nextTurn();
+  }
+  const recovery = reader.recovery();
+  for (const { kind, segment, offset, sizeBytes } of recovery.issues) {
+    logger.warn(`log segment ${segment.toString(16).padStart(8, "0")}: ${kind.replace("_", " ")}, ${sizeBytes} bytes at ${offset}`);
+  }
+  return { nextSegment: recovery.nextSegment, previous: recovery.previous, existingBytes: recovery.existingBytes, recordCount: recovery.recordCount };
+}
+
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+

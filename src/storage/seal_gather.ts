@@ -1,0 +1,173 @@
+/**
+ * Turns the handed-over chunks of a seal (shared memory, wasm/head.ts) into ColumnRuns in ascending order of series id, some thousand
+ * series at a time. Runs on the storage thread; the head's writer does not touch handed-over chunks until the seal is released.
+ */
+import { assert } from "../base/assert.ts";
+import { columnKernels, sortScratchBytes } from "../kernel/columns.ts";
+import { headChunkBytes, headContext, headEntryBytes, headRecordBytes } from "../kernel/head.ts";
+import { Kernel } from "../kernel/kernel.ts";
+import type { ColumnRun } from "./column_run.ts";
+import type { Seal } from "./head.ts";
+import type { ShardReader } from "./shard.ts";
+
+/** A run together with the series' positions in the shard. */
+export interface GatheredRun extends ColumnRun {
+  readonly seriesIndexes: Uint32Array;
+}
+
+const entriesPerRun = 8192;
+const samplesPerRun = 1 << 16;
+
+/** Bytes of shard scratch that gathering needs. */
+export const gatherScratchBytes = entriesPerRun * 40 + 4096 + samplesPerRun * 16 + sortScratchBytes(samplesPerRun);
+
+/** Yields the samples of a seal. A run is valid until the next one; its arrays view shared memory. */
+export function* gatherSeal(shard: ShardReader, seal: Seal): Generator<GatheredRun> {
+  const order = orderOfEntries(shard, seal);
+  const totals = entrySampleCounts(shard, seal, order);
+  for (let from = 0; from < order.length; ) {
+    let to = endOfSeries(order, from);
+    if (sumOf(totals, from, to) > samplesPerRun) {
+      yield gatherLarge(shard, seal, order, from, to);
+    } else {
+      let samples = sumOf(totals, from, to);
+      for (;;) {
+        if (to >= order.length) break;
+        const next = endOfSeries(order, to);
+        const added = sumOf(totals, to, next);
+        if (samples + added > samplesPerRun || next - from > entriesPerRun) break;
+        samples += added;
+        to = next;
+      }
+      yield* gatherSome(shard, seal, order, from, to);
+    }
+    from = to;
+  }
+}
+
+/** Entries sorted by series id and hand-over order: `series` and `entry` of each. */
+interface EntryOrder {
+  readonly length: number;
+  readonly entries: Uint32Array;
+  readonly seriesIndexes: Uint32Array;
+}
+
+function orderOfEntries(shard: ShardReader, seal: Seal): EntryOrder {
+  const { u32 } = shard.kernel;
+  const records = u32[(shard.headContext + headContext.records) / 4];
+  const keys = new Float64Array(seal.entryCount);
+  for (let entry = 0; entry < seal.entryCount; entry++) {
+    const seriesIndex = u32[(seal.entries + entry * headEntryBytes) / 4];
+    const seriesId = u32[(records + seriesIndex * headRecordBytes) / 4 + 7];
+    keys[entry] = seriesId * 2 ** 21 + entry; // below 2^53
+  }
+  assert(seal.entryCount <= 2 ** 21, "entries of a seal");
+  let ascending = true;
+  for (let i = 1; ascending && i < keys.length; i++) ascending = keys[i - 1] < keys[i];
+  if (!ascending) keys.sort();
+  const entries = new Uint32Array(seal.entryCount);
+  const seriesIndexes = new Uint32Array(seal.entryCount);
+  for (let i = 0; i < keys.length; i++) {
+    entries[i] = keys[i] % 2 ** 21;
+    seriesIndexes[i] = u32[(seal.entries + entries[i] * headEntryBytes) / 4];
+  }
+  return { length: seal.entryCount, entries, seriesIndexes };
+}
+
+/** Upper bounds of the samples of each entry. */
+function entrySampleCounts(shard: ShardReader, seal: Seal, order: EntryOrder): Uint32Array {
+  const { u32 } = shard.kernel;
+  return Uint32Array.from(order.entries, (entry) => u32[(seal.entries + entry * headEntryBytes) / 4 + 2] * 8);
+}
+
+function endOfSeries(order: EntryOrder, from: number): number {
+  let to = from + 1;
+  while (to < order.length && order.seriesIndexes[to] === order.seriesIndexes[from]) to++;
+  return to;
+}
+
+function sumOf(counts: Uint32Array, from: number, to: number): number {
+  let sum = 0;
+  for (let i = from; i < to; i++) sum += counts[i];
+  return sum;
+}
+
+/** Gathers entries [from, to) of the order, whole series that fit the scratch area. */
+function* gatherSome(shard: ShardReader, seal: Seal, order: EntryOrder, from: number, to: number): Generator<GatheredRun> {
+  const { kernel, kernels, scratch } = shard;
+  assert(scratch.sizeBytes >= gatherScratchBytes, "the scratch area is large enough to gather");
+  const count = to - from;
+  let pointer = scratch.pointer;
+  const take = (size: number): number => {
+    const at = pointer;
+    pointer += Math.ceil(size / 16) * 16;
+    return at;
+  };
+  const orderPointer = take(count * 4);
+  const seriesIndexes = take(count * 4);
+  const seriesIds = take(count * 4);
+  const sampleFrom = take((count + 1) * 4);
+  const lastLogRows = take(count * 8);
+  const seriesCountOut = take(8);
+  const timestamps = take(samplesPerRun * 8);
+  const values = take(samplesPerRun * 8);
+  const sortScratch = take(sortScratchBytes(samplesPerRun));
+  kernel.u32.set(order.entries.subarray(from, to), orderPointer / 4);
+  const done = kernels.headGather(
+    shard.headContext, seal.entries, orderPointer, 0, count, seriesIndexes, seriesIds, sampleFrom, lastLogRows, timestamps, values,
+    samplesPerRun, sortScratch, seriesCountOut,
+  );
+  assert(done === count, "a run of whole series fits the scratch area");
+  const seriesCount = kernel.u32[seriesCountOut / 4];
+  const samples = kernel.u32[sampleFrom / 4 + seriesCount];
+  yield {
+    seriesCount,
+    seriesIndexes: kernel.u32.subarray(seriesIndexes / 4, seriesIndexes / 4 + seriesCount),
+    seriesIds: kernel.u32.subarray(seriesIds / 4, seriesIds / 4 + seriesCount),
+    sampleFrom: kernel.u32.subarray(sampleFrom / 4, sampleFrom / 4 + seriesCount + 1),
+    timestampsMs: kernel.f64.subarray(timestamps / 8, timestamps / 8 + samples),
+    values: kernel.f64.subarray(values / 8, values / 8 + samples),
+    lastLogRows: kernel.f64.subarray(lastLogRows / 8, lastLogRows / 8 + seriesCount),
+  };
+}
+
+/** One series with more samples than the scratch area holds (a backfill), chunk by chunk into a memory of its own. */
+function gatherLarge(shard: ShardReader, seal: Seal, order: EntryOrder, from: number, to: number): GatheredRun {
+  const { u32, f64 } = shard.kernel;
+  const chunks: number[] = [];
+  for (let i = from; i < to; i++) {
+    const entry = (seal.entries + order.entries[i] * headEntryBytes) / 4;
+    const ofEntry: number[] = [];
+    let chunk = u32[entry + 1];
+    for (let left = u32[entry + 2]; left > 0; left--) {
+      ofEntry.push(chunk);
+      chunk = u32[chunk / 4 + 4];
+    }
+    chunks.push(...ofEntry.reverse());
+  }
+  const count = chunks.reduce((sum, chunk) => sum + u32[chunk / 4 + 5], 0);
+  const kernel = new Kernel();
+  const timestamps = kernel.allocate(count * 8) / 8;
+  const values = kernel.allocate(count * 8) / 8;
+  const scratch = kernel.allocate(sortScratchBytes(count));
+  let at = 0;
+  for (const chunk of chunks) {
+    const baseMs = f64[chunk / 8];
+    const samples = u32[chunk / 4 + 5];
+    for (let i = 0; i < samples; i++) kernel.f64[timestamps + at + i] = baseMs + u32[chunk / 4 + 7 + i];
+    kernel.f64.set(f64.subarray(chunk / 8 + headChunkBytes / 16, chunk / 8 + headChunkBytes / 16 + samples), values + at);
+    at += samples;
+  }
+  columnKernels(kernel).columnsSort(timestamps * 8, values * 8, count, scratch);
+  const seriesIndex = order.seriesIndexes[from];
+  const records = u32[(shard.headContext + headContext.records) / 4];
+  return {
+    seriesCount: 1,
+    seriesIndexes: Uint32Array.of(seriesIndex),
+    seriesIds: Uint32Array.of(u32[(records + seriesIndex * headRecordBytes) / 4 + 7]),
+    sampleFrom: Uint32Array.of(0, count),
+    timestampsMs: kernel.f64.subarray(timestamps, timestamps + count),
+    values: kernel.f64.subarray(values, values + count),
+    lastLogRows: Float64Array.of(f64[chunks[chunks.length - 1] / 8 + 1]),
+  };
+}

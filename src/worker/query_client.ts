@@ -1,0 +1,122 @@
+/** The main thread's side of a query thread: sends queries, serves snapshots, and hands out the answers. */
+import { Worker } from "node:worker_threads";
+import { UnavailableError } from "../base/errors.ts";
+import type { Logger } from "../base/logger.ts";
+import { kernelModule } from "../kernel/kernel.ts";
+import type { QueryLimits } from "../query/limits.ts";
+import type { LocalStore } from "../storage/local_store.ts";
+import { workerEntryUrl } from "./entry_url.ts";
+import { decodeError, encodeError } from "./error_message.ts";
+import type { QueryWorkerReply, QueryWorkerRequest, QueryWorkerSetup, WorkerQuery } from "./query_messages.ts";
+
+export interface QueryClientOptions {
+  readonly store: LocalStore;
+  /** The scratch area of this thread in the shards. */
+  readonly scratchNumber: number;
+  readonly limits: QueryLimits;
+  readonly logger: Logger;
+}
+
+export class QueryClient implements AsyncDisposable {
+  readonly #options: QueryClientOptions;
+  readonly #waiting = new Map<number, PromiseWithResolvers<Uint8Array>>();
+  /** Pins of the running thread, released with it when it dies. */
+  readonly #pins = new Set<number>();
+  #worker: Worker | undefined;
+  #nextRequestId = 1;
+  #closed = false;
+
+  constructor(options: QueryClientOptions) {
+    this.#options = options;
+    this.#worker = this.#start();
+  }
+
+  /** Queries that have not been answered. */
+  get activeCount(): number {
+    return this.#waiting.size;
+  }
+
+  /** Evaluates on the query thread; resolves with the JSON document. Rejects with the signal's reason when it is aborted. */
+  async run(query: WorkerQuery, signal: AbortSignal): Promise<Uint8Array> {
+    if (this.#closed) throw new UnavailableError("shutting_down", "the server is shutting down");
+    signal.throwIfAborted();
+    const requestId = this.#nextRequestId++;
+    const waiting = Promise.withResolvers<Uint8Array>();
+    this.#waiting.set(requestId, waiting);
+    const onAbort = (): void => {
+      this.#post({ kind: "cancel", requestId });
+      this.#waiting.delete(requestId);
+      waiting.reject(signal.reason);
+    };
+    signal.addEventListener("abort", onAbort, { once: true });
+    this.#post({ kind: "query", requestId, query });
+    try {
+      return await waiting.promise;
+    } finally {
+      signal.removeEventListener("abort", onAbort);
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closed = true;
+    await this.#worker?.terminate();
+    this.#worker = undefined;
+  }
+
+  #post(request: QueryWorkerRequest): void {
+    this.#worker ??= this.#start();
+    this.#worker.postMessage(request);
+  }
+
+  #start(): Worker {
+    const { store, scratchNumber, limits } = this.#options;
+    const workerData: QueryWorkerSetup = { role: "query", module: kernelModule(), shards: store.layouts, scratchNumber, limits };
+    const worker = new Worker(workerEntryUrl, { workerData, name: "query" });
+    worker.on("message", (reply: QueryWorkerReply) => this.#receive(worker, reply));
+    worker.on("error", (error: unknown) => this.#options.logger.error(`the query thread failed: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`));
+    worker.on("exit", () => this.#ended(worker));
+    worker.unref();
+    return worker;
+  }
+
+  /** A thread that died (out of memory, say) fails its queries and is started again by the next one. */
+  #ended(worker: Worker): void {
+    if (this.#worker === worker) this.#worker = undefined;
+    for (const pin of this.#pins) this.#options.store.releaseSnapshot(pin);
+    this.#pins.clear();
+    const all = [...this.#waiting.values()];
+    this.#waiting.clear();
+    for (const waiting of all) waiting.reject(new UnavailableError("query_thread", "the query thread ended while it worked on this query"));
+  }
+
+  #receive(worker: Worker, reply: QueryWorkerReply): void {
+    switch (reply.kind) {
+      case "openSnapshot":
+        return this.#openSnapshot(worker, reply);
+      case "releaseSnapshot":
+        this.#pins.delete(reply.pin);
+        return this.#options.store.releaseSnapshot(reply.pin);
+      case "unreadable":
+        return this.#options.logger.error(`cannot read ${reply.path}: ${reply.message}`);
+      case "answer":
+        this.#waiting.get(reply.requestId)?.resolve(reply.body);
+        break;
+      case "failed":
+        this.#waiting.get(reply.requestId)?.reject(decodeError(reply.error));
+        break;
+    }
+    this.#waiting.delete(reply.requestId);
+  }
+
+  #openSnapshot(worker: Worker, { snapshotId, request }: Extract<QueryWorkerReply, { kind: "openSnapshot" }>): void {
+    let answer: QueryWorkerRequest;
+    try {
+      const snapshot = this.#options.store.openSnapshot(request);
+      this.#pins.add(snapshot.pin);
+      answer = { kind: "snapshot", snapshotId, snapshot };
+    } catch (error) {
+      answer = { kind: "snapshot", snapshotId, error: encodeError(error) };
+    }
+    worker.postMessage(answer);
+  }
+}
