@@ -95,6 +95,14 @@ test("a long line that is dropped comes to an end", () => {
   assert.deepEqual(check(line('{"a":"b"}', zeros.replaceAll("0", "NaN"), zeros)).report.droppedByReason, { nan_value: 50_001 });
 });
 
+test("slices end when rows, labels or inexact numbers run out of room", () => {
+  assert.equal(check(Array.from({ length: 9000 }, (_, i) => line(`{"a":"${i}"}`)).join("")).batchCount, 2);
+  assert.equal(check(Array.from({ length: 1000 }, (_, i) => line(`{"a":"${i}"}`)).join(""), { extra: labelsOf({ b: "x".repeat(4000), c: "y".repeat(4000) }) }).batchCount, 4);
+  const tiny = Array.from({ length: 1500 }, (_, i) => `1e-${100 + (i % 200)}`).join(",");
+  assert.equal(check(line('{"a":"b"}', `[${tiny}]`, `[${tiny}]`)).series[0].timestampsMs.every((timestampMs) => timestampMs === 0), true);
+  assert.equal(check(line('{"a":"b"}', `[${tiny}]`, `[${"1,".repeat(1499)}1]`)).series[0].valueBits.length, 1500);
+});
+
 test("labels over the limits, extra labels", () => {
   const result = check([line('{"abcdefghijklm":"1"}'), line(`{"a":"${"x".repeat(21)}"}`), line(`{"a":"${"\\n".repeat(21)}"}`), line('{"a":"1","b":"1","c":"1","d":"1","e":"1"}'), line(`{"a":"${"\\n".repeat(20)}"}`), line('{"a":""}')].join(""), { limits: smallLimits });
   assert.deepEqual(result.report.droppedByReason, { label_too_long: 3, too_many_labels: 1, no_labels: 1 });

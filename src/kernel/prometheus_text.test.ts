@@ -106,6 +106,9 @@ const timestampRows: { unit: "auto" | "seconds" | "milliseconds"; text: string; 
   { unit: "seconds", text: "1.520879607e9", expected: 1_520_879_607_000 },
   { unit: "seconds", text: "-0.0015", expected: -2 },
   { unit: "milliseconds", text: "1700", expected: 1700 },
+  { unit: "auto", text: "-1e-200", expected: -1 },
+  { unit: "seconds", text: "5e-324", expected: 0 },
+  { unit: "auto", text: `17${"0".repeat(30)}e-20`, expected: 170_000_000_000 },
   { unit: "milliseconds", text: "1700.9", expected: 1700 },
 ];
 for (const row of timestampRows) {
@@ -157,6 +160,15 @@ test("following lines of one series share a row", () => {
   assert.equal(result.batchCount, 3);
   assert.deepEqual(result.series.map((one) => one.valueBits.length), [20_000]);
   check('foo 1\nfoo {a="b"} 2\nfoo 3\nfoo\t4\nfoob 5\nfo 6\nfoo{} 7\nfoo 8\nfoo NaN\nfoo 9\nfoo{a="1"} 1\nfoo{a="1"}2\nfoo{a="1"} x\nfoo{a="1"} 3');
+});
+
+test("slices end when rows, labels, metadata or inexact numbers run out of room", () => {
+  const lines = (count: number, make: (i: number) => string): string => Array.from({ length: count }, (_, i) => make(i)).join("\n");
+  assert.equal(check(lines(20_000, (i) => `foo${i} 1`)).batchCount, 3);
+  assert.equal(check(lines(1000, (i) => `foo${i} 1`), { extra: labelsOf({ a: "x".repeat(4000), b: "y".repeat(4000) }) }).batchCount, 4);
+  assert.equal(check(lines(1500, (i) => `# TYPE foo${i} counter`)).metadata.length, 1500);
+  assert.deepEqual(check(lines(1500, (i) => `foo 1e-${100 + (i % 200)}`)).batchCount, 3);
+  assert.equal(check("x 1\n".repeat(100_000)).report.samples, 100_000);
 });
 
 test("labels over the limits, extra labels, duplicates", () => {

@@ -141,6 +141,13 @@ test("one long series continues in the next slices, canonical or not, with label
   assert.equal(late.series[0].valueBits.length, count);
 });
 
+test("slices end when rows, samples or rewritten labels run out of room", () => {
+  const many = Array.from({ length: 20_000 }, (_, i) => series([label("a", String(i))], [i], [i]));
+  assert.equal(check(encodeWriteRequest(many)).batchCount, 3);
+  const extra = { b: long(4000) };
+  assert.equal(check(encodeWriteRequest(many.slice(0, 2000)), { extra }).batchCount, 4);
+});
+
 test("rows before a break are kept, the error has its offset", () => {
   const whole = encodeWriteRequest(fleetSeries(3, 1_700_000_000_000));
   const cut = check(whole.subarray(0, whole.length - 3));

@@ -216,6 +216,18 @@ export function parseNumber(pointer: usize, end: usize): usize {
 @inline const unitAuto: u32 = 0;
 @inline const unitSeconds: u32 = 2;
 
+/** As convertScanned, but off by a few units in the last place where that does not decide: enough for a timestamp. */
+function approximateScanned(scale: i32): void {
+  convertScanned(scale);
+  if (numberIsExact) return;
+  let power = max(-400, min(400, exponent + scale));
+  let value = mantissa as f64;
+  for (; power >= 22; power -= 22) value *= 1e22;
+  for (; power <= -22; power += 22) value /= 1e22;
+  value = power < 0 ? value / load<f64>(powersOfTen - ((power as usize) << 3)) : value * load<f64>(powersOfTen + ((power as usize) << 3));
+  numberValue = negative ? -value : value;
+}
+
 /**
  * Reads a timestamp into numberValue as whole milliseconds, rounded down; the address behind it, or 0 when there is none.
  * `unit` is one of timestampUnit in kernel/label_run.ts.
@@ -223,10 +235,10 @@ export function parseNumber(pointer: usize, end: usize): usize {
 export function parseTimestamp(pointer: usize, end: usize, unit: u32): usize {
   const next = scanNumber(pointer, end);
   if (next == 0 || special != 0) return 0;
-  convertScanned(unit == unitSeconds ? 3 : 0);
+  approximateScanned(unit == unitSeconds ? 3 : 0);
   // Seconds are scaled before they are rounded to a double: 1520879607.789 s are 1520879607789 ms.
-  if (unit == unitAuto && numberIsExact && numberValue >= -2147483648.0 && numberValue < 2147483648.0) convertScanned(3);
-  if (!numberIsExact || !isFinite(numberValue)) return 0;
+  if (unit == unitAuto && numberValue >= -2147483648.0 && numberValue < 2147483648.0) approximateScanned(3);
+  if (!isFinite(numberValue)) return 0;
   numberValue = Math.floor(numberValue) + 0.0;
   return next;
 }
