@@ -9,7 +9,7 @@ import type { Kernel } from "./kernel.ts";
 export type RollupKernel = (context: number) => void;
 
 const rollupNames = [
-  "Last", "First", "Count", "Present", "Rate", "Delta", "IncreasePure", "DeltaPrometheus", "RatePrometheus", "Idelta", "Ideriv", "FirstTime",
+  "Last", "First", "Count", "Present", "Absent", "Rate", "Delta", "IncreasePure", "DeltaPrometheus", "RatePrometheus", "Idelta", "Ideriv", "FirstTime",
   "LastTime", "LastChangeTime", "Lag", "Lifetime", "ScrapeInterval", "Sum", "Avg", "RateOverSum", "Min", "Max", "Range", "MinTime", "MaxTime",
   "Sum2", "Geomean", "Stdvar", "Stddev", "Zscore", "Changes", "ChangesPrometheus", "Increases", "Resets", "Ascent", "Descent", "Deriv",
   "PredictLinear", "Integrate", "Duration", "CountEq", "CountNe", "CountLe", "CountGt", "ShareEq", "ShareLe", "ShareGt", "SumEq", "SumLe",

@@ -287,6 +287,7 @@ export const rollupReference: Readonly<Record<RollupName, WindowFunction>> = {
   First: nonEmpty((w) => w.values[0]),
   Count: nonEmpty((w) => w.values.length),
   Present: nonEmpty(() => 1),
+  Absent: (w) => (w.values.length === 0 ? 1 : NaN),
   Rate: rate,
   Delta: delta,
   IncreasePure: increasePure,

@@ -217,6 +217,12 @@ export function rollupPresent(c: usize): void {
   for (let p = 0; p < points; p++) put(target, p, hiAt(c, p) > loAt(c, p) ? 1 : NaN);
 }
 
+/** 1 for an empty window, nothing for others. */
+export function rollupAbsent(c: usize): void {
+  const target = targetOf(c), points = pointsOf(c);
+  for (let p = 0; p < points; p++) put(target, p, hiAt(c, p) > loAt(c, p) ? NaN : 1);
+}
+
 /** (last - previous) / time between them; the first sample of the window if there is no previous one. */
 export function rollupRate(c: usize): void {
   const v = valuesOf(c), timestamps = timestampsOf(c), target = targetOf(c), points = pointsOf(c);

@@ -1,0 +1,70 @@
+/**
+ * Columns of the grid in the memory of the query's kernel: one f64 per point. A column is a Float64Array whose byteOffset is its address
+ * for kernels. Views stay valid when the memory grows, because it is a shared one. Released columns are used again.
+ *
+ * The pool takes slabs from the kernel's arena and gives nothing back; the engine resets the arena at the end of the query. A Store that
+ * decodes into the same memory must therefore not move the arena's mark down while a query runs: it allocates its areas before, once.
+ */
+import { assert } from "../base/assert.ts";
+import type { Kernel } from "../kernel/kernel.ts";
+import { checkLimit } from "./limits.ts";
+
+/** An f64 per point, 16-aligned, with room for an even number of points; NaN is no value. */
+export type Column = Float64Array;
+
+const slabBytesMin = 1 << 16;
+const slabBytesMax = 1 << 20;
+
+export class ColumnPool {
+  readonly #kernel: Kernel;
+  readonly #bytesMax: number;
+  readonly #free = new Map<number, Column[]>();
+  #slabTop = 0;
+  #slabEnd = 0;
+  #slabBytes = slabBytesMin;
+  #bytesHeld = 0;
+
+  constructor(kernel: Kernel, bytesMax: number) {
+    this.#kernel = kernel;
+    this.#bytesMax = bytesMax;
+  }
+
+  /** Bytes of all columns that were made, also of those released since. */
+  get bytesHeld(): number {
+    return this.#bytesHeld;
+  }
+
+  /** A column with whatever it holds. */
+  allocate(points: number): Column {
+    const column = this.#free.get(points)?.pop();
+    if (column !== undefined) return column;
+    const pointer = this.reserve(points * 8);
+    return new Float64Array(this.#kernel.memory.buffer, pointer, points);
+  }
+
+  /** Gives a column back; the caller has no other use of it. */
+  release(column: Column): void {
+    const free = this.#free.get(column.length);
+    if (free === undefined) this.#free.set(column.length, [column]);
+    else free.push(column);
+  }
+
+  /** Address of `size` bytes, 16-aligned, kept until the end of the query. */
+  reserve(size: number): number {
+    const bytes = Math.ceil(size / 16) * 16;
+    this.#bytesHeld += bytes;
+    checkLimit("memory_limit", "bytes held by the query", this.#bytesHeld, this.#bytesMax, "search.maxMemoryPerQuery");
+    if (this.#slabTop + bytes > this.#slabEnd) this.#addSlab(bytes);
+    const pointer = this.#slabTop;
+    this.#slabTop += bytes;
+    return pointer;
+  }
+
+  #addSlab(bytes: number): void {
+    assert(this.#kernel.mark() >= this.#slabEnd, "the arena of the kernel was reset while a query ran");
+    const size = Math.max(bytes, this.#slabBytes);
+    this.#slabBytes = Math.min(slabBytesMax, this.#slabBytes * 2);
+    this.#slabTop = this.#kernel.allocate(size);
+    this.#slabEnd = this.#slabTop + size;
+  }
+}

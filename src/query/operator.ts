@@ -1,0 +1,35 @@
+/**
+ * Operators: the stages that a plan is run by. Each call yields the next few series, every one a full column on the operator's grid.
+ *
+ * Batches are of series, not of steps, because half of MetricsQL looks at a series over the whole range (range_*, running_*,
+ * keep_last_value, sort, topk_*, default); what streams (a rollup into an aggregate) holds one batch at a time.
+ */
+import type { Series } from "./series.ts";
+
+export interface Operator {
+  /** The next series; undefined at the end. The caller owns their columns and may write into them or release them. */
+  next(): Promise<readonly Series[] | undefined>;
+}
+
+/** All series of an operator. */
+export async function collect(operator: Operator): Promise<Series[]> {
+  const all: Series[] = [];
+  for (;;) {
+    const batch = await operator.next();
+    if (batch === undefined) return all;
+    for (const series of batch) all.push(series);
+  }
+}
+
+/** An operator that needs all its inputs before it can say anything. */
+export abstract class BlockingOperator implements Operator {
+  #isDone = false;
+
+  async next(): Promise<readonly Series[] | undefined> {
+    if (this.#isDone) return undefined;
+    this.#isDone = true;
+    return this.evaluate();
+  }
+
+  protected abstract evaluate(): Promise<readonly Series[]> | readonly Series[];
+}

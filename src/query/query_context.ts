@@ -1,0 +1,80 @@
+/** What all operators of one query share. */
+import type { Kernel } from "../kernel/kernel.ts";
+import { type AggregateKernels, aggregateKernels } from "../kernel/aggregate.ts";
+import type { Tenant } from "../model/matcher.ts";
+import type { Store } from "../model/store.ts";
+import { type Column, ColumnPool } from "./column_pool.ts";
+import type { Grid } from "./grid.ts";
+import { checkLimit, type QueryLimits } from "./limits.ts";
+
+/** Figures of one query, for answers, logs and the list of slow queries. */
+export interface QueryStats {
+  seriesFetched: number;
+  samplesScanned: number;
+  /** Bytes of grid columns that the query needed at once. */
+  memoryBytes: number;
+  executionTimeMs: number;
+}
+
+export interface QueryContextOptions {
+  readonly kernel: Kernel;
+  readonly store: Store;
+  readonly tenant: Tenant;
+  readonly limits: QueryLimits;
+  /** How far a value reaches at most, 0 for no limit: the request's max_lookback or -search.maxStalenessInterval. */
+  readonly lookbackMs: number;
+  readonly nowMs: number;
+  readonly signal: AbortSignal | undefined;
+}
+
+export class QueryContext {
+  readonly kernel: Kernel;
+  readonly kernels: AggregateKernels;
+  readonly columns: ColumnPool;
+  readonly store: Store;
+  readonly tenant: Tenant;
+  readonly limits: QueryLimits;
+  readonly lookbackMs: number;
+  readonly nowMs: number;
+  readonly signal: AbortSignal | undefined;
+  readonly stats: QueryStats = { seriesFetched: 0, samplesScanned: 0, memoryBytes: 0, executionTimeMs: 0 };
+  isPartial = false;
+
+  constructor(options: QueryContextOptions) {
+    this.kernel = options.kernel;
+    this.kernels = aggregateKernels(options.kernel);
+    this.columns = new ColumnPool(options.kernel, options.limits.memoryBytesMax);
+    this.store = options.store;
+    this.tenant = options.tenant;
+    this.limits = options.limits;
+    this.lookbackMs = options.lookbackMs;
+    this.nowMs = options.nowMs;
+    this.signal = options.signal;
+  }
+
+  /** A column filled with one value. */
+  filled(grid: Grid, value: number): Column {
+    const column = this.columns.allocate(grid.points);
+    this.kernels.columnFill(column.byteOffset, grid.points, value);
+    return column;
+  }
+
+  copied(source: Column): Column {
+    const column = this.columns.allocate(source.length);
+    column.set(source);
+    return column;
+  }
+
+  isEmpty(column: Column): boolean {
+    return this.kernels.columnIsEmpty(column.byteOffset, column.length) === 1;
+  }
+
+  /** Counts what was read and stops a query that reads too much or was given up. */
+  countRead(seriesCount: number, sampleCount: number): void {
+    this.signal?.throwIfAborted();
+    this.stats.seriesFetched += seriesCount;
+    this.stats.samplesScanned += sampleCount;
+    checkLimit("series_limit", "series read by the query", this.stats.seriesFetched, this.limits.seriesMax, "search.maxUniqueTimeseries");
+    checkLimit("samples_limit", "samples read by the query", this.stats.samplesScanned, this.limits.samplesMax, "search.maxSamplesPerQuery");
+  }
+}
