@@ -24,7 +24,7 @@ export const flags = {
   "http.disableCORS": flag(booleanType, "false", "Do not let pages of other origins read answers (no Access-Control-Allow-Origin header)"),
   httpListenAddr: flag(addressType, ":8428", "Address of the HTTP server"),
   "insert.maxBytesInFlight": flag(sizeType(0, 2 ** 41), "0", "Bytes of request bodies that may be received and waiting at once; more is answered with 503. 0: a quarter of the allowed memory, at most 1GiB"),
-  loggerFormat: flag(wordType(["default", "json"]), "default", "Form of log lines: plain text, or one JSON object a line"),
+  loggerFormat: flag(wordType<"default" | "json">(["default", "json"]), "default", "Form of log lines: plain text, or one JSON object a line"),
   loggerLevel: flag(wordType(logLevels), "INFO", "Least severe level that is logged"),
   maxInsertRequestSize: flag(sizeType(1024, 2 ** 29), "32MiB", "Largest body of a write request, as received and after decompression"),
   maxLabelNameLen: flag(integerType(1, 65_536), "256", "Bytes of a label name; series with a longer one are dropped"),

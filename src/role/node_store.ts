@@ -1,0 +1,86 @@
+/** Opens the single node's store: files on this machine's disk, a storage thread that owns them, a query thread that reads them. */
+import { randomBytes } from "node:crypto";
+import { resolve } from "node:path";
+import type { Clock } from "../base/clock.ts";
+import type { Logger } from "../base/logger.ts";
+import { RealFileSystem } from "../disk/real_file_system.ts";
+import type { QueryRunner } from "../http/query_runner.ts";
+import { defaultQueryLimits, type QueryLimits } from "../query/limits.ts";
+import { systemProcesses } from "../storage/directory_lock.ts";
+import type { LocalStore } from "../storage/local_store.ts";
+import { firstReaderScratch, openLocalStore } from "../storage/open_local_store.ts";
+import { QueryClient } from "../worker/query_client.ts";
+import { StorageClient } from "../worker/storage_client.ts";
+import type { FlagValues } from "./flags.ts";
+import type { MemoryPlan } from "./memory_plan.ts";
+
+export interface NodeStoreOptions {
+  readonly flags: FlagValues;
+  readonly memory: MemoryPlan;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Told when the storage thread dies: nothing can be stored any more. */
+  readonly onFatal: (error: Error) => void;
+}
+
+export interface NodeStore extends AsyncDisposable {
+  readonly store: LocalStore;
+  readonly queryRunner: QueryRunner;
+}
+
+/** Rejects with StorageError, "directory_locked" when another process has the directory. */
+export async function openNodeStore({ flags, memory, clock, logger, onFatal }: NodeStoreOptions): Promise<NodeStore> {
+  const store = await openLocalStore({
+    clock,
+    logger,
+    files: new RealFileSystem(),
+    directory: resolve(flags.storageDataPath),
+    processes: systemProcesses,
+    randomBytes: (size) => randomBytes(size),
+    shardCount: 1,
+    seriesMax: memory.seriesMax,
+    sealChunksMax: 262_144,
+    chunkBudgetBytes: memory.chunkBudgetBytes,
+    chunkBytesMax: memory.chunkBytesMax,
+    checkpointLogBytes: 512 << 20,
+    checkpointIntervalMs: 30 * 60_000,
+    retentionMs: flags.retentionPeriod,
+    fsyncIntervalMs: flags["storage.fsyncInterval"],
+    readerThreads: 1,
+    startTable: (setup) => new StorageClient(setup, logger, onFatal),
+  });
+  const queryClient = new QueryClient({ store, scratchNumber: firstReaderScratch, limits: queryLimits(flags, memory), logger });
+  return {
+    store,
+    queryRunner: runnerOf(queryClient),
+    async [Symbol.asyncDispose]() {
+      await queryClient[Symbol.asyncDispose]();
+      await store[Symbol.asyncDispose]();
+    },
+  };
+}
+
+function runnerOf(client: QueryClient): QueryRunner {
+  return {
+    async instant({ signal, timeMs, ...query }) {
+      return { body: await client.run({ ...query, kind: "instant", startMs: timeMs, endMs: timeMs }, signal) };
+    },
+    async range({ signal, ...query }) {
+      return { body: await client.run({ ...query, kind: "range" }, signal) };
+    },
+  };
+}
+
+function queryLimits(flags: FlagValues, memory: MemoryPlan): QueryLimits {
+  return {
+    ...defaultQueryLimits,
+    seriesMax: flags["search.maxUniqueTimeseries"] || memory.querySeriesMax,
+    samplesMax: flags["search.maxSamplesPerQuery"],
+    pointsPerSeriesMax: flags["search.maxPointsPerTimeseries"],
+    subqueryPointsMax: flags["search.maxPointsSubqueryPerTimeseries"],
+    memoryBytesMax: flags["search.maxMemoryPerQuery"] || memory.queryBytesMax,
+    aggregateSeriesMax: flags["search.maxSeriesPerAggrFunc"],
+    maxStalenessIntervalMs: flags["search.maxStalenessInterval"],
+    minStalenessIntervalMs: flags["search.minStalenessInterval"],
+  };
+}

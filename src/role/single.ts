@@ -1,0 +1,154 @@
+/**
+ * The single node: store, engine, HTTP, scraping and the own metrics in one process. HTTP is there first and says "not ready" while the
+ * log is replayed; on the way down it goes first, then what writes, then the store.
+ */
+import { fileURLToPath } from "node:url";
+import { systemClock } from "../base/clock.ts";
+import type { Logger } from "../base/logger.ts";
+import { machineMemoryBytes } from "../base/machine_memory.ts";
+import { MetricRegistry } from "../base/metrics.ts";
+import type { Api, IngestParsers } from "../http/api.ts";
+import { registerApiMetrics } from "../http/api_metrics.ts";
+import { apiRoutes } from "../http/api_routes.ts";
+import { ByteBudget } from "../http/byte_budget.ts";
+import { ConcurrencyGate } from "../http/concurrency_gate.ts";
+import { IngestLane } from "../http/ingest_lane.ts";
+import { registerSelfMetrics } from "../http/self_metrics.ts";
+import { HttpServer } from "../http/server.ts";
+import { startingRoutes } from "../http/starting_routes.ts";
+import { StaticFiles } from "../http/static_files.ts";
+import type { Kernel } from "../kernel/kernel.ts";
+import { JsonLinesParser } from "../protocol/json_lines.ts";
+import { PrometheusTextParser } from "../protocol/prometheus_text.ts";
+import { RemoteWriteParser } from "../protocol/remote_write.ts";
+import type { FlagValues } from "./flags.ts";
+import { type MemoryPlan, planMemory } from "./memory_plan.ts";
+import { type NodeStore, openNodeStore } from "./node_store.ts";
+import { SelfScrape } from "./self_scrape.ts";
+import { registerStoreMetrics } from "./store_metrics.ts";
+
+export interface SingleNodeOptions {
+  readonly flags: FlagValues;
+  readonly logger: Logger;
+  readonly version: string;
+  /** Told when the node cannot go on. */
+  readonly onFatal: (error: Error) => void;
+}
+
+export interface SingleNode extends AsyncDisposable {
+  /** Where the UI is. */
+  readonly url: string;
+  /** Reads the scrape configuration again; rejects if it is refused. */
+  reload(): Promise<void>;
+}
+
+const clock = systemClock;
+/** Requests in flight get this long when the node stops. */
+const closeGraceMs = 15_000;
+const requestTimeoutMs = 120_000;
+
+/** Starts a node; resolves when it is ready. */
+export async function startSingle({ flags, logger, version, onFatal }: SingleNodeOptions): Promise<SingleNode> {
+  await using starting = new AsyncDisposableStack();
+  const metrics = new MetricRegistry();
+  const memory = planMemory(machineMemoryBytes(), flags["memory.allowedPercent"]);
+  starting.use(registerSelfMetrics({ metrics, clock, version, allowedMemoryBytes: memory.allowedBytes }));
+  const server = new HttpServer({
+    clock, logger, metrics, requestTimeoutMs, allowCors: !flags["http.disableCORS"], idleTimeoutMs: flags["search.maxQueryDuration"] + requestTimeoutMs,
+  });
+  server.setRoutes(startingRoutes(metrics));
+  const address = await server.listen(flags.httpListenAddr);
+  starting.defer(() => server.close(closeGraceMs));
+  const nodeStore = await openNodeStore({ flags, memory, clock, logger, onFatal });
+  starting.use(nodeStore);
+  const api = createApi({ flags, memory, nodeStore, metrics, logger, version });
+  registerApiMetrics(api);
+  registerStoreMetrics(metrics, nodeStore.store);
+  starting.defer(() => api.ingestLane.idle());
+  if (flags.selfScrapeInterval > 0) starting.use(startSelfScrape(flags, api));
+  server.setRoutes(apiRoutes(api));
+  const running = starting.move();
+  return {
+    url: `http://${hostInUrl(flags.httpListenAddr.host)}:${address.port}/`,
+    reload: api.reload,
+    async [Symbol.asyncDispose]() {
+      await server.close(closeGraceMs);
+      await running.disposeAsync();
+    },
+  };
+}
+
+interface ApiParts {
+  readonly flags: FlagValues;
+  readonly memory: MemoryPlan;
+  readonly nodeStore: NodeStore;
+  readonly metrics: MetricRegistry;
+  readonly logger: Logger;
+  readonly version: string;
+}
+
+function createApi({ flags, memory, nodeStore, metrics, logger, version }: ApiParts): Api {
+  const { store, queryRunner } = nodeStore;
+  const kernel = store.writeKernel;
+  const insertBytesMax = flags.maxInsertRequestSize;
+  return {
+    store,
+    queryRunner,
+    queryGate: new ConcurrencyGate({
+      clock,
+      concurrentMax: flags["search.maxConcurrentRequests"],
+      waitMsMax: flags["search.maxQueueDuration"],
+      concurrentFlag: "-search.maxConcurrentRequests",
+      waitFlag: "-search.maxQueueDuration",
+    }),
+    ingestLane: new IngestLane({ kernel, target: store, clock, bodyBytesMax: insertBytesMax, bodyLimitFlag: "-maxInsertRequestSize" }),
+    ingestBudget: new ByteBudget(Math.max(flags["insert.maxBytesInFlight"] || memory.insertBytesInFlight, insertBytesMax)),
+    parsers: createParsers(kernel, flags),
+    limits: {
+      insertBytesMax,
+      latencyOffsetMs: flags["search.latencyOffset"],
+      queryDurationMsMax: flags["search.maxQueryDuration"],
+      queryBytesMax: flags["search.maxQueryLen"],
+      pointsMax: flags["search.maxPointsPerTimeseries"],
+      seriesMax: flags["search.maxSeries"],
+      labelNamesMax: flags["search.maxTagKeys"],
+      labelValuesMax: flags["search.maxTagValues"],
+      exportSeriesMax: flags["search.maxExportSeries"],
+    },
+    metrics,
+    logger,
+    clock,
+    version,
+    targets: undefined,
+    reload: () => Promise.resolve(),
+    userInterface: StaticFiles.read(fileURLToPath(new URL("../../build/web", import.meta.url))),
+  };
+}
+
+function createParsers(kernel: Kernel, flags: FlagValues): IngestParsers {
+  const limits = { labelsMax: flags.maxLabelsPerTimeseries, nameSizeMax: flags.maxLabelNameLen, valueSizeMax: flags.maxLabelValueLen };
+  return {
+    remoteWrite: new RemoteWriteParser(kernel, limits),
+    prometheusText: new PrometheusTextParser(kernel, limits),
+    openMetricsText: new PrometheusTextParser(kernel, limits, "seconds"),
+    jsonLines: new JsonLinesParser(kernel, limits),
+  };
+}
+
+function startSelfScrape(flags: FlagValues, api: Api): SelfScrape {
+  return new SelfScrape({
+    intervalMs: flags.selfScrapeInterval,
+    job: flags.selfScrapeJob,
+    instance: flags.selfScrapeInstance,
+    metrics: api.metrics,
+    lane: api.ingestLane,
+    parser: api.parsers.prometheusText,
+    clock,
+    logger: api.logger,
+  });
+}
+
+function hostInUrl(host: string | undefined): string {
+  if (host === undefined || host === "0.0.0.0" || host === "::") return "localhost";
+  return host.includes(":") ? `[${host}]` : host;
+}
