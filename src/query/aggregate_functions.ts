@@ -139,15 +139,16 @@ function topk(sign: 1 | -1): AggregateFunction {
   };
 }
 
-/** In descending order; series without a rank come last. */
+/** In descending order, of equal ones the later first; series without a rank come last. */
 function rank(group: readonly Series[], rankOf: (series: Series) => number): Series[] {
   const ranks = new Map(group.map((series) => [series, rankOf(series)]));
-  return [...group].sort((a, b) => {
+  const ascending = [...group].sort((a, b) => {
     const left = ranks.get(a) ?? NaN;
     const right = ranks.get(b) ?? NaN;
-    if (Number.isNaN(left) || Number.isNaN(right)) return Number(Number.isNaN(left)) - Number(Number.isNaN(right));
-    return left === right ? 0 : right - left;
+    if (Number.isNaN(left) || Number.isNaN(right)) return Number(Number.isNaN(right)) - Number(Number.isNaN(left));
+    return left === right ? 0 : left - right;
   });
+  return ascending.reverse();
 }
 
 /** Whole series ranked over the range; a third argument names a label for the sum of the rest. */

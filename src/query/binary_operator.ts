@@ -128,15 +128,26 @@ class BinaryCall {
     return left;
   }
 
-  /** All of left with its gaps filled from right, then what of right has no match in left. */
+  /**
+   * All of left; then what of right is left over at points where no matching left series has a value. Where the labels are equal, that
+   * fills the gaps of the left series instead of making a second one.
+   */
   or(left: readonly Series[], right: readonly Series[]): readonly Series[] {
-    const presence = this.#presence(right);
-    const leftKeys = new Set(left.map((series) => this.#matchKey(series.labels)));
-    const others = right.filter((series) => !leftKeys.has(this.#matchKey(series.labels)));
-    for (const { labels, values } of left) {
-      const partner = presence.find(labels, false);
-      if (partner !== undefined) this.#context.kernels.columnFillGaps(values.byteOffset, partner.byteOffset, values.byteOffset, values.length, 0);
+    const { kernels } = this.#context;
+    const presence = this.#presence(left);
+    const sameLabels = new Map(left.map((series) => [labelsKey(series.labels), series.values]));
+    const others: Series[] = [];
+    const fills: (() => void)[] = [];
+    for (const series of right) {
+      const { values } = series;
+      const partner = presence.find(series.labels, false);
+      if (partner !== undefined) kernels.columnDropWhere(values.byteOffset, partner.byteOffset, values.byteOffset, values.length, 0);
+      const same = sameLabels.get(labelsKey(series.labels));
+      // Gaps are filled at the end, since what they hold decides about the other series.
+      if (same !== undefined) fills.push(() => kernels.columnFillGaps(same.byteOffset, values.byteOffset, same.byteOffset, same.length, 0));
+      else if (partner === undefined || !this.#context.isEmpty(values)) others.push(series);
     }
+    for (const fill of fills) fill();
     return [...left].sort(byLabels).concat(others.sort(byLabels));
   }
 
@@ -181,12 +192,23 @@ class BinaryCall {
     const pairs = this.#pairs(someLeft, someRight);
     const combine = op in kernelNames ? (kernels[kernelNames[op as keyof typeof kernelNames]] as CombineColumns) : undefined;
     const { evaluate } = binaryOperators[op];
+    const hidesAbsent = isComparison(op) && (!isScalarVector(right) || isFiltered(this.#expr.right));
     return pairs.map((pair) => {
-      const { left: l, right: r } = this.#filled(pair);
+      const filled = this.#filled(pair);
+      const r = filled.right;
+      const l = hidesAbsent ? this.#whereRightIs(filled.left, r) : filled.left;
       if (combine !== undefined) combine(l.byteOffset, r.byteOffset, pair.target.byteOffset, pair.target.length, bool ? 1 : 0);
       else for (let i = 0; i < pair.target.length; i++) pair.target[i] = evaluate(l[i], r[i]);
+      if (hidesAbsent) this.#context.columns.release(l);
       return { labels: pair.labels, values: pair.target };
     });
+  }
+
+  /** What was filtered out on the right is not there, so that `!=` does not find it different. */
+  #whereRightIs(left: Column, right: Column): Column {
+    const column = this.#context.columns.allocate(left.length);
+    this.#context.kernels.columnKeepWhere(left.byteOffset, right.byteOffset, column.byteOffset, left.length, 0);
+    return column;
   }
 
   /** With fill modifiers, a side without a value takes the filling where the other has one. */
@@ -315,6 +337,12 @@ class BinaryCall {
     const { op, bool, keepMetricNames } = this.#expr;
     return keepMetricNames || (isComparison(op) && !bool) ? labels : withoutName(labels);
   }
+}
+
+/** Whether points without a value are ones that a comparison has filtered out. */
+function isFiltered(expr: BinaryExpr["right"]): boolean {
+  if (expr.kind === "rollup") return isFiltered(expr.inner);
+  return expr.kind === "binary" && isComparison(expr.op) && !expr.bool;
 }
 
 function byLabels(left: Series, right: Series): number {

@@ -290,7 +290,10 @@ function addUp(columns: readonly Column[]): void {
   }
 }
 
-/** Merges the least hit neighbours until at most `limit` (3 or more) buckets are left; the first and the last always stay. */
+/**
+ * Merges the least hit neighbours until at most `limit` (3 or more) buckets are left; the first and the last always stay, but for empty
+ * buckets at both ends, which go first.
+ */
 function bucketsLimit(call: TransformCall): readonly Series[] {
   const limit = call.integer(0);
   if (!(limit > 0)) return [];
@@ -316,6 +319,8 @@ function limitBuckets(group: { bound: number; hits: number; series: Series }[], 
       before = bucket.series.values[i];
     }
   }
+  while (group.length > limit && group[group.length - 1].hits === 0) group.pop();
+  while (group.length > limit && group[0].hits === 0) group.shift();
   while (group.length > limit) {
     let least = 1;
     for (let i = 1; i + 2 < group.length; i++) {

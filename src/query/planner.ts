@@ -4,7 +4,7 @@
  */
 import { InputError, UnsupportedError } from "../base/errors.ts";
 import { checkArguments } from "../metricsql/argument_check.ts";
-import type { AggregateExpr, Expr, FunctionExpr, RollupExpr, SelectorExpr } from "../metricsql/ast.ts";
+import type { AggregateExpr, BinaryExpr, BinaryOperator, Expr, FunctionExpr, RollupExpr, SelectorExpr } from "../metricsql/ast.ts";
 import { optimizeExpr } from "../metricsql/filter_pushdown.ts";
 import { functions, seriesArgIndex } from "../metricsql/functions.ts";
 import { type Label, type Labels, labelsOf, metricNameLabel } from "../model/labels.ts";
@@ -36,7 +36,7 @@ function planExpr(expr: Expr): Plan {
     case "aggregate":
       return planAggregate(expr);
     case "binary":
-      return { kind: "binary", expr, left: planExpr(expr.left), right: planExpr(expr.right) };
+      return planBinary(reversedComparison(expr));
     case "list":
       return planTransform("union", expr.items, false);
   }
@@ -180,6 +180,20 @@ function planAggregate(aggregate: AggregateExpr): AggregatePlan {
     grouping: aggregate.grouping ?? { op: "by", labels: [] },
     limit: aggregate.limit,
   };
+}
+
+function planBinary(expr: BinaryExpr): Plan {
+  return { kind: "binary", expr, left: planExpr(expr.left), right: planExpr(expr.right) };
+}
+
+const reversed: Readonly<Partial<Record<BinaryOperator, BinaryOperator>>> = { "==": "==", "!=": "!=", "<": ">", "<=": ">=", ">": "<", ">=": "<=" };
+
+/** `0.5 < q` filters q, so it is `q > 0.5`. */
+function reversedComparison(expr: BinaryExpr): BinaryExpr {
+  const op = reversed[expr.op];
+  const isConstant = ({ kind }: Expr): boolean => kind === "number" || kind === "duration";
+  if (op === undefined || !isConstant(expr.left) || isConstant(expr.right) || expr.matching !== undefined || expr.join !== undefined) return expr;
+  return { ...expr, op, left: expr.right, right: expr.left, fillLeft: expr.fillRight, fillRight: expr.fillLeft };
 }
 
 function unsupported(call: FunctionExpr | AggregateExpr): UnsupportedError {
