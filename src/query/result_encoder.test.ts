@@ -1,0 +1,85 @@
+// Shows the JSON of all kinds of results: that it parses to what went in, that numbers have the form of Prometheus, gaps are left out.
+import assert from "node:assert/strict";
+import test from "node:test";
+import { Kernel } from "../kernel/kernel.ts";
+import { labelsOf } from "../model/labels.ts";
+import type { QueryResult } from "./result.ts";
+import { encodeResult } from "./result_encoder.ts";
+
+const kernel = new Kernel();
+const stats = { seriesFetched: 2, samplesScanned: 10, memoryBytes: 0, executionTimeMs: 1.7 };
+
+function encode(result: Partial<QueryResult>): string {
+  const mark = kernel.mark();
+  const bytes = encodeResult({ resultType: "matrix", timestampsMs: new Float64Array(), series: [], isPartial: false, stats, ...result }, kernel);
+  assert.equal(kernel.mark(), mark);
+  assert.equal(bytes.buffer.byteLength, bytes.length);
+  return Buffer.from(bytes).toString();
+}
+
+const envelope = (data: string, isPartial = false): string =>
+  `{"status":"success","isPartial":${isPartial},"data":${data},"stats":{"seriesFetched":"2","executionTimeMsec":2}}`;
+
+const rows: { name: string; result: Partial<QueryResult>; data: string }[] = [
+  { name: "no series", result: {}, data: '{"resultType":"matrix","result":[]}' },
+  {
+    name: "matrix with gaps",
+    result: {
+      timestampsMs: Float64Array.of(1_700_000_000_000, 1_700_000_060_500, 1_700_000_121_001),
+      series: [
+        { labels: labelsOf({ __name__: "up", job: 'a"\\\n' }), values: Float64Array.of(1, NaN, 0.1) },
+        { labels: [], values: Float64Array.of(Infinity, -Infinity, 1e21) },
+      ],
+    },
+    data: '{"resultType":"matrix","result":[{"metric":{"__name__":"up","job":"a\\"\\\\\\n"},"values":[[1700000000,"1"],[1700000121.001,"0.1"]]},'
+      + '{"metric":{},"values":[[1700000000,"+Inf"],[1700000060.5,"-Inf"],[1700000121.001,"1e+21"]]}]}',
+  },
+  {
+    name: "raw samples",
+    result: { series: [{ labels: labelsOf({ a: "Grüße 😀" }), values: Float64Array.of(1.5, 2), timestampsMs: Float64Array.of(1, 2500) }] },
+    data: '{"resultType":"matrix","result":[{"metric":{"a":"Grüße 😀"},"values":[[0.001,"1.5"],[2.5,"2"]]}]}',
+  },
+  {
+    name: "vector",
+    result: {
+      resultType: "vector",
+      timestampsMs: Float64Array.of(1_700_000_000_123),
+      series: [{ labels: labelsOf({ a: "1" }), values: Float64Array.of(5e-324) }, { labels: labelsOf({ a: "2" }), values: Float64Array.of(-3) }],
+    },
+    data: '{"resultType":"vector","result":[{"metric":{"a":"1"},"value":[1700000000.123,"5e-324"]},{"metric":{"a":"2"},"value":[1700000000.123,"-3"]}]}',
+  },
+  {
+    name: "scalar",
+    result: { resultType: "scalar", timestampsMs: Float64Array.of(1000), series: [{ labels: [], values: Float64Array.of(NaN) }] },
+    data: '{"resultType":"scalar","result":[1,"NaN"]}',
+  },
+  {
+    name: "string",
+    result: { resultType: "string", timestampsMs: Float64Array.of(1000), series: [{ labels: labelsOf({ __name__: 'x"' }), values: Float64Array.of(NaN) }] },
+    data: '{"resultType":"string","result":[1,"x\\""]}',
+  },
+];
+
+for (const row of rows) {
+  test(`encode ${row.name}`, () => {
+    const text = encode(row.result);
+    assert.equal(text, envelope(row.data));
+    assert.doesNotThrow(() => void JSON.parse(text));
+  });
+}
+
+test("partial results are marked", () => {
+  assert.equal(encode({ isPartial: true }), envelope('{"resultType":"matrix","result":[]}', true));
+});
+
+test("a large answer", () => {
+  const points = 2000;
+  const timestampsMs = Float64Array.from({ length: points }, (_, i) => 1_700_000_000_000 + i * 15_000);
+  const series = Array.from({ length: 50 }, (_, k) => ({ labels: labelsOf({ k: String(k) }), values: timestampsMs.map((_, i) => (i * (k + 1)) / 7) }));
+  const parsed = JSON.parse(encode({ timestampsMs, series })) as { data: { result: { values: [number, string][] }[] } };
+  assert.equal(parsed.data.result.length, 50);
+  parsed.data.result.forEach(({ values }, k) => {
+    assert.deepEqual(values.map(([t]) => t), [...timestampsMs].map((ms) => ms / 1000));
+    assert.deepEqual(values.map(([, v]) => v), [...series[k].values].map(String));
+  });
+});

@@ -1,0 +1,142 @@
+/**
+ * QueryResult to the JSON of the Prometheus HTTP API, as UTF-8 bytes:
+ *
+ *   {"status":"success","isPartial":false,"data":{"resultType":"matrix","result":[{"metric":{...},"values":[[t,"v"],...]}]},"stats":{...}}
+ *
+ * Points are written by a kernel, series by series; in front of each value goes a cell with its timestamp that is made once per grid.
+ */
+import { cellBytes, type NumberTextKernels, numberTextBytesMax, numberTextKernels, pointBytesMax } from "../kernel/number_text.ts";
+import type { Kernel } from "../kernel/kernel.ts";
+import type { Labels } from "../model/labels.ts";
+import type { QueryResult, ResultSeries } from "./result.ts";
+
+/** Bytes of the answer; they own their buffer, so it can be transferred. Uses scratch at the top of the kernel's arena. */
+export function encodeResult(result: QueryResult, kernel: Kernel): Uint8Array<ArrayBuffer> {
+  const mark = kernel.mark();
+  try {
+    const encoder = new ResultEncoder(kernel);
+    encoder.addResult(result);
+    return encoder.finish();
+  } finally {
+    kernel.reset(mark);
+  }
+}
+
+const textEncoder = new TextEncoder();
+
+/** Output that grows by doubling. */
+class ByteOutput {
+  #bytes = new Uint8Array(16_384);
+  #size = 0;
+
+  addText(text: string): void {
+    this.#ensure(text.length * 3);
+    this.#size += textEncoder.encodeInto(text, this.#bytes.subarray(this.#size)).written;
+  }
+
+  addBytes(bytes: Uint8Array): void {
+    this.#ensure(bytes.length);
+    this.#bytes.set(bytes, this.#size);
+    this.#size += bytes.length;
+  }
+
+  finish(): Uint8Array<ArrayBuffer> {
+    return new Uint8Array(this.#bytes.buffer.transfer(this.#size));
+  }
+
+  #ensure(more: number): void {
+    if (this.#size + more <= this.#bytes.length) return;
+    const larger = new Uint8Array(Math.max(this.#size + more, this.#bytes.length * 2));
+    larger.set(this.#bytes.subarray(0, this.#size));
+    this.#bytes = larger;
+  }
+}
+
+class ResultEncoder {
+  readonly #kernel: Kernel;
+  readonly #kernels: NumberTextKernels;
+  readonly #output = new ByteOutput();
+  readonly #names = new Map<string, string>();
+
+  constructor(kernel: Kernel) {
+    this.#kernel = kernel;
+    this.#kernels = numberTextKernels(kernel);
+  }
+
+  addResult(result: QueryResult): void {
+    this.#output.addText(`{"status":"success","isPartial":${result.isPartial},"data":{"resultType":"${result.resultType}","result":`);
+    if (result.resultType === "matrix") this.#addMatrix(result);
+    else if (result.resultType === "vector") this.#addVector(result);
+    else this.#addSingle(result);
+    const { seriesFetched, executionTimeMs } = result.stats;
+    this.#output.addText(`},"stats":{"seriesFetched":"${seriesFetched}","executionTimeMsec":${Math.round(executionTimeMs)}}}`);
+  }
+
+  finish(): Uint8Array<ArrayBuffer> {
+    return this.#output.finish();
+  }
+
+  #addMatrix(result: QueryResult): void {
+    const gridPoints = result.timestampsMs.length;
+    const pointsMax = result.series.reduce((most, series) => Math.max(most, series.values.length), gridPoints);
+    const cells = this.#kernel.allocate(Math.max(1, gridPoints) * cellBytes);
+    const times = this.#kernel.allocate(pointsMax * 8);
+    const values = this.#kernel.allocate(pointsMax * 8);
+    const text = this.#kernel.allocate(pointsMax * pointBytesMax + 8);
+    this.#kernel.f64.set(result.timestampsMs, times / 8);
+    this.#kernels.numberTextCells(times, gridPoints, cells);
+    this.#output.addText("[");
+    result.series.forEach((series, i) => {
+      this.#output.addText(`${i > 0 ? "," : ""}{"metric":${this.#metric(series.labels)},"values":`);
+      this.#kernel.f64.set(series.values, values / 8);
+      const end = this.#writePoints(series, times, values, cells, text);
+      this.#output.addBytes(this.#kernel.u8.subarray(text, end));
+      this.#output.addText("}");
+    });
+    this.#output.addText("]");
+  }
+
+  #writePoints(series: ResultSeries, times: number, values: number, cells: number, text: number): number {
+    const count = series.values.length;
+    if (series.timestampsMs === undefined) return this.#kernels.numberTextValues(values, count, cells, text) >>> 0;
+    this.#kernel.f64.set(series.timestampsMs, times / 8);
+    return this.#kernels.numberTextSamples(times, values, count, cells, text) >>> 0;
+  }
+
+  #addVector(result: QueryResult): void {
+    const time = result.timestampsMs[0] / 1000;
+    this.#output.addText("[");
+    result.series.forEach((series, i) => {
+      this.#output.addText(`${i > 0 ? "," : ""}{"metric":${this.#metric(series.labels)},"value":[${time},"${this.#number(series.values[0])}"]}`);
+    });
+    this.#output.addText("]");
+  }
+
+  /** A scalar or a string: the string is the name of the one series. */
+  #addSingle(result: QueryResult): void {
+    const time = result.timestampsMs[0] / 1000;
+    const [series] = result.series;
+    const text = result.resultType === "string" ? (series?.labels[0]?.value ?? "") : this.#number(series?.values[0] ?? NaN);
+    this.#output.addText(`[${time},${JSON.stringify(text)}]`);
+  }
+
+  #number(value: number): string {
+    const mark = this.#kernel.mark();
+    const target = this.#kernel.allocate(numberTextBytesMax);
+    const end = this.#kernels.numberText(target, value) >>> 0;
+    let text = "";
+    for (let i = target; i < end; i++) text += String.fromCharCode(this.#kernel.u8[i]);
+    this.#kernel.reset(mark);
+    return text;
+  }
+
+  #metric(labels: Labels): string {
+    let text = "{";
+    for (const { name, value } of labels) {
+      let key = this.#names.get(name);
+      if (key === undefined) this.#names.set(name, (key = `${JSON.stringify(name)}:`));
+      text += (text.length > 1 ? "," : "") + key + JSON.stringify(value);
+    }
+    return `${text}}`;
+  }
+}
