@@ -1,5 +1,5 @@
 /** Writes what a seal adds to one partition: a part, and an index segment with the series that the partition's index lacks. */
-import type { FileSystem } from "../disk/file_system.ts";
+import { type FileSystem, makeDirectoryDurable } from "../disk/file_system.ts";
 import type { SeriesLabels } from "../index/series_labels.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import type { ColumnRun } from "./column_run.ts";
@@ -52,6 +52,7 @@ export class PartitionWriter {
     this.#kernelMark = options.kernel.mark();
     this.#known = options.known;
     this.#labels = options.labels;
+    makeDirectoryDurable(options.files, `${options.path}/parts`);
     this.#part = PartWriter.create(options.files, `${options.path}/parts/${options.partId}`, options.kernel);
   }
 
@@ -103,10 +104,9 @@ export class PartitionWriter {
     const file = `index/${this.#indexId}.idx`;
     const writer = new IndexSegmentWriter(this.#partition);
     for (let from = 0; from < this.#newSeries.length; from += rowsPerBatch) writer.add(this.#indexRows(this.#newSeries.slice(from, from + rowsPerBatch)));
-    this.#files.makeDirectory(`${this.#path}/index`);
+    makeDirectoryDurable(this.#files, `${this.#path}/index`);
     const { rowCount, sizeBytes } = writer.finish(this.#files, `${this.#path}/${file}`);
     this.#files.syncDirectory(`${this.#path}/index`);
-    this.#files.syncDirectory(this.#path);
     return { id: this.#indexId, files: [file], seriesCount: rowCount, sizeBytes };
   }
 

@@ -1,7 +1,13 @@
 /** Which parts are merged when, and the merge of one plan. */
+import { assert } from "../base/assert.ts";
 import type { FileSystem } from "../disk/file_system.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import type { ManifestIndexSegment, ManifestPart, ManifestState } from "./manifest_state.ts";
+import { mergeIndexSegments, PartMerge } from "./merge.ts";
+import { Part } from "./part.ts";
+import { partFiles } from "./part_writer.ts";
+import { partitionNamed } from "./partition.ts";
+import { IndexSegment } from "./partition_index.ts";
 
 export interface MergePlan {
   readonly partition: string;
@@ -47,7 +53,42 @@ function smallestTier(parts: readonly ManifestPart[]): readonly ManifestPart[] {
   return [];
 }
 
-/** Placeholder until the streaming merge stands. */
-export function* mergeParts(files: FileSystem, path: string, plan: MergePlan, id: number, kernel: Kernel): Generator<void, { part: ManifestPart | undefined; indexSegment: ManifestIndexSegment | undefined }> {
-  throw new Error("merge " + path + plan.partition + id + String(files) + String(kernel));
+export interface MergedPartition {
+  readonly part: ManifestPart | undefined;
+  readonly indexSegment: ManifestIndexSegment | undefined;
+}
+
+/** Merges as planned into new files `partId` and `indexId` of the partition's directory. What was written is removed if it fails or is left early. */
+export function* mergePartition(
+  files: FileSystem, path: string, plan: MergePlan, ids: { partId: number; indexId: number }, kernel: Kernel,
+): Generator<void, MergedPartition> {
+  const part = plan.parts.length === 0 ? undefined : yield* mergeBlocks(files, path, plan.parts, ids.partId, kernel);
+  const indexSegment = plan.indexSegments.length === 0 ? undefined : mergeIndex(files, path, plan, ids.indexId);
+  return { part, indexSegment };
+}
+
+function* mergeBlocks(files: FileSystem, path: string, parts: readonly ManifestPart[], partId: number, kernel: Kernel): Generator<void, ManifestPart> {
+  using open = new DisposableStack();
+  const sources = parts.map(({ id }) => open.use(Part.open(files, `${path}/parts/${id}`)));
+  const merge = new PartMerge(files, kernel, sources, `${path}/parts/${partId}`, { keepLogRows: false });
+  let finished = false;
+  try {
+    while (merge.step()) yield;
+    const { seriesCount, sampleCount, minMs, maxMs, sizeBytes } = merge.finish();
+    finished = true;
+    return { id: partId, files: [`parts/${partId}/${partFiles.blocks}`], seriesCount, sampleCount, minMs, maxMs, sizeBytes };
+  } finally {
+    if (!finished) merge.abort();
+  }
+}
+
+function mergeIndex(files: FileSystem, path: string, plan: MergePlan, indexId: number): ManifestIndexSegment {
+  const partition = partitionNamed(plan.partition);
+  assert(partition !== undefined, `partition ${plan.partition} has a name of a month`);
+  using open = new DisposableStack();
+  const sources = plan.indexSegments.map((segment) => open.use(IndexSegment.open(files, `${path}/${segment.files[0]}`)));
+  const file = `index/${indexId}.idx`;
+  const { rowCount, sizeBytes } = mergeIndexSegments(sources, partition, files, `${path}/${file}`);
+  files.syncDirectory(`${path}/index`);
+  return { id: indexId, files: [file], seriesCount: rowCount, sizeBytes };
 }

@@ -18,7 +18,7 @@ import type { LogEnd } from "./log_segment.ts";
 import { LogWriter } from "./log_writer.ts";
 import { type Manifest, openManifest } from "./manifest.ts";
 import type { ManifestIndexSegment, ManifestPart, ManifestPartition, ManifestState } from "./manifest_state.ts";
-import { chooseMerges, mergeParts } from "./table_merge.ts";
+import { chooseMerges, mergePartition, type MergedPartition } from "./table_merge.ts";
 import { PartitionWriter, type WrittenPartition } from "./partition_writer.ts";
 import { type Partition, splitByPartition } from "./partition.ts";
 import { gatherSeal } from "./seal_gather.ts";
@@ -59,8 +59,8 @@ export class TableWriter implements Disposable {
   readonly #maxLogRows: Map<number, number>;
   readonly #removals: Removal[] = [];
   readonly #merging = new Set<number>();
-  /** Memories for encoding, used again by the next seal. */
-  readonly #sealKernels: Kernel[] = [];
+  /** Memories for encoding, used again by the next seal or merge. */
+  readonly #kernels: Kernel[] = [];
   #versionNumber = 1;
   #nextFileId: number;
   #syncTimer: Disposable | undefined;
@@ -159,7 +159,7 @@ export class TableWriter implements Disposable {
       for (const writer of writers.values()) writer.abort();
       throw error;
     } finally {
-      for (const writer of writers.values()) this.#sealKernels.push(writer.kernel);
+      for (const writer of writers.values()) this.#kernels.push(writer.kernel);
     }
     // When the commit fails, its files stay: either manifest may be the one on the disk.
     this.#commitSeal(written, nextSeriesId);
@@ -175,7 +175,7 @@ export class TableWriter implements Disposable {
         path: partitionPath(this.#setup.directory, partition.name),
         partId: this.#takeFileId(),
         indexId: this.#takeFileId(),
-        kernel: this.#sealKernels.pop() ?? new Kernel(),
+        kernel: this.#kernels.pop() ?? new Kernel(),
         known: this.#known(partition.name),
         labels: shard.labels,
       });
@@ -217,12 +217,14 @@ export class TableWriter implements Disposable {
       const plan = chooseMerges(this.#manifest.state, { force, isMergeable: (part) => this.#isMergeable(part) })[0];
       if (plan === undefined) return this.version;
       for (const part of plan.parts) this.#merging.add(part.id);
-      const partId = this.#takeFileId();
+      const ids = { partId: this.#takeFileId(), indexId: this.#takeFileId() };
+      const kernel = this.#kernels.pop() ?? new Kernel();
       try {
-        const merged = yield* mergeParts(this.#files, partitionPath(this.#setup.directory, plan.partition), plan, partId, new Kernel());
+        const merged = yield* mergePartition(this.#files, partitionPath(this.#setup.directory, plan.partition), plan, ids, kernel);
         this.#commitMerge(plan.partition, plan.parts, plan.indexSegments, merged);
       } finally {
         for (const part of plan.parts) this.#merging.delete(part.id);
+        this.#kernels.push(kernel);
       }
     }
   }
@@ -234,7 +236,7 @@ export class TableWriter implements Disposable {
 
   #commitMerge(
     partition: string, parts: readonly ManifestPart[], indexSegments: readonly ManifestIndexSegment[],
-    merged: { part: ManifestPart | undefined; indexSegment: ManifestIndexSegment | undefined },
+    merged: MergedPartition,
   ): void {
     const gone = new Set([...parts, ...indexSegments].map(({ id }) => id));
     const state = withPartition(this.#manifest.state, partition, (old) => ({

@@ -1,0 +1,48 @@
+/** Query threads. The first starts with the pool, the others when all running ones are busy. */
+import type { Logger } from "../base/logger.ts";
+import type { QueryLimits } from "../query/limits.ts";
+import type { LocalStore } from "../storage/local_store.ts";
+import { QueryClient } from "./query_client.ts";
+import type { WorkerQuery } from "./query_messages.ts";
+
+export interface QueryPoolOptions {
+  readonly store: LocalStore;
+  /** Scratch area of the first thread; the others follow. */
+  readonly firstScratchNumber: number;
+  readonly threads: number;
+  readonly limits: QueryLimits;
+  readonly logger: Logger;
+}
+
+export class QueryPool implements AsyncDisposable {
+  readonly #options: QueryPoolOptions;
+  readonly #clients: QueryClient[] = [];
+
+  constructor(options: QueryPoolOptions) {
+    this.#options = options;
+    this.#add();
+  }
+
+  get activeCount(): number {
+    return this.#clients.reduce((sum, client) => sum + client.activeCount, 0);
+  }
+
+  /** Evaluates on the least busy thread; resolves with the JSON document. */
+  run(query: WorkerQuery, signal: AbortSignal): Promise<Uint8Array> {
+    let best = this.#clients[0];
+    for (const client of this.#clients) if (client.activeCount < best.activeCount) best = client;
+    if (best.activeCount > 0 && this.#clients.length < this.#options.threads) best = this.#add();
+    return best.run(query, signal);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all(this.#clients.map((client) => client[Symbol.asyncDispose]()));
+  }
+
+  #add(): QueryClient {
+    const { store, firstScratchNumber, limits, logger } = this.#options;
+    const client = new QueryClient({ store, scratchNumber: firstScratchNumber + this.#clients.length, limits, logger });
+    this.#clients.push(client);
+    return client;
+  }
+}
