@@ -17,7 +17,7 @@ import { copyIn, TableReader } from "./block_table.ts";
 import { DamagedBlocksError, DamagedPartError } from "./part_error.ts";
 import { checkPartHeader, decodePartFooter, type PartFooter, partFooterBytes, partHeaderBytes, type PartTotals } from "./part_footer.ts";
 import { FrameSet, readFully } from "./part_frames.ts";
-import { decodeHeaderGroup } from "./part_header.ts";
+import { HeaderReader } from "./part_header.ts";
 import { partFiles } from "./part_writer.ts";
 
 /** One row for each header group. */
@@ -39,12 +39,12 @@ export interface LogRows {
 /** Frames are read and decoded in steps of about so many bytes. */
 const stepBytes = 4 << 20;
 
-let headerKernelOfThread: Kernel | undefined;
+let headerReaderOfThread: HeaderReader | undefined;
 
-/** The memory in which this thread decodes headers; nothing stays in it between calls. */
-function headerKernel(): Kernel {
-  headerKernelOfThread ??= new Kernel();
-  return headerKernelOfThread;
+/** This thread's memory for headers; nothing is kept in it between calls. */
+function headerReader(): HeaderReader {
+  headerReaderOfThread ??= new HeaderReader(new Kernel());
+  return headerReaderOfThread;
 }
 
 export class Part implements Disposable {
@@ -95,7 +95,7 @@ export class Part implements Disposable {
         group = this.#groupOf(seriesIds[series]) - 1;
         continue;
       }
-      if (minMs[group] <= range.maxMs && maxMs[group] >= range.minMs) selectBlocks(this.readGroup(group), seriesIds, series, range, columnId, found);
+      if (minMs[group] <= range.maxMs && maxMs[group] >= range.minMs) selectBlocks(this.#decodeGroup(group), seriesIds, series, range, columnId, found);
       while (series < seriesIds.length && seriesIds[series] < lastSeriesId) series++;
     }
     return found;
@@ -116,14 +116,23 @@ export class Part implements Disposable {
 
   /** The headers of one group, in order. */
   readGroup(group: number): BlockList {
+    const list = this.#decodeGroup(group);
+    const copy = new BlockListBuilder(list.count);
+    copy.append(list, 0, list.count);
+    return copy;
+  }
+
+  /** As readGroup, valid until the next headers are read. */
+  #decodeGroup(group: number): BlockList {
     assert(group >= 0 && group < this.groupCount, "no such header group");
-    const kernel = headerKernel();
+    const reader = headerReader();
+    const { kernel } = reader;
     const mark = kernel.mark();
     const size = this.#directory.sizes[group];
     const pointer = kernel.allocate(size);
     try {
       if (!readFully(this.#file, kernel.u8.subarray(pointer, pointer + size), this.#directory.offsets[group])) throw new DamagedPartError(this.path, "the file is cut");
-      return decodeHeaderGroup(kernel, pointer, size, this.#dataEnd, `header group ${group}`);
+      return reader.decode(pointer, size, this.#dataEnd, `header group ${group}`);
     } catch (error) {
       throw asDamagedPart(this.path, error);
     } finally {
@@ -181,7 +190,7 @@ export class Part implements Disposable {
   lastLogRows(): LogRows | undefined {
     const path = `${this.path}/${partFiles.logRows}`;
     if (!this.#files.exists(path)) return undefined;
-    const kernel = headerKernel();
+    const kernel = headerReader().kernel;
     const mark = kernel.mark();
     const file = this.#files.open(path, "read");
     try {
@@ -211,7 +220,7 @@ export class Part implements Disposable {
 }
 
 function readFooter(file: FileHandle, path: string): PartFooter {
-  const kernel = headerKernel();
+  const kernel = headerReader().kernel;
   const size = file.size();
   const header = new Uint8Array(partHeaderBytes);
   const bytes = new Uint8Array(partFooterBytes);
@@ -226,7 +235,7 @@ function readFooter(file: FileHandle, path: string): PartFooter {
 }
 
 function readDirectory(file: FileHandle, path: string, footer: PartFooter): Directory {
-  const kernel = headerKernel();
+  const kernel = headerReader().kernel;
   const mark = kernel.mark();
   try {
     const pointer = kernel.allocate(footer.directorySize);

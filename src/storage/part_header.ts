@@ -2,23 +2,18 @@
  * Header groups: the headers of up to 256 blocks as a table (block_table.ts), readable and checked on their own, so that opening a part reads
  * none of them. A million small blocks take a few bytes each: most columns are constant or steady within a group. docs/formats/part.md
  */
-import type { Kernel } from "../kernel/kernel.ts";
-import { blockSampleCountMax } from "../kernel/codec.ts";
-import { checksumBytes, encodeTable, TableReader } from "./block_table.ts";
-import { blockAggregates, type BlockAggregate, type BlockList } from "./block_list.ts";
 import { StorageError } from "../base/errors.ts";
-import { partHeaderBytes } from "./part_footer.ts";
+import { HeaderDecoder, headerRowsMax } from "../kernel/codec_headers.ts";
+import type { Kernel } from "../kernel/kernel.ts";
+import { blockAggregates, type BlockAggregate, type BlockList } from "./block_list.ts";
+import { checksumBytes, encodeTable, isChecksummed } from "./block_table.ts";
 
 /** Headers of one group at most. */
-export const headerGroupCountMax = 256;
+export const headerGroupCountMax = headerRowsMax;
 /** A frame is closed when it has so many bytes: one checksum (8 bytes) for about 4 KB of tiny blocks, one read for a small query. */
 export const frameBytes = 4096;
-/** No frame is larger: the target, and one block that does not compress. */
-const frameBytesMax = frameBytes + blockSampleCountMax * 8 + 1;
 /** Blocks with fewer samples carry no aggregates: they would cost up to 40 bytes, and decoding so few samples is as cheap. */
 export const aggregateSampleCountMin = 512;
-/** Times are whole milliseconds within what a Date can hold. */
-const timeMsMax = 8.64e15;
 
 /** Columns of a header group, one number for each block (see BlockList; values follow each other in a frame, so they need no offset). */
 export interface HeaderColumns {
@@ -57,81 +52,30 @@ export function encodeHeaderGroup(kernel: Kernel, columns: HeaderColumns): Uint8
   ]);
 }
 
-/**
- * Decodes a header group of `sizeBytes` in the kernel's memory. `dataEnd` is where the frames of the file end. Throws StorageError. Every
- * place that the result names is inside the file and inside its frame.
- */
-export function decodeHeaderGroup(kernel: Kernel, pointer: number, sizeBytes: number, dataEnd: number, what: string): BlockList {
-  const mark = kernel.mark();
-  const reader = new TableReader(kernel, pointer, sizeBytes, what);
-  const seriesIds = reader.column(headerGroupCountMax);
-  const count = seriesIds.length;
-  reader.check(seriesIds, 0, 2 ** 32 - 1);
-  const frameEnd = dataEnd - frameBytesMin;
-  const kinds = reader.integers(count, 0, 2 ** 21 - 1);
-  const sampleCounts = reader.integers(count, 1, blockSampleCountMax);
-  const minMs = reader.integers(count, -timeMsMax, timeMsMax);
-  const spansMs = reader.integers(count, 0, timeMsMax * 2);
-  const valuesFrames = reader.integers(count, partHeaderBytes, frameEnd);
-  const valuesFrameSizes = reader.integers(count, 1, frameBytesMax);
-  const valuesSizes = reader.integers(count, 1, frameBytesMax);
-  const timestampsFrames = reader.integers(count, partHeaderBytes, frameEnd);
-  const timestampsFrameSizes = reader.integers(count, 1, frameBytesMax);
-  const timestampsOffsets = reader.integers(count, 0, frameBytesMax);
-  const timestampsSizes = reader.integers(count, 1, frameBytesMax);
-  const aggregateRows = new Int32Array(count);
-  let aggregateCount = 0;
-  for (let i = 0; i < count; i++) aggregateRows[i] = kinds[i] >= 65536 ? aggregateCount++ : -1;
-  const [sum, min, max, first, last] = blockAggregates.map(() => reader.column(aggregateCount));
-  if (last.length !== aggregateCount || !reader.isAtEnd) throw new StorageError("corrupt_table", `${what} is damaged: its columns do not fit together`);
-  kernel.reset(mark);
+/** Decodes header groups in a memory of its own; each thread needs one. */
+export class HeaderReader {
+  readonly kernel: Kernel;
+  readonly #decoder: HeaderDecoder;
+  readonly #list: { count: number } & BlockList;
 
-  const places = {
-    valuesFrames,
-    valuesFrameSizes: new Uint32Array(valuesFrameSizes),
-    valuesOffsets: new Uint32Array(count),
-    valuesSizes: new Uint32Array(valuesSizes),
-    timestampsFrames,
-    timestampsFrameSizes: new Uint32Array(timestampsFrameSizes),
-    timestampsOffsets: new Uint32Array(timestampsOffsets),
-    timestampsSizes: new Uint32Array(timestampsSizes),
-  };
-  const maxMs = spansMs;
-  for (let i = 0; i < count; i++) maxMs[i] += minMs[i];
-  const bad = badHeader(new Uint32Array(seriesIds), places, dataEnd);
-  if (bad >= 0) throw new StorageError("corrupt_table", `${what} is damaged: header ${bad} holds impossible numbers`);
-  return {
-    count,
-    seriesIds: new Uint32Array(seriesIds),
-    kinds: new Uint32Array(kinds),
-    sampleCounts: new Uint32Array(sampleCounts),
-    minMs,
-    maxMs,
-    ...places,
-    aggregateRows,
-    aggregates: { sum, min, max, first, last },
-  };
-}
-
-type Places = Pick<
-  BlockList,
-  "valuesFrames" | "valuesFrameSizes" | "valuesOffsets" | "valuesSizes" | "timestampsFrames" | "timestampsFrameSizes" | "timestampsOffsets" | "timestampsSizes"
->;
-
-/** Fills in the offsets of the values; returns the first header whose places are not inside of file and frame, or -1. */
-function badHeader(seriesIds: Uint32Array, places: Places, dataEnd: number): number {
-  const { valuesFrames, valuesFrameSizes, valuesOffsets, valuesSizes, timestampsFrames, timestampsFrameSizes, timestampsOffsets, timestampsSizes } = places;
-  for (let i = 0; i < seriesIds.length; i++) {
-    if (i > 0 && seriesIds[i] < seriesIds[i - 1]) return i;
-    if (i > 0 && valuesFrames[i] === valuesFrames[i - 1]) {
-      valuesOffsets[i] = valuesOffsets[i - 1] + valuesSizes[i - 1];
-      if (valuesFrameSizes[i] !== valuesFrameSizes[i - 1]) return i;
-    }
-    if (valuesOffsets[i] + valuesSizes[i] > valuesFrameSizes[i] || timestampsOffsets[i] + timestampsSizes[i] > timestampsFrameSizes[i]) return i;
-    if (valuesFrames[i] + valuesFrameSizes[i] + checksumBytes > dataEnd || timestampsFrames[i] + timestampsFrameSizes[i] + checksumBytes > dataEnd) return i;
+  constructor(kernel: Kernel) {
+    this.kernel = kernel;
+    this.#decoder = new HeaderDecoder(kernel);
+    const { sum, min, max, first, last, ...places } = this.#decoder.doubles;
+    this.#list = { count: 0, ...places, ...this.#decoder.words, aggregateRows: this.#decoder.aggregateRows, aggregates: { sum, min, max, first, last } };
   }
-  return -1;
-}
 
-/** A frame with one byte and its checksum. */
-const frameBytesMin = 9;
+  /**
+   * Decodes a header group of `sizeBytes` (untrusted) in the kernel's memory. `dataEnd` is where the frames of the file end. The list is valid
+   * until the next call. Throws StorageError; every place that the result names is inside the file and inside its frame.
+   */
+  decode(pointer: number, sizeBytes: number, dataEnd: number, what: string): BlockList {
+    if (sizeBytes < checksumBytes || !isChecksummed(this.kernel, pointer, sizeBytes - checksumBytes)) {
+      throw new StorageError("corrupt_table", `${what} is damaged: its checksum is wrong`);
+    }
+    const count = this.#decoder.decode(pointer, sizeBytes - checksumBytes, dataEnd);
+    if (count < 0) throw new StorageError("corrupt_table", `${what} is damaged: it holds impossible numbers`);
+    this.#list.count = count;
+    return this.#list;
+  }
+}

@@ -4,6 +4,7 @@ export * from "./bytes";
 export * from "./checksum";
 export { codecDecode, codecEncode, codecScratchSize } from "./codec";
 export { codecDecodeBlocks, codecDecodeBlocksScratchSize, codecEncodeRun } from "./codec_blocks";
+export { codecDecodeHeaders, codecHeaderColumnsSize } from "./codec_headers";
 export { codecExpandLabelRows, codecInternedRows, codecInternLabels, codecPackLabelRows, codecRehashPairs, codecUnpackLabelRows } from "./codec_label_rows";
 export * from "./columns";
 export * from "./head";
