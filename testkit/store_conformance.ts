@@ -163,7 +163,7 @@ export function storeConformance(options: StoreConformanceOptions): void {
   });
 
   storeTest("values keep their bits: stale markers, -0, infinities, denormals, full precision", async (store) => {
-    const values = Float64Array.of(0, -0, Infinity, -Infinity, 5e-324, 0.1 + 0.2, 1e300, -1.7976931348623157e308, 123456789.123456789);
+    const values = Float64Array.of(0, -0, Infinity, -Infinity, 5e-324, 0.1 + 0.2, 1e300, -1.7976931348623157e308, 123456789.12345679);
     writeStaleMarker(values, 0);
     const timestamps = Float64Array.from(values, (_, i) => nowMs - values.length + i);
     const result = await store.write(new RowBatchBuilder().addSeries(labelsOf(up), timestamps, values).build());
@@ -296,7 +296,7 @@ async function search(store: Store, request: SearchRequest): Promise<FoundSeries
       assert.ok(to > from, "a series without samples in the range is left out");
       found.push({
         labels: labelsToRecord(batch.labels(i)),
-        timestampsMs: [...batch.timestampsMs.slice(from, to)],
+        timestampsMs: [...batch.timestampsMs.subarray(from, to)],
         words: wordsOf(batch.values.slice(from, to)),
       });
     }
