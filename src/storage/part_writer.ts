@@ -132,6 +132,7 @@ export class PartWriter {
       const maxMs = run.timestampsMs[to - 1];
       assert(seriesId > this.#lastSeriesId || (!isNew && minMs >= this.#lastSeriesMaxMs), `series ${seriesId} is out of order`);
       assert(minMs <= maxMs, `samples of series ${seriesId} are out of order`);
+      assert(Number.isInteger(minMs) && Number.isInteger(maxMs), "timestamps are whole milliseconds");
       if (isNew) this.#seriesCount++;
       this.#lastSeriesId = seriesId;
       this.#lastSeriesMaxMs = maxMs;
