@@ -28,6 +28,8 @@ export interface EngineOptions {
   /** Private to the engine (and to the Store, for what it decodes). */
   readonly kernel: Kernel;
   readonly nowMs: () => number;
+  /** For the execution time; nowMs without it. */
+  readonly monotonicMs?: () => number;
   readonly limits?: Partial<QueryLimits>;
 }
 
@@ -58,6 +60,7 @@ export class Engine {
   readonly #store: Store;
   readonly #kernel: Kernel;
   readonly #nowMs: () => number;
+  readonly #monotonicMs: () => number;
   readonly #limits: QueryLimits;
   #last: Promise<unknown> = Promise.resolve();
 
@@ -65,6 +68,7 @@ export class Engine {
     this.#store = options.store;
     this.#kernel = options.kernel;
     this.#nowMs = options.nowMs;
+    this.#monotonicMs = options.monotonicMs ?? options.nowMs;
     this.#limits = { ...defaultQueryLimits, ...options.limits };
   }
 
@@ -168,7 +172,7 @@ export class Engine {
   #run(request: QueryOptions, body: (context: QueryContext) => Promise<QueryResult>): Promise<QueryResult> {
     const run = async (): Promise<QueryResult> => {
       request.signal?.throwIfAborted();
-      const startedMs = performance.now();
+      const startedMs = this.#monotonicMs();
       const mark = this.#kernel.mark();
       const context = new QueryContext({
         kernel: this.#kernel,
@@ -183,7 +187,7 @@ export class Engine {
         return await body(context);
       } finally {
         context.stats.memoryBytes = context.columns.bytesHeld;
-        context.stats.executionTimeMs = performance.now() - startedMs;
+        context.stats.executionTimeMs = this.#monotonicMs() - startedMs;
         if (this.#kernel.mark() > mark) this.#kernel.reset(mark);
       }
     };
