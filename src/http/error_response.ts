@@ -30,13 +30,19 @@ interface CodeFacts {
 }
 
 const badData: CodeFacts = { status: 400, errorType: "bad_data" };
+const badQuery: CodeFacts = { status: 422, errorType: "bad_data" };
 
 /** Codes that are not answered like the other errors of their class. */
 const factsByCode: Readonly<Record<string, CodeFacts>> = {
-  parse_error: { status: 422, errorType: "bad_data" },
-  bad_query: { status: 422, errorType: "bad_data" },
-  bad_regexp: { status: 422, errorType: "bad_data" },
-  execution: { status: 422, errorType: "execution" },
+  parse_error: badQuery,
+  bad_regexp: badQuery,
+  bad_arguments: badQuery,
+  bad_step: badQuery,
+  bad_window: badQuery,
+  bad_range: badQuery,
+  bad_at: badQuery,
+  bad_limit: badQuery,
+  duplicate_series: { status: 422, errorType: "execution" },
   not_found: { status: 404, errorType: "not_found" },
   method_not_allowed: { status: 405, errorType: "bad_data" },
   body_too_large: { status: 413, errorType: "bad_data" },

@@ -7,8 +7,8 @@
  */
 import type { Counter } from "../base/metrics.ts";
 import { InputError } from "../base/errors.ts";
-import type { Labels } from "../model/labels.ts";
 import { defaultTenant } from "../model/matcher.ts";
+import { extraLabelsOf } from "../protocol/extra_labels.ts";
 import type { SliceParser } from "../protocol/slice_parser.ts";
 import type { Api } from "./api.ts";
 import { receiveBody } from "./body_receiver.ts";
@@ -17,7 +17,6 @@ import type { Exchange } from "./exchange.ts";
 import type { IngestResult } from "./ingest_lane.ts";
 import { RequestArguments } from "./request_arguments.ts";
 import type { Route } from "./router.ts";
-import { extraLabels } from "./selector_argument.ts";
 
 export const droppedRowsHeader = "X-Tidemark-Dropped-Rows";
 const insertLimitFlag = "-maxInsertRequestSize";
@@ -34,8 +33,6 @@ export interface IngestRouteOptions {
   readonly successStatus?: number;
   /** Throws InputError when the protocol cannot be read. */
   readonly checkHeaders?: (exchange: Exchange) => void;
-  /** Labels that the path gives to every series. */
-  readonly pathLabels?: (exchange: Exchange) => Labels;
   /** The time of samples that carry none, if it is not now. */
   readonly timestampMs?: (requestArguments: RequestArguments) => number | undefined;
 }
@@ -48,16 +45,16 @@ export function ingestRoute(api: Api, options: IngestRouteOptions): Route {
     async handle(exchange) {
       options.checkHeaders?.(exchange);
       const encoding = parseContentEncoding(exchange.header("content-encoding"), options.defaultEncoding);
-      const requestArguments = new RequestArguments(exchange.query);
-      const labels = [...(options.pathLabels?.(exchange) ?? []), ...extraLabels(requestArguments)];
+      const extraLabels = extraLabelsOf(exchange.path, exchange.query);
+      const nowMs = options.timestampMs?.(new RequestArguments(exchange.query)) ?? api.clock.nowMs();
       using body = await receiveBody(exchange, { encoding, limitBytes: api.limits.insertBytesMax, limitFlag: insertLimitFlag, budget: api.ingestBudget });
       const result = await api.ingestLane.ingest({
         chunks: body.chunks,
         isSnappy: encoding === "snappy",
         parser: options.parser(exchange),
         tenant: defaultTenant,
-        extraLabels: labels,
-        nowMs: options.timestampMs?.(requestArguments) ?? api.clock.nowMs(),
+        extraLabels,
+        nowMs,
         signal: exchange.signal,
       });
       tally.add(result);

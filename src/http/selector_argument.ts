@@ -29,7 +29,7 @@ export function enforcedFilters(requestArguments: RequestArguments): Selector {
 }
 
 /** The labels of extra_label=name=value. */
-export function extraLabels(requestArguments: RequestArguments): Labels {
+function extraLabels(requestArguments: RequestArguments): Labels {
   return requestArguments.enforcedTexts("extra_label").map((text) => {
     const mark = text.indexOf("=");
     if (mark <= 0) throw new InputError("bad_argument", `bad value ${JSON.stringify(text)} in argument "extra_label"; allowed: name=value`);

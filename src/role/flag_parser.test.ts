@@ -1,5 +1,6 @@
 /** Command lines are read as VictoriaMetrics users write them; everything wrong is said with flag, value and what is allowed. */
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { FlagError, parseCommandLine, printFlagHelp } from "./flag_parser.ts";
 import { type FlagName, flags } from "./flags.ts";
@@ -84,6 +85,14 @@ test("flags: help names every flag with its default", () => {
   }
   assert.equal(parseCommandLine(["-h"]).help, true);
   assert.equal(parseCommandLine(["--help"]).help, true);
+});
+
+test("flags: docs/flags.md has a row for each", () => {
+  const page = readFileSync(new URL("../../docs/flags.md", import.meta.url), "utf8");
+  for (const [name, declaration] of Object.entries(flags)) {
+    const defaultText = declaration.default === "" ? "" : `\`${declaration.default}\``;
+    assert.ok(page.includes(`| \`-${name}\` | ${defaultText} | ${declaration.help.replaceAll("...", "…")} |`), name);
+  }
 });
 
 test("flags: declared in alphabetical order", () => {

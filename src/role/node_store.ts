@@ -1,5 +1,6 @@
 /** Opens the single node's store: files on this machine's disk, a storage thread that owns them, a query thread that reads them. */
 import { randomBytes } from "node:crypto";
+import { availableParallelism } from "node:os";
 import { resolve } from "node:path";
 import type { Clock } from "../base/clock.ts";
 import type { Logger } from "../base/logger.ts";
@@ -9,7 +10,7 @@ import { defaultQueryLimits, type QueryLimits } from "../query/limits.ts";
 import { systemProcesses } from "../storage/directory_lock.ts";
 import type { LocalStore } from "../storage/local_store.ts";
 import { firstReaderScratch, openLocalStore } from "../storage/open_local_store.ts";
-import { QueryClient } from "../worker/query_client.ts";
+import { QueryPool } from "../worker/query_pool.ts";
 import { StorageClient } from "../worker/storage_client.ts";
 import type { FlagValues } from "./flags.ts";
 import type { MemoryPlan } from "./memory_plan.ts";
@@ -28,8 +29,12 @@ export interface NodeStore extends AsyncDisposable {
   readonly queryRunner: QueryRunner;
 }
 
+const queryThreadsMax = 8;
+
 /** Rejects with StorageError, "directory_locked" when another process has the directory. */
 export async function openNodeStore({ flags, memory, clock, logger, onFatal }: NodeStoreOptions): Promise<NodeStore> {
+  // One core is for HTTP and ingest; a machine with two shares the other one between queries and the storage thread.
+  const queryThreads = Math.max(1, Math.min(queryThreadsMax, availableParallelism() - 1));
   const store = await openLocalStore({
     clock,
     logger,
@@ -46,27 +51,27 @@ export async function openNodeStore({ flags, memory, clock, logger, onFatal }: N
     checkpointIntervalMs: 30 * 60_000,
     retentionMs: flags.retentionPeriod,
     fsyncIntervalMs: flags["storage.fsyncInterval"],
-    readerThreads: 1,
+    readerThreads: queryThreads,
     startTable: (setup) => new StorageClient(setup, logger, onFatal),
   });
-  const queryClient = new QueryClient({ store, scratchNumber: firstReaderScratch, limits: queryLimits(flags, memory), logger });
+  const queries = new QueryPool({ store, firstScratchNumber: firstReaderScratch, threads: queryThreads, limits: queryLimits(flags, memory), logger });
   return {
     store,
-    queryRunner: runnerOf(queryClient),
+    queryRunner: runnerOf(queries),
     async [Symbol.asyncDispose]() {
-      await queryClient[Symbol.asyncDispose]();
+      await queries[Symbol.asyncDispose]();
       await store[Symbol.asyncDispose]();
     },
   };
 }
 
-function runnerOf(client: QueryClient): QueryRunner {
+function runnerOf(queries: QueryPool): QueryRunner {
   return {
     async instant({ signal, timeMs, ...query }) {
-      return { body: await client.run({ ...query, kind: "instant", startMs: timeMs, endMs: timeMs }, signal) };
+      return { body: await queries.run({ ...query, kind: "instant", startMs: timeMs, endMs: timeMs }, signal) };
     },
     async range({ signal, ...query }) {
-      return { body: await client.run({ ...query, kind: "range" }, signal) };
+      return { body: await queries.run({ ...query, kind: "range" }, signal) };
     },
   };
 }

@@ -6,19 +6,23 @@
  * A series with very many samples takes several lines. null stands for a stale marker.
  */
 import { UnsupportedError } from "../../base/errors.ts";
+import { Kernel } from "../../kernel/kernel.ts";
 import { defaultTenant } from "../../model/matcher.ts";
 import type { SeriesBatch } from "../../model/store.ts";
+import { JsonLinesWriter } from "../../protocol/json_lines_export.ts";
 import type { Api } from "../api.ts";
-import { printLabelsJson } from "../labels_json.ts";
+import type { Exchange } from "../exchange.ts";
 import type { Route } from "../router.ts";
 import { requiredSelectorArgument } from "../selector_argument.ts";
 
 /** A line stays small enough to be imported again by programs with a limit on lines. */
 const lineSamplesMax = 100_000;
 /** Lines are sent in pieces of about this size. */
-const pieceChars = 64 << 10;
+const pieceBytes = 64 << 10;
+const contentType = "application/stream+json";
 
 export function exportRoute(api: Api): Route {
+  const writer = new JsonLinesWriter(new Kernel());
   return {
     path: "/api/v1/export",
     methods: ["GET", "POST"],
@@ -34,37 +38,57 @@ export function exportRoute(api: Api): Route {
       const budget = { seriesMax: api.limits.exportSeriesMax, samplesMax: Infinity };
       using _place = await api.queryGate.enter(signal);
       const { batches } = await api.store.search({ tenant: defaultTenant, selector, range, signal, budget });
-      let text = "";
-      let isStarted = false;
+      const pieces = new PieceStream(exchange);
       for await (const batch of batches) {
-        for (const line of exportLines(batch, samplesPerLine)) {
-          text += line;
-          if (text.length < pieceChars) continue;
-          if (!isStarted) exchange.startStream(200, "application/stream+json");
-          isStarted = true;
-          await exchange.writeStream(text);
-          text = "";
-        }
+        for (const bytes of exportLines(writer, batch, samplesPerLine)) await pieces.add(bytes);
       }
-      if (!isStarted) return exchange.send(200, "application/stream+json", text);
-      if (text !== "") await exchange.writeStream(text);
-      exchange.endStream();
+      await pieces.finish();
     },
   };
 }
 
-function* exportLines(batch: SeriesBatch, samplesPerLine: number): Generator<string> {
-  for (let i = 0; i < batch.seriesCount; i++) {
-    const metric = printLabelsJson(batch.labels(i));
-    for (let from = batch.sampleFrom[i]; from < batch.sampleFrom[i + 1]; from += samplesPerLine) {
-      const to = Math.min(from + samplesPerLine, batch.sampleFrom[i + 1]);
-      yield `{"metric":${metric},"values":[${printValues(batch.values.subarray(from, to))}],"timestamps":[${batch.timestampsMs.subarray(from, to).join(",")}]}\n`;
-    }
+/** Gathers small pieces; an answer that is one piece is sent whole. */
+class PieceStream {
+  readonly #exchange: Exchange;
+  #pieces: Uint8Array[] = [];
+  #sizeBytes = 0;
+  #isStarted = false;
+
+  constructor(exchange: Exchange) {
+    this.#exchange = exchange;
+  }
+
+  async add(bytes: Uint8Array): Promise<void> {
+    this.#pieces.push(bytes);
+    this.#sizeBytes += bytes.length;
+    if (this.#sizeBytes < pieceBytes) return;
+    if (!this.#isStarted) this.#exchange.startStream(200, contentType);
+    this.#isStarted = true;
+    const piece = this.#take();
+    await this.#exchange.writeStream(piece);
+  }
+
+  async finish(): Promise<void> {
+    const rest = this.#take();
+    if (!this.#isStarted) return this.#exchange.send(200, contentType, rest);
+    if (rest.length > 0) await this.#exchange.writeStream(rest);
+    this.#exchange.endStream();
+  }
+
+  #take(): Uint8Array {
+    const piece = Buffer.concat(this.#pieces);
+    this.#pieces = [];
+    this.#sizeBytes = 0;
+    return piece;
   }
 }
 
-/** join() writes numbers as JSON does, but for those that JSON does not have. */
-function printValues(values: Float64Array): string {
-  const text = values.join(",");
-  return /[NI]/.test(text) ? text.replaceAll("NaN", "null").replace(/-?Infinity/g, '"$&"') : text;
+function* exportLines(writer: JsonLinesWriter, batch: SeriesBatch, samplesPerLine: number): Generator<Uint8Array> {
+  for (let i = 0; i < batch.seriesCount; i++) {
+    const labels = batch.labels(i);
+    for (let from = batch.sampleFrom[i]; from < batch.sampleFrom[i + 1]; from += samplesPerLine) {
+      const to = Math.min(from + samplesPerLine, batch.sampleFrom[i + 1]);
+      yield* writer.line(labels, batch.timestampsMs.subarray(from, to), batch.values.subarray(from, to));
+    }
+  }
 }

@@ -8,7 +8,6 @@ import { timestampUnitOf } from "../../protocol/prometheus_text.ts";
 import type { Api } from "../api.ts";
 import type { Exchange } from "../exchange.ts";
 import { ingestRoute } from "../ingest_route.ts";
-import { pushgatewayLabels } from "../pushgateway_path.ts";
 import type { RequestArguments } from "../request_arguments.ts";
 import type { Route } from "../router.ts";
 
@@ -17,7 +16,7 @@ export function importPrometheusRoutes(api: Api): Route[] {
   const common = { type: "prometheus", parser, defaultEncoding: "identity", timestampMs } as const;
   return [
     ingestRoute(api, { ...common, path: "/api/v1/import/prometheus" }),
-    ingestRoute(api, { ...common, path: "/api/v1/import/prometheus/*", successStatus: 200, pathLabels: (exchange) => pushgatewayLabels(`/${exchange.variables[0]}`) }),
+    ingestRoute(api, { ...common, path: "/api/v1/import/prometheus/*", successStatus: 200 }),
   ];
 }
 

@@ -1,0 +1,92 @@
+/** The program as a process: command lines, exit codes, starting, stopping, and who owns the data directory. */
+import assert from "node:assert/strict";
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { fileURLToPath } from "node:url";
+
+const entry = fileURLToPath(new URL("./main.ts", import.meta.url));
+let folder: string;
+before(() => {
+  folder = mkdtempSync(join(tmpdir(), "tidemark-role-"));
+});
+after(() => rmSync(folder, { recursive: true }));
+
+interface Outcome {
+  readonly code: number | null;
+  readonly output: string;
+  readonly errors: string;
+}
+
+interface Running {
+  readonly child: ChildProcess;
+  readonly ended: Promise<Outcome>;
+}
+
+function start(...commandArguments: string[]): Running {
+  const child = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", entry, ...commandArguments], { cwd: folder, stdio: ["ignore", "pipe", "pipe"] });
+  let output = "";
+  let errors = "";
+  child.stdout!.on("data", (bytes: Buffer) => (output += bytes.toString()));
+  child.stderr!.on("data", (bytes: Buffer) => (errors += bytes.toString()));
+  return { child, ended: once(child, "close").then(([code]) => ({ code: code as number | null, output, errors })) };
+}
+
+/** Starts a node and waits until it says where it is. */
+async function startNode(...flags: string[]): Promise<Running & { url: string }> {
+  const running = start("-httpListenAddr=127.0.0.1:0", "-storageDataPath=data", ...flags);
+  const url = await new Promise<string>((resolve, reject) => {
+    running.child.stdout!.on("data", (bytes: Buffer) => resolve(/http:\/\/\S+/.exec(bytes.toString())?.[0] ?? ""));
+    void running.ended.then((outcome) => reject(new Error(outcome.errors)));
+  });
+  return { ...running, url };
+}
+
+const commandLines: { line: string[]; code: number; output?: RegExp; errors?: RegExp }[] = [
+  { line: ["-h"], code: 0, output: /Usage: tidemark[^]*-httpListenAddr=<address> .*\(default :8428\)/ },
+  { line: ["single", "--help"], code: 0, output: /-retentionPeriod/ },
+  { line: ["version"], code: 0, output: /^tidemark \d+\.\d+\.\d+\n$/ },
+  { line: ["-version"], code: 0, output: /^tidemark \d+\.\d+\.\d+\n$/ },
+  { line: ["-storageDataPaht=x"], code: 2, errors: /^tidemark: unknown flag -storageDataPaht; did you mean -storageDataPath\?/ },
+  { line: ["single", "-retentionPeriod=soon"], code: 2, errors: /bad value "soon" of flag -retentionPeriod; allowed: / },
+  { line: ["agent"], code: 2, errors: /role agent is not yet available; available: single/ },
+  { line: ["sinlge"], code: 2, errors: /unexpected argument "sinlge"/ },
+];
+
+for (const row of commandLines) {
+  test(`program: tidemark ${row.line.join(" ")}`, async () => {
+    const outcome = await start(...row.line).ended;
+    assert.equal(outcome.code, row.code, outcome.errors);
+    assert.match(outcome.output, row.output ?? /^$/);
+    assert.match(outcome.errors, row.errors ?? /^$/);
+  });
+}
+
+test("program: a node starts, scrapes itself, stores, stops on SIGTERM, and has its data when it starts again", async () => {
+  const first = await startNode("-selfScrapeInterval=100ms", "-fs.disableMmap");
+  assert.equal((await fetch(`${first.url}api/v1/import/prometheus`, { method: "POST", body: 'kept{a="b"} 42\n' })).status, 204);
+  assert.equal((await fetch(`${first.url}-/ready`)).status, 200);
+  const second = await start("-httpListenAddr=127.0.0.1:0", "-storageDataPath=data").ended;
+  assert.equal(second.code, 1);
+  assert.match(second.errors, new RegExp(`\\b${first.child.pid}\\b`), "the message names the process that has the directory");
+  const same = await start(`-httpListenAddr=127.0.0.1:${new URL(first.url).port}`, "-storageDataPath=other").ended;
+  assert.equal(same.code, 1);
+  assert.match(same.errors, /port \d+ is in use by another program; choose one with -httpListenAddr/);
+  first.child.kill("SIGTERM");
+  const outcome = await first.ended;
+  assert.equal(outcome.code, 0, outcome.errors);
+  assert.match(outcome.errors, /flag -fs.disableMmap has no meaning/);
+
+  const again = await startNode("-selfScrapeInterval=0");
+  const values = (await (await fetch(`${again.url}api/v1/label/__name__/values`)).json()) as { data: string[] };
+  for (const name of ["kept", "up", "scrape_samples_scraped", "vm_app_version"]) assert.ok(values.data.includes(name), name);
+  const exported = (await (await fetch(`${again.url}api/v1/export?match[]=kept`)).json()) as { values: number[]; metric: Record<string, string> };
+  assert.deepEqual([exported.metric, exported.values], [{ __name__: "kept", a: "b" }, [42]]);
+  const up = await (await fetch(`${again.url}api/v1/series?match[]=up`)).json();
+  assert.deepEqual(up, { status: "success", data: [{ __name__: "up", instance: "self", job: "tidemark" }] });
+  again.child.kill("SIGKILL");
+  await again.ended;
+});
