@@ -110,7 +110,7 @@ test("name: whole, common, difference", () => {
 });
 
 test("name: hashes spread over small remainders", () => {
-  const counts = new Array<number>(10).fill(0);
+  const counts = Array.from({ length: 10 }, () => 0);
   for (let i = 0; i < 10_000; i++) counts[hashText(`up{instance="10.0.0.${i}:9100"}`) % 10]++;
   assert.ok(Math.min(...counts) > 850 && Math.max(...counts) < 1150, counts.join(" "));
 });

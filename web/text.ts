@@ -185,7 +185,7 @@ const english = {
     noSuchMetric: (metric: string) => `There is no metric named ${metric}.`,
     didYouMean: "Did you mean",
     notInRange: (metric: string) => `${metric} has no samples in this range, but it exists at other times.`,
-    widen: (range: string) => `Look at the last ${range}`,
+    widen: "Look at the last 30 days",
     filtered: (metric: string) => `${metric} has samples in this range: a label filter, a comparison or a function leaves nothing of them.`,
     tryMetric: (metric: string) => `Show ${metric} without filters`,
     noMetric: "No metric name was found in the query.",
