@@ -322,6 +322,25 @@ test("an aborted query stops and leaves the engine usable", async () => {
   assert.equal((await engines.copied.instant({ query: "temperature", timeMs: endMs })).series.length, 2);
 });
 
+test("a query that fails half-way closes what the store handed out", async () => {
+  let closed = 0;
+  const store = new MemoryStore();
+  store.search = async (request: SearchRequest): Promise<SearchResult> => {
+    const result = await source.search({ tenant: request.tenant, selector: request.selector, range: request.range });
+    async function* watched(): AsyncGenerator<SeriesBatch> {
+      try {
+        yield* result.batches;
+      } finally {
+        closed++;
+      }
+    }
+    return { batches: watched(), isPartial: () => false };
+  };
+  const engine = engineOver(store, { limits: { samplesMax: 100 } });
+  await assert.rejects(engine.range({ query: "requests_total + temperature", startMs, endMs, stepMs: 60_000 }), { name: "LimitError" });
+  assert.equal(closed, 1);
+});
+
 test("queries on one engine wait for each other and give the memory back", async () => {
   const mark = kernel.mark();
   const results = await Promise.all(Array.from({ length: 20 }, (_, i) => engines["in place"].range({ query: `temperature + ${i}`, startMs, endMs, stepMs: 60_000 })));

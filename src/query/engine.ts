@@ -186,6 +186,7 @@ export class Engine {
       try {
         return await body(context);
       } finally {
+        await context.close();
         context.stats.memoryBytes = context.columns.bytesHeld;
         context.stats.executionTimeMs = this.#monotonicMs() - startedMs;
         if (this.#kernel.mark() > mark) this.#kernel.reset(mark);

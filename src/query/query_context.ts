@@ -39,6 +39,7 @@ export class QueryContext {
   readonly signal: AbortSignal | undefined;
   readonly stats: QueryStats = { seriesFetched: 0, samplesScanned: 0, memoryBytes: 0, executionTimeMs: 0 };
   isPartial = false;
+  readonly #closers: (() => Promise<unknown>)[] = [];
 
   constructor(options: QueryContextOptions) {
     this.kernel = options.kernel;
@@ -50,6 +51,16 @@ export class QueryContext {
     this.lookbackMs = options.lookbackMs;
     this.nowMs = options.nowMs;
     this.signal = options.signal;
+  }
+
+  /** Calls `close` when the query has ended, well or not. */
+  closeAtEnd(close: () => Promise<unknown>): void {
+    this.#closers.push(close);
+  }
+
+  /** Gives up what operators hold open. What fails while closing does not hide the query's own error. */
+  async close(): Promise<void> {
+    await Promise.allSettled(this.#closers.map((close) => close()));
   }
 
   /** A column filled with one value. */

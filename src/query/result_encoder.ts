@@ -10,7 +10,7 @@ import type { Kernel } from "../kernel/kernel.ts";
 import type { Labels } from "../model/labels.ts";
 import type { QueryResult, ResultSeries } from "./result.ts";
 
-/** Bytes of the answer; they own their buffer, so it can be transferred. Uses scratch at the top of the kernel's arena. */
+/** Bytes of the answer; nothing else is in their buffer, so it can be transferred. Uses scratch at the top of the kernel's arena. */
 export function encodeResult(result: QueryResult, kernel: Kernel): Uint8Array<ArrayBuffer> {
   const mark = kernel.mark();
   try {
@@ -22,12 +22,24 @@ export function encodeResult(result: QueryResult, kernel: Kernel): Uint8Array<Ar
   }
 }
 
+/** Series after which the size of the answer is estimated. */
+const sampledSeries = 15;
+
 const textEncoder = new TextEncoder();
 
-/** Output that grows by doubling. */
+/** Output that grows by doubling, or to an expected size at once. */
 class ByteOutput {
   #bytes = new Uint8Array(16_384);
   #size = 0;
+
+  get size(): number {
+    return this.#size;
+  }
+
+  /** Makes room for a total of `size` bytes. */
+  expect(size: number): void {
+    if (size > this.#bytes.length) this.#grow(size);
+  }
 
   addText(text: string): void {
     this.#ensure(text.length * 3);
@@ -41,12 +53,15 @@ class ByteOutput {
   }
 
   finish(): Uint8Array<ArrayBuffer> {
-    return new Uint8Array(this.#bytes.buffer.transfer(this.#size));
+    return this.#bytes.subarray(0, this.#size);
   }
 
   #ensure(more: number): void {
-    if (this.#size + more <= this.#bytes.length) return;
-    const larger = new Uint8Array(Math.max(this.#size + more, this.#bytes.length * 2));
+    if (this.#size + more > this.#bytes.length) this.#grow(Math.max(this.#size + more, this.#bytes.length * 2));
+  }
+
+  #grow(length: number): void {
+    const larger = new Uint8Array(length);
     larger.set(this.#bytes.subarray(0, this.#size));
     this.#bytes = larger;
   }
@@ -92,6 +107,8 @@ class ResultEncoder {
       const end = this.#writePoints(series, times, values, cells, text);
       this.#output.addBytes(this.#kernel.u8.subarray(text, end));
       this.#output.addText("}");
+      // The first series tell how large the answer gets; copying while growing would cost more than writing.
+      if (i === sampledSeries) this.#output.expect(Math.ceil((this.#output.size / (i + 1)) * result.series.length * 1.1));
     });
     this.#output.addText("]");
   }

@@ -207,7 +207,10 @@ export class SelectorRollupOperator implements Operator {
       ...(context.signal === undefined ? {} : { signal: context.signal }),
     });
     this.#isPartial = () => result.isPartial();
-    return result.batches[Symbol.asyncIterator]();
+    const batches = result.batches[Symbol.asyncIterator]();
+    // A query that fails half-way does not take the remaining batches; the Store has to know.
+    context.closeAtEnd(async () => batches.return?.());
+    return batches;
   }
 
   #rollUp(batch: SeriesBatch, rollup: SeriesRollup): Series[] {
