@@ -13,7 +13,7 @@ import { metricsRoute } from "./endpoints/metrics.ts";
 import { queryRoute } from "./endpoints/query.ts";
 import { queryRangeRoute } from "./endpoints/query_range.ts";
 import { reloadRoute } from "./endpoints/reload.ts";
-import { remoteWriteRoute } from "./endpoints/remote_write.ts";
+import { remoteWriteRoutes } from "./endpoints/remote_write.ts";
 import { seriesRoute } from "./endpoints/series.ts";
 import { targetsRoute } from "./endpoints/targets.ts";
 import { userInterfaceRoutes } from "./endpoints/user_interface.ts";
@@ -21,7 +21,7 @@ import type { Route } from "./router.ts";
 
 export function apiRoutes(api: Api): Route[] {
   return [
-    remoteWriteRoute(api),
+    ...remoteWriteRoutes(api),
     ...importPrometheusRoutes(api),
     importJsonRoute(api),
     queryRoute(api),

@@ -151,10 +151,16 @@ export class Exchange {
     const { response, request } = this;
     if (response.closed || response.destroyed) return;
     assert(!response.headersSent, "a request is answered once");
-    if (!request.complete) this.#cutAfterAnswer();
+    if (!request.complete && this.#hasBody()) this.#cutAfterAnswer();
     const length: OutgoingHttpHeaders = status === 204 || status === 304 ? {} : { "Content-Length": body?.length ?? 0 };
     response.writeHead(status, { ...headers, ...length });
     response.end(body);
+  }
+
+  /** `complete` alone does not tell: it is not set yet when a request without body is answered at once. */
+  #hasBody(): boolean {
+    const { headers } = this.request;
+    return headers["transfer-encoding"] !== undefined || Number(headers["content-length"] ?? 0) > 0;
   }
 
   /** The client may go on sending a body that nobody wants: it gets time to read the answer, then the connection is cut. */

@@ -58,6 +58,7 @@ const cases: WriteCase[] = [
   { name: "remote write in zstd", path: write, body: (m) => zstdCompressSync(seriesBody(m)), headers: { "content-encoding": "zstd" }, status: 204, stored: 1 },
   { name: "remote write in gzip", path: write, body: (m) => gzipSync(seriesBody(m)), headers: { "content-encoding": "gzip" }, status: 204, stored: 1 },
   { name: "remote write below the prefix", path: `/prometheus${write}`, body: (m) => snappyCompress(seriesBody(m)), status: 204, stored: 1 },
+  { name: "remote write at its other path", path: "/api/v1/push", body: (m) => snappyCompress(seriesBody(m)), status: 204, stored: 1 },
   { name: "remote write of nothing", path: write, body: () => snappyCompress(new Uint8Array()), status: 204, stored: 0 },
   { name: "remote write 2.0", path: write, body: (m) => snappyCompress(seriesBody(m)), headers: { "content-type": "application/x-protobuf;proto=io.prometheus.write.v2.Request" }, status: 415, error: /supported: .*prometheus.WriteRequest/, stored: 0 },
   { name: "unknown encoding", path: write, body: (m) => seriesBody(m), headers: { "content-encoding": "br" }, status: 415, error: /supported: gzip, deflate, zstd, snappy, identity/, stored: 0 },

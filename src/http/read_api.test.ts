@@ -1,7 +1,7 @@
 /** Reading endpoints over a real socket: arguments, answers, errors, and what the server does around them. */
 import assert from "node:assert/strict";
 import { mkdtempSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
-import { request as httpRequest } from "node:http";
+import { Agent, request as httpRequest } from "node:http";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -10,6 +10,7 @@ import { type HttpNode, startHttpNode } from "../../testkit/http_node.ts";
 import { InputError, UnsupportedError } from "../base/errors.ts";
 import { parseExpr } from "../metricsql/parser.ts";
 import type { InstantRequest, QueryRunner, RangeRequest } from "./query_runner.ts";
+import { startingRoutes } from "./starting_routes.ts";
 import { StaticFiles } from "./static_files.ts";
 
 const nowMs = Date.now();
@@ -260,6 +261,28 @@ for (const [path, location] of [["/vmui?g0.expr=up", "./?g0.expr=up"], ["/vmui/?
 test("user interface: without a build a text says how", async () => {
   await using bare = await startHttpNode();
   assert.match(await (await fetch(`${bare.url}/`)).text(), /npm run build:web/);
+});
+
+test("server: while the log is replayed it is healthy, not ready, and answers 503", async () => {
+  await using starting = await startHttpNode();
+  starting.server.setRoutes(startingRoutes(starting.api.metrics));
+  assert.equal((await fetch(`${starting.url}/health`)).status, 200);
+  assert.equal((await fetch(`${starting.url}/metrics`)).status, 200);
+  for (const path of ["/-/ready", "/api/v1/query?query=up", "/"]) {
+    const response = await fetch(starting.url + path);
+    assert.deepEqual([response.status, response.headers.get("retry-after")], [503, "1"]);
+    assert.match(await response.text(), /"errorType":"unavailable","error":"the node is starting/);
+  }
+  assert.equal((await fetch(`${starting.url}/api/v1/write`, { method: "POST", body: "x" })).status, 503);
+});
+
+test("server: a connection serves many requests", async () => {
+  const { promise, resolve } = Promise.withResolvers<string | undefined>();
+  httpRequest(`${node.url}/health`, { agent: new Agent({ keepAlive: true }) }, (response) => {
+    response.resume();
+    resolve(response.headers.connection);
+  }).end();
+  assert.equal(await promise, "keep-alive");
 });
 
 test("server: closing lets requests in flight finish and takes no new ones", async () => {

@@ -7,14 +7,11 @@ import type { Route } from "../router.ts";
 
 const supportedMessage = "prometheus.WriteRequest";
 
-export function remoteWriteRoute(api: Api): Route {
-  return ingestRoute(api, {
-    path: "/api/v1/write",
-    type: "promremotewrite",
-    parser: () => api.parsers.remoteWrite,
-    defaultEncoding: "snappy",
-    checkHeaders: checkContentType,
-  });
+/** /api/v1/push is another name for it in VictoriaMetrics. */
+export function remoteWriteRoutes(api: Api): Route[] {
+  return ["/api/v1/write", "/api/v1/push"].map((path) =>
+    ingestRoute(api, { path, type: "promremotewrite", parser: () => api.parsers.remoteWrite, defaultEncoding: "snappy", checkHeaders: checkContentType }),
+  );
 }
 
 /** Senders of remote write 2.0 name another message; told 415, they fall back to 1.0. Other content types are not looked at. */
