@@ -3,12 +3,13 @@
  * is bound by the number of groups; the others see all series of a group.
  */
 import type { AggregateKernels } from "../kernel/aggregate.ts";
+import { printNumber } from "../metricsql/number.ts";
 import type { Labels } from "../model/labels.ts";
 import type { AggregateCall } from "./aggregate_call.ts";
 import type { Column } from "./column_pool.ts";
 import { bucketsWithBounds } from "./histogram_functions.ts";
 import { checkLimit } from "./limits.ts";
-import { formatShortExponent, vmrangeOf } from "./log_buckets.ts";
+import { bucketIndexOf, bucketName } from "./log_buckets.ts";
 import type { QueryContext } from "./query_context.ts";
 import { quantileOfSorted } from "./range_functions.ts";
 import { labelsKey, type Series, setLabel } from "./series.ts";
@@ -87,7 +88,7 @@ function quantiles(call: AggregateCall, group: readonly Series[], labels: Labels
     const target = call.context.columns.allocate(call.grid.points);
     const phis = call.context.filled(call.grid, phi);
     call.context.kernels.aggregateQuantile(columns, group.length, target.length, phis.byteOffset, scratch, target.byteOffset);
-    return { labels: setLabel(labels, label, formatShortExponent(phi)), values: target };
+    return { labels: setLabel(labels, label, printNumber(phi)), values: target };
   });
 }
 
@@ -272,17 +273,17 @@ function outliersk(call: AggregateCall, group: readonly Series[]): readonly Seri
 
 /** How the values of a group are distributed at each point, as cumulative buckets. */
 function histogram(call: AggregateCall, group: readonly Series[], labels: Labels): readonly Series[] {
-  const byRange = new Map<string, Column>();
+  const byBucket = new Map<number, Column>();
   for (const { values } of group) {
     for (let i = 0; i < values.length; i++) {
-      const range = vmrangeOf(values[i]);
-      if (range === undefined) continue;
-      let counts = byRange.get(range);
-      if (counts === undefined) byRange.set(range, (counts = call.context.filled(call.grid, 0)));
+      const bucket = bucketIndexOf(values[i]);
+      if (bucket === undefined) continue;
+      let counts = byBucket.get(bucket);
+      if (counts === undefined) byBucket.set(bucket, (counts = call.context.filled(call.grid, 0)));
       counts[i]++;
     }
   }
-  return bucketsWithBounds(call.context, [...byRange].map(([range, values]) => ({ labels: setLabel(labels, "vmrange", range), values })));
+  return bucketsWithBounds(call.context, [...byBucket].map(([bucket, values]) => ({ labels: setLabel(labels, "vmrange", bucketName(bucket)), values })));
 }
 
 export const aggregateFunctions: Readonly<Record<string, AggregateFunction>> = {

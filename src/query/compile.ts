@@ -67,7 +67,7 @@ class RollupStage implements Operator {
   }
 
   async #start(): Promise<Operator> {
-    const { plan } = { plan: this.#plan };
+    const plan = this.#plan;
     // Arguments belong to the points of the query, wherever the samples are taken from.
     const grid = await this.#innerGrid();
     const args = await this.#columns(plan.args, grid);

@@ -148,6 +148,11 @@ const instantRows: Row[] = [
   { name: "quantiles_over_time", query: 'quantiles_over_time("q", 0, 1, temperature{room="a"}[1m])', expected: ["temperature{q=0,room=a} 237", "temperature{q=1,room=a} 240"] },
   { name: "rollup with all variants", query: 'rollup(temperature{room="a"}[1m])', expected: [
     "temperature{rollup=avg,room=a} 238.5", "temperature{rollup=max,room=a} 240", "temperature{rollup=min,room=a} 237"] },
+  { name: "histogram_over_time", query: 'histogram_over_time(temperature{room="b"}[1m])', expected: [
+    "{room=b,vmrange=8.799e+01...1.000e+02} 4"] },
+  { name: "count_values_over_time", query: 'count_values_over_time("v", temperature{room="b"}[1m])', expected: [
+    "{room=b,v=100} 1", "{room=b,v=91} 1", "{room=b,v=92} 1", "{room=b,v=93} 1"] },
+  { name: "a histogram's quantile", query: 'histogram_quantile(1, histogram_over_time(temperature{room="b"}[1m]))', expected: ["{room=b} 100"] },
   { name: "present_over_time", query: "present_over_time(ended[1h])", expected: ["{job=api} 1"] },
   { name: "absent_over_time with data", query: "absent_over_time(ended[1h])", expected: [] },
   { name: "absent_over_time without", query: 'absent_over_time(ended{job="api",x!="y"}[5m])', expected: ["{job=api} 1"] },
@@ -354,7 +359,7 @@ const errorRows: { name: string; query: string; error: string }[] = [
   { name: "duplicates in the answer", query: 'label_del(temperature, "room")', error: "InputError" },
   { name: "duplicates in matching", query: "temperature + on() temperature", error: "InputError" },
   { name: "@ with several series", query: "temperature @ requests_total", error: "InputError" },
-  { name: "known but not supported", query: "histogram_over_time(temperature[5m])", error: "UnsupportedError" },
+  { name: "known but not supported", query: 'quantiles_over_time("q", temperature * 1, temperature[5m])', error: "UnsupportedError" },
   { name: "bad regular expression", query: 'label_match(temperature, "room", "a(")', error: "InputError" },
   { name: "negative window", query: "rate(temperature[-5m])", error: "InputError" },
 ];

@@ -7,6 +7,7 @@ const bucketsPerDecade = 18;
 const lowestExponent = -9;
 const highestExponent = 18;
 const bucketCount = (highestExponent - lowestExponent) * bucketsPerDecade;
+const belowAll = -1;
 const factor = 10 ** (1 / bucketsPerDecade);
 
 let names: string[] | undefined;
@@ -34,21 +35,20 @@ function padExponent(text: string): string {
   return text.replace(/e([-+])(\d)$/, "e$10$2");
 }
 
-/** As Go's %g: the shortest digits, with an exponent below 1e-4 and from 1e21 on. */
-export function formatShortExponent(value: number): string {
-  if (!Number.isFinite(value)) return Number.isNaN(value) ? "NaN" : value > 0 ? "+Inf" : "-Inf";
-  const magnitude = Math.abs(value);
-  if (magnitude !== 0 && (magnitude < 1e-4 || magnitude >= 1e21)) return padExponent(value.toExponential());
-  return String(value);
-}
-
-/** The name of the bucket that a value is in; undefined for negative values and NaN. */
-export function vmrangeOf(value: number): string | undefined {
+/** The number of the bucket that a value is in; undefined for negative values and NaN. */
+export function bucketIndexOf(value: number): number | undefined {
   if (!(value >= 0)) return undefined;
   const position = (Math.log10(value) - lowestExponent) * bucketsPerDecade;
-  if (position < 0) return `0...${formatBound(10 ** lowestExponent)}`;
-  if (position >= bucketCount) return `${formatBound(10 ** highestExponent)}...+Inf`;
+  if (position < 0) return belowAll;
+  if (position >= bucketCount) return bucketCount;
   const index = Math.floor(position);
   // A power of ten is the upper bound of its bucket.
-  return bucketNames()[index === position && index > 0 ? index - 1 : index];
+  return index === position && index > 0 ? index - 1 : index;
+}
+
+/** The `vmrange` of a bucket. */
+export function bucketName(index: number): string {
+  if (index === belowAll) return `0...${formatBound(10 ** lowestExponent)}`;
+  if (index === bucketCount) return `${formatBound(10 ** highestExponent)}...+Inf`;
+  return bucketNames()[index];
 }

@@ -42,6 +42,8 @@ export interface RollupPlan {
   readonly offset: DurationExpr | undefined;
   readonly at: Plan | undefined;
   readonly keepsMetricName: boolean;
+  /** Label of functions that make a series per distinct value or bucket; "" for others. */
+  readonly countLabel: string;
 }
 
 /** One series per input series. */

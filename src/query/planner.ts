@@ -7,9 +7,9 @@ import { checkArguments } from "../metricsql/argument_check.ts";
 import type { AggregateExpr, BinaryExpr, BinaryOperator, Expr, FunctionExpr, RollupExpr, SelectorExpr } from "../metricsql/ast.ts";
 import { optimizeExpr } from "../metricsql/filter_pushdown.ts";
 import { functions, seriesArgIndex } from "../metricsql/functions.ts";
+import { printNumber } from "../metricsql/number.ts";
 import { type Label, type Labels, labelsOf, metricNameLabel } from "../model/labels.ts";
 import { findAggregateFunction } from "./aggregate_functions.ts";
-import { formatShortExponent } from "./log_buckets.ts";
 import type { AggregatePlan, Plan, RollupOutput, RollupPlan, SelectorSource, SubquerySource, TransformPlan } from "./plan.ts";
 import { findAggregableRollup, findRollupFunction, type RollupFunction, rollupFunctions, type RollupVariant } from "./rollup_functions.ts";
 import { findTransformFunction } from "./transform_functions.ts";
@@ -51,6 +51,7 @@ interface RollupParts {
   readonly args: readonly Plan[];
   readonly outputs: readonly RollupOutput[] | undefined;
   readonly keepMetricNames: boolean;
+  readonly countLabel?: string;
 }
 
 function planRollupCall(call: FunctionExpr): Plan {
@@ -64,6 +65,7 @@ function planRollupCall(call: FunctionExpr): Plan {
   const row = findRollupFunction(call.name);
   if (row === undefined) throw unsupported(call);
   if (call.name === "quantiles_over_time") return planRollup({ ...common, function: row, args: [], outputs: planQuantiles(call, others) });
+  if (row.counts !== undefined) return planRollup({ ...common, function: row, args: [], outputs: [], countLabel: countLabelOf(call, others[0]) });
   if (typeof row.kernel !== "string") return planRollup({ ...common, function: row, args: [], outputs: planVariants(call, row.kernel, others[0]) });
   return planRollup({ ...common, function: row, args: others.map(planExpr), outputs: undefined });
 }
@@ -83,7 +85,15 @@ function planRollup(parts: RollupParts): RollupPlan {
     offset: rollup?.offset,
     at: rollup?.at === undefined ? undefined : planExpr(rollup.at),
     keepsMetricName: row.keepsMetricName === true || parts.keepMetricNames,
+    countLabel: parts.countLabel ?? "",
   };
+}
+
+/** The label that tells the series of one input apart. */
+function countLabelOf(call: FunctionExpr, label: Expr | undefined): string {
+  if (label === undefined) return "vmrange";
+  if (label.kind !== "string") throw new InputError("bad_arguments", `${call.name}() needs a label name as argument 1`, { offset: label.position });
+  return label.value;
 }
 
 /** Raw samples for a selector, a subquery for anything else: `rate(sum(m))` is `rate(sum(m)[1i:1i])`. */
@@ -137,7 +147,7 @@ function planQuantiles(call: FunctionExpr, others: readonly Expr[]): RollupOutpu
   if (label?.kind !== "string") throw new InputError("bad_arguments", `${call.name}() needs a label name as argument 1`, { offset: call.position });
   return phis.map((phi) => {
     if (phi.kind !== "number") throw new UnsupportedError(call.name, `${call.name}() is supported with constant quantiles only`);
-    return { kernel: "Quantile", label: { name: label.value, value: formatShortExponent(phi.value) }, argument: planExpr(phi) };
+    return { kernel: "Quantile", label: { name: label.value, value: printNumber(phi.value) }, argument: planExpr(phi) };
   });
 }
 

@@ -25,6 +25,8 @@ export interface RollupFunction {
   readonly argument?: number;
   /** One series for all inputs: 1 where no series has a sample. */
   readonly isAbsent?: boolean;
+  /** One series per distinct value, or per logarithmic bucket, with the number of samples that have it. */
+  readonly counts?: "values" | "buckets";
   /** May be named in aggr_over_time(). */
   readonly isAggregable?: boolean;
 }
@@ -51,6 +53,7 @@ export const rollupFunctions = {
   count_le_over_time: { kernel: "CountLe" },
   count_ne_over_time: { kernel: "CountNe" },
   count_over_time: { kernel: "Count", isAggregable: true },
+  count_values_over_time: { kernel: "CountEq", counts: "values" },
   decreases_over_time: { kernel: "Resets", usesPrevious: true, isAggregable: true },
   default_rollup: {
     kernel: "Last", widensWindow: true, usesPrevious: true, keepsMetricName: true, seesStaleMarkers: true, limitsWindow: true, isAggregable: true,
@@ -64,6 +67,7 @@ export const rollupFunctions = {
   duration_over_time: { kernel: "Duration" },
   first_over_time: { kernel: "First", keepsMetricName: true, isAggregable: true },
   geomean_over_time: { kernel: "Geomean", keepsMetricName: true, isAggregable: true },
+  histogram_over_time: { kernel: "CountEq", counts: "buckets" },
   hoeffding_bound_lower: { kernel: "HoeffdingLower", keepsMetricName: true },
   hoeffding_bound_upper: { kernel: "HoeffdingUpper", keepsMetricName: true },
   holt_winters: { kernel: "HoltWinters", keepsMetricName: true },

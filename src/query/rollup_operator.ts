@@ -6,7 +6,9 @@ import { metricNameLabel } from "../model/labels.ts";
 import type { Labels } from "../model/labels.ts";
 import type { SeriesBatch } from "../model/store.ts";
 import { RollupContext, type RollupKernel, rollupKernel, rollupKernels, type SampleColumns } from "../kernel/rollup.ts";
+import { printNumber } from "../metricsql/number.ts";
 import type { Column } from "./column_pool.ts";
+import { bucketIndexOf, bucketName } from "./log_buckets.ts";
 import { alignOutwards, endMsOf, type Grid, gridBetween } from "./grid.ts";
 import { checkLimit } from "./limits.ts";
 import { BlockingOperator, collect, type Operator } from "./operator.ts";
@@ -72,6 +74,7 @@ class SeriesRollup {
     if (!this.#hasBounds(prepared)) this.#computeBounds(prepared);
     if (this.#call.plan.function.sortsWindow === true) this.#record.setScratch(this.#scratch.sorted);
     const all = labels();
+    if (this.#call.plan.function.counts !== undefined) this.#addCounts(prepared, all, target);
     for (const output of this.#outputs) {
       const values = this.#context.columns.allocate(this.#call.grid.points);
       this.#record.setArguments(output.argument, output.second);
@@ -79,6 +82,35 @@ class SeriesRollup {
       output.run(this.#record.pointer);
       target.push({ labels: output.labels(all), values });
     }
+  }
+
+  /** One series per distinct value or bucket: the samples are numbered, then each number is counted by itself. */
+  #addCounts(samples: SampleColumns, labels: Labels, target: Series[]): void {
+    const context = this.#context;
+    const { plan, grid } = this.#call;
+    const values = context.kernel.f64.subarray(samples.values / 8, samples.values / 8 + samples.count);
+    const isBuckets = plan.function.counts === "buckets";
+    const numbers = isBuckets ? values.map((v) => bucketIndexOf(v) ?? NaN) : values;
+    if (isBuckets) {
+      context.kernel.f64.set(numbers, this.#scratch.values / 8);
+      this.#record.setSamples({ ...samples, values: this.#scratch.values });
+    }
+    const named = plan.keepsMetricName ? labels : dropLabel(labels, metricNameLabel);
+    const run = rollupKernel(context.kernel, "CountEq");
+    const wanted = context.columns.allocate(grid.points);
+    const { aggregateSeriesMax } = context.limits;
+    for (const number of new Set(numbers)) {
+      if (Number.isNaN(number)) continue;
+      checkLimit("aggregate_limit", `series made by ${plan.name}()`, target.length + 1, aggregateSeriesMax, "search.maxSeriesPerAggrFunc");
+      const counts = context.columns.allocate(grid.points);
+      wanted.fill(number);
+      this.#record.setArguments(wanted.byteOffset, 0);
+      this.#record.setTarget(counts.byteOffset);
+      run(this.#record.pointer);
+      context.kernels.aggregateMask(counts.byteOffset, counts.byteOffset, grid.points);
+      target.push({ labels: setLabel(named, plan.countLabel, isBuckets ? bucketName(number) : printNumber(number)), values: counts });
+    }
+    context.columns.release(wanted);
   }
 
   #ensureScratch(count: number): void {
