@@ -8,6 +8,7 @@ import { writeStaleMarker } from "../model/row_batch.ts";
 import { RowBatchBuilder } from "../model/row_batch_builder.ts";
 import type { SearchRequest, SearchResult, SeriesBatch, Store } from "../model/store.ts";
 import { MemoryStore } from "../stores/memory_store.ts";
+import { measureQueries } from "./engine.bench.ts";
 import { Engine, type EngineOptions } from "./engine.ts";
 import { adjustStartEnd } from "./grid.ts";
 import type { QueryLimits } from "./limits.ts";
@@ -389,4 +390,8 @@ test("adjustStartEnd aligns graphs of 50 and more points", () => {
   assert.deepEqual(adjustStartEnd(1003, 1490, 10), { startMs: 1003, endMs: 1490 });
   assert.deepEqual(adjustStartEnd(1003, 1503, 10), { startMs: 1000, endMs: 1500 });
   assert.deepEqual(adjustStartEnd(1000, 1500, 10), { startMs: 1000, endMs: 1500 });
+});
+
+test("the benchmark runs", async () => {
+  for (const { nsPerSample } of await measureQueries(70, 1)) assert.ok(nsPerSample >= 0);
 });
