@@ -42,18 +42,30 @@ export const addressType: FlagType<ListenAddress> = {
   },
 };
 
+/** Milliseconds, between two bounds. */
+function durationBetween(minMs: number, maxMs: number, bounds: string): FlagType<number> {
+  return {
+    placeholder: "duration",
+    allowed: `${minMs === 0 ? "0 or " : ""}a duration with unit, such as 500ms, 15s, 1m30s, 2h, 1d${bounds}`,
+    parse(text) {
+      if (text === "0") return minMs === 0 ? 0 : undefined;
+      const duration = /[a-z]$/i.test(text) ? parseDuration(text) : undefined;
+      if (duration === undefined || duration.steps !== 0) return undefined;
+      const lengthMs = durationMs(duration, 0);
+      return lengthMs >= minMs && lengthMs <= maxMs ? lengthMs : undefined;
+    },
+  };
+}
+
+/** Timers of Node.js count to 2^31 milliseconds. */
+const timerMsMax = 24 * dayMs;
+
 /** Milliseconds. */
-export const durationType: FlagType<number> = {
-  placeholder: "duration",
-  allowed: "0 or a duration with unit, such as 500ms, 15s, 1m30s, 2h, 1d",
-  parse(text) {
-    if (text === "0") return 0;
-    const duration = /[a-z]$/i.test(text) ? parseDuration(text) : undefined;
-    if (duration === undefined || duration.steps !== 0) return undefined;
-    const lengthMs = durationMs(duration, 0);
-    return lengthMs >= 0 ? lengthMs : undefined;
-  },
-};
+export const durationType = durationBetween(0, 1e15, "");
+/** Milliseconds that a timer waits; 0 is allowed. */
+export const intervalType = durationBetween(0, timerMsMax, "; at most 24d");
+/** Milliseconds that a timer waits. */
+export const timeoutType = durationBetween(1, timerMsMax, "; at most 24d");
 
 /** Milliseconds; at least a day. */
 export const retentionType: FlagType<number> = {

@@ -4,7 +4,10 @@
  * flag_compatibility.ts.
  */
 import type { LogLevel } from "../base/logger.ts";
-import { addressType, booleanType, decimalType, durationType, type FlagType, integerType, retentionType, sizeType, stringType, wordType } from "./flag_types.ts";
+import {
+  addressType, booleanType, decimalType, durationType, type FlagType, integerType, intervalType, retentionType,
+  sizeType, stringType, timeoutType, wordType,
+} from "./flag_types.ts";
 
 export interface FlagDeclaration<T> {
   readonly type: FlagType<T>;
@@ -27,9 +30,9 @@ export const flags = {
   "loggerFormat": flag(wordType<"default" | "json">(["default", "json"]), "default", "Form of log lines: plain text, or one JSON object a line"),
   "loggerLevel": flag(wordType(logLevels), "INFO", "Least severe level that is logged"),
   "maxInsertRequestSize": flag(sizeType(1024, 2 ** 29), "32MiB", "Largest body of a write request, as received and after decompression"),
-  "maxLabelNameLen": flag(integerType(1, 65_536), "256", "Bytes of a label name; series with a longer one are dropped"),
-  "maxLabelsPerTimeseries": flag(integerType(1, 10_000), "40", "Labels of a series; series with more are dropped"),
-  "maxLabelValueLen": flag(integerType(1, 1 << 20), "4096", "Bytes of a label value; series with a longer one are dropped"),
+  "maxLabelNameLen": flag(integerType(1, 4096), "256", "Bytes of a label name; series with a longer one are dropped"),
+  "maxLabelsPerTimeseries": flag(integerType(1, 500), "40", "Labels of a series; series with more are dropped"),
+  "maxLabelValueLen": flag(integerType(1, 65_536), "4096", "Bytes of a label value; series with a longer one are dropped"),
   "memory.allowedPercent": flag(decimalType(0, 100), "60", "Per cent of the machine's (or container's) memory that Tidemark may plan with"),
   "promscrape.config": flag(stringType, "", "File with scrape_configs; read again on SIGHUP and /-/reload"),
   "retentionPeriod": flag(retentionType, "1M", "How long samples are kept: units h d w M y, a bare number counts months of 31 days. The default is one month, as in VictoriaMetrics"),
@@ -39,9 +42,9 @@ export const flags = {
   "search.maxMemoryPerQuery": flag(sizeType(0, 2 ** 40), "0", "Memory that one query may use for its columns. 0: decided by the allowed memory"),
   "search.maxPointsPerTimeseries": flag(integerType(1, 10_000_000), "30000", "Points per series that a range query may ask for"),
   "search.maxPointsSubqueryPerTimeseries": flag(integerType(1, 10_000_000), "100000", "Points per series that a subquery may have"),
-  "search.maxQueryDuration": flag(durationType, "30s", "Longest time a query may take"),
+  "search.maxQueryDuration": flag(timeoutType, "30s", "Longest time a query may take"),
   "search.maxQueryLen": flag(sizeType(1, 2 ** 24), "16KiB", "Longest text of a query"),
-  "search.maxQueueDuration": flag(durationType, "10s", "Longest time a query waits for its turn; then it is answered with 429"),
+  "search.maxQueueDuration": flag(intervalType, "10s", "Longest time a query waits for its turn; then it is answered with 429"),
   "search.maxSamplesPerQuery": flag(integerType(1, 1e10), "1000000000", "Raw samples that one query may read"),
   "search.maxSeries": flag(integerType(1, countMax), "30000", "Series that /api/v1/series returns at most"),
   "search.maxSeriesPerAggrFunc": flag(integerType(1, countMax), "1000000", "Series that one aggregate function may make"),
@@ -51,9 +54,9 @@ export const flags = {
   "search.maxUniqueTimeseries": flag(integerType(0, countMax), "0", "Series that one query may select. 0: decided by the allowed memory"),
   "search.minStalenessInterval": flag(durationType, "0s", "How far a value always reaches in queries"),
   "selfScrapeInstance": flag(stringType, "self", "Value of the label instance of the own metrics"),
-  "selfScrapeInterval": flag(durationType, "15s", "How often the own metrics are stored; 0 switches it off. VictoriaMetrics: 0"),
+  "selfScrapeInterval": flag(intervalType, "15s", "How often the own metrics are stored; 0 switches it off. VictoriaMetrics: 0"),
   "selfScrapeJob": flag(stringType, "tidemark", "Value of the label job of the own metrics"),
-  "storage.fsyncInterval": flag(durationType, "1s", "How much time of acknowledged writes a power cut may take; 0 syncs the disk before every answer"),
+  "storage.fsyncInterval": flag(intervalType, "1s", "How much time of acknowledged writes a power cut may take; 0 syncs the disk before every answer"),
   "storageDataPath": flag(stringType, "./tidemark-data", "Folder of the data; made if missing"),
   "version": flag(booleanType, "false", "Print the version and exit"),
 };

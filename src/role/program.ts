@@ -35,6 +35,9 @@ async function runSingle({ values, warnings }: CommandLine): Promise<void> {
   const logger = createLogger({
     level: values.loggerLevel, format: values.loggerFormat, nowMs: () => Date.now(), write: (line) => process.stderr.write(line),
   });
+  // Whoever read our output may be gone; that is no reason to stop.
+  process.stdout.on("error", () => undefined);
+  process.stderr.on("error", () => undefined);
   for (const warning of warnings) logger.warn(warning);
   process.on("uncaughtException", (error) => {
     logger.error(`stopping at a bug: ${error.stack ?? error.message}`);
