@@ -67,6 +67,7 @@ export class Head {
   #sealNumber = 1;
   #chunkBytes = 0;
   #closedSeals: Seal[] = [];
+  #spareAreas: { from: number; to: number }[] = [];
 
   constructor(kernel: Kernel, options: HeadOptions) {
     this.kernel = kernel;
@@ -182,9 +183,9 @@ export class Head {
     return this.#kernels.headShardOf(this.context, run, size, accountId, projectId, shardCount) >>> 0;
   }
 
-  /** Gives [from, to) of shard memory to the chunks. */
+  /** Leaves [from, to) of shard memory to the chunks; it is touched only when they need it. */
   giveArea(from: number, to: number): void {
-    this.#kernels.headGiveChunks(this.context, from, to);
+    this.#spareAreas.push({ from, to });
   }
 
   /** Replay has no seals to wait for: it may go beyond the bytes of chunks allowed, and the seals start afterwards. */
@@ -244,9 +245,19 @@ export class Head {
   }
 
   #giveChunks(): void {
-    const block = this.kernel.allocate(chunkBlockBytes);
+    const block = this.#takeSpare() ?? this.kernel.allocate(chunkBlockBytes);
     this.#chunkBytes += chunkBlockBytes;
     this.#kernels.headGiveChunks(this.context, Math.ceil(block / headChunkBytes) * headChunkBytes, block + chunkBlockBytes);
+  }
+
+  /** A block of what was left to the chunks. */
+  #takeSpare(): number | undefined {
+    const area = this.#spareAreas.at(-1);
+    if (area === undefined) return undefined;
+    area.to -= chunkBlockBytes;
+    if (area.to >= area.from) return area.to;
+    this.#spareAreas.pop();
+    return this.#takeSpare();
   }
 
   /** Closes the current seal and opens the next; false when it is empty or all areas are in use. */

@@ -15,6 +15,7 @@ import type { BlockList } from "./block_list.ts";
 import { HeadCopy, type HeadColumns, headCopySeriesMax } from "./head_copy.ts";
 import type { Part } from "./part.ts";
 import { PartCache } from "./part_cache.ts";
+import { DamagedBlocksError } from "./part_error.ts";
 import type { ShardReader } from "./shard.ts";
 import type { Snapshot } from "./snapshot.ts";
 
@@ -186,22 +187,17 @@ export class LocalReader {
     let series = fromSeries;
     for (let from = firstBlock[fromSeries]; from < firstBlock[toSeries]; ) {
       const to = Math.min(firstBlock[toSeries], from + areas.runsMax);
-      let readable = true;
-      try {
-        part.readBlocks(areas.kernel, list, from, to, areas.decodedTimestamps, areas.decodedValues, areas.samples);
-      } catch (error) {
-        unreadable(path, error);
-        readable = false;
-      }
+      const damaged = decodeBlocks(part, areas, list, from, to, (error) => unreadable(path, error));
       let decoded = 0;
       for (let block = from; block < to; block++) {
         while (block >= firstBlock[series + 1]) series++;
         const samples = list.sampleCounts[block];
         const place = series - fromSeries;
-        if (readable) {
+        if (damaged?.has(block)) missing[place] += samples;
+        else {
           scatter.add(decoded, places[place], samples);
           places[place] += samples;
-        } else missing[place] += samples;
+        }
         decoded += samples;
       }
       scatter.flush();
@@ -219,6 +215,35 @@ export class LocalReader {
       labels: (index: number): Labels => group.shard.labels.labels(group.seriesIndexes[group.order[fromSeries + index]]),
     };
   }
+}
+
+/**
+ * Decodes blocks [from, to) to their places in the decoded columns. Damaged blocks are reported and returned; those before and after them
+ * are decoded all the same.
+ */
+function decodeBlocks(part: Part, areas: BatchAreas, list: BlockList, from: number, to: number, report: (error: unknown) => void): Set<number> | undefined {
+  let damaged: Set<number> | undefined;
+  let offset = 0;
+  const decode = (fromBlock: number, toBlock: number): void => {
+    part.readBlocks(areas.kernel, list, fromBlock, toBlock, areas.decodedTimestamps + offset * 8, areas.decodedValues + offset * 8, areas.samples - offset);
+  };
+  for (let block = from; block < to; ) {
+    try {
+      decode(block, to);
+      break;
+    } catch (error) {
+      report(error);
+      const stretch = error instanceof DamagedBlocksError ? error : { fromIndex: block, toIndex: to };
+      damaged ??= new Set();
+      // What stood before the damage is decoded again: the failed call may have stopped anywhere.
+      if (stretch.fromIndex > block) decode(block, stretch.fromIndex);
+      for (; block < stretch.toIndex; block++) {
+        if (block >= stretch.fromIndex) damaged.add(block);
+        offset += list.sampleCounts[block];
+      }
+    }
+  }
+  return damaged;
 }
 
 /** A table of copies from the decoded columns to the target columns, done in one kernel call. */

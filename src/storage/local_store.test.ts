@@ -158,3 +158,22 @@ test("local store: partitions past the retention are dropped, with their series 
   assert.deepEqual(files.list("/data/partitions"), ["2023_11"]);
   await reopened[Symbol.asyncDispose]();
 });
+
+test("local store: a damaged block is left out and makes the answer partial, the rest is served", async () => {
+  const files = new MemoryFileSystem();
+  const store = await openTestStore(files);
+  const rows = (base: number): [string, [number, bigint][]][] =>
+    Array.from({ length: 50 }, (_, i) => [`m${base + i}`, Array.from({ length: 40 }, (_, k): [number, bigint] => [nowMs - k * 1000, BigInt(i * 1000 + k) << 20n])]);
+  await store.write(batchOf(rows(0)).build());
+  await store.flush();
+  await store.write(batchOf(rows(100)).build());
+  await store.flush();
+  const [first] = files.list("/data/partitions/2023_11/parts");
+  files.corrupt(`/data/partitions/2023_11/parts/${first}/blocks.tdp`, 200, 0xff);
+  const found = await store.search({ tenant: defaultTenant, selector: [[]], range: { minMs: 0, maxMs: 4e12 } });
+  let samples = 0;
+  for await (const batch of found.batches) samples += batch.timestampsMs.length;
+  assert.equal(found.isPartial(), true);
+  assert.ok(samples >= 2000 && samples < 4000, `${samples} samples`);
+  await store[Symbol.asyncDispose]();
+});

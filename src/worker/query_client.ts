@@ -1,4 +1,4 @@
-/** The main thread's side of a query thread: sends queries, serves snapshots, and hands out the answers. */
+/** The main thread's side of a query thread: sends queries, serves snapshots, and hands out the answers. The thread starts with the first query. */
 import { Worker } from "node:worker_threads";
 import { UnavailableError } from "../base/errors.ts";
 import type { Logger } from "../base/logger.ts";
@@ -28,7 +28,6 @@ export class QueryClient implements AsyncDisposable {
 
   constructor(options: QueryClientOptions) {
     this.#options = options;
-    this.#worker = this.#start();
   }
 
   /** Queries that have not been answered. */
