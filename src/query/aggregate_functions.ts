@@ -103,7 +103,7 @@ function countValues(call: AggregateCall, group: readonly Series[], labels: Labe
       if (counts === undefined) {
         counts = call.context.filled(call.grid, NaN);
         byValue.set(v, counts);
-        checkLimit("aggregate_limit", "series made by count_values()", byValue.size, call.context.limits.aggregateSeriesMax, "search.maxSeriesPerAggrFunc");
+        checkLimit("too_many_aggregates", "series made by count_values()", byValue.size, call.context.limits.aggregateSeriesMax, "search.maxSeriesPerAggrFunc");
       }
       counts[i] = Number.isNaN(counts[i]) ? 1 : counts[i] + 1;
     }

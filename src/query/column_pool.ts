@@ -53,7 +53,7 @@ export class ColumnPool {
   reserve(size: number): number {
     const bytes = Math.ceil(size / 16) * 16;
     this.#bytesHeld += bytes;
-    checkLimit("memory_limit", "bytes held by the query", this.#bytesHeld, this.#bytesMax, "search.maxMemoryPerQuery");
+    checkLimit("too_much_memory", "bytes held by the query", this.#bytesHeld, this.#bytesMax, "search.maxMemoryPerQuery");
     if (this.#slabTop + bytes > this.#slabEnd) this.#addSlab(bytes);
     const pointer = this.#slabTop;
     this.#slabTop += bytes;

@@ -303,12 +303,12 @@ test("max_lookback limits how far a value reaches", async () => {
 // ---- limits, cancelling, errors ----
 
 const limitRows: { name: string; limits: Partial<QueryLimits>; query: string; code: string; flag: string }[] = [
-  { name: "series", limits: { seriesMax: 2 }, query: "requests_total", code: "series_limit", flag: "" },
-  { name: "samples", limits: { samplesMax: 100 }, query: "rate(requests_total[1h])", code: "samples_limit", flag: "" },
-  { name: "points", limits: { pointsPerSeriesMax: 10 }, query: "temperature", code: "points_limit", flag: "-search.maxPointsPerTimeseries" },
-  { name: "points of a subquery", limits: { subqueryPointsMax: 50 }, query: "max_over_time(temperature[1h:15s])", code: "points_limit", flag: "-search.maxPointsSubqueryPerTimeseries" },
-  { name: "memory", limits: { memoryBytesMax: 2000 }, query: "temperature + 1", code: "memory_limit", flag: "-search.maxMemoryPerQuery" },
-  { name: "series of an aggregate", limits: { aggregateSeriesMax: 3 }, query: 'count_values("v", temperature)', code: "aggregate_limit", flag: "-search.maxSeriesPerAggrFunc" },
+  { name: "series", limits: { seriesMax: 2 }, query: "requests_total", code: "too_many_series", flag: "-search.maxUniqueTimeseries" },
+  { name: "samples", limits: { samplesMax: 100 }, query: "rate(requests_total[1h])", code: "too_many_samples", flag: "-search.maxSamplesPerQuery" },
+  { name: "points", limits: { pointsPerSeriesMax: 10 }, query: "temperature", code: "too_many_points", flag: "-search.maxPointsPerTimeseries" },
+  { name: "points of a subquery", limits: { subqueryPointsMax: 50 }, query: "max_over_time(temperature[1h:15s])", code: "too_many_points", flag: "-search.maxPointsSubqueryPerTimeseries" },
+  { name: "memory", limits: { memoryBytesMax: 2000 }, query: "temperature + 1", code: "too_much_memory", flag: "-search.maxMemoryPerQuery" },
+  { name: "series of an aggregate", limits: { aggregateSeriesMax: 3 }, query: 'count_values("v", temperature)', code: "too_many_aggregates", flag: "-search.maxSeriesPerAggrFunc" },
 ];
 
 for (const row of limitRows) {

@@ -101,7 +101,7 @@ export class Engine {
 
   #rangeGrid(startMs: number, endMs: number, stepMs: number): Grid {
     const grid = gridBetween(startMs, endMs, stepMs);
-    checkLimit("points_limit", "points per series", grid.points, this.#limits.pointsPerSeriesMax, "search.maxPointsPerTimeseries");
+    checkLimit("too_many_points", "points per series", grid.points, this.#limits.pointsPerSeriesMax, "search.maxPointsPerTimeseries");
     return grid;
   }
 

@@ -85,7 +85,7 @@ export class QueryContext {
     this.signal?.throwIfAborted();
     this.stats.seriesFetched += seriesCount;
     this.stats.samplesScanned += sampleCount;
-    checkLimit("series_limit", "series read by the query", this.stats.seriesFetched, this.limits.seriesMax, "search.maxUniqueTimeseries");
-    checkLimit("samples_limit", "samples read by the query", this.stats.samplesScanned, this.limits.samplesMax, "search.maxSamplesPerQuery");
+    checkLimit("too_many_series", "series read by the query", this.stats.seriesFetched, this.limits.seriesMax, "search.maxUniqueTimeseries");
+    checkLimit("too_many_samples", "samples read by the query", this.stats.samplesScanned, this.limits.samplesMax, "search.maxSamplesPerQuery");
   }
 }

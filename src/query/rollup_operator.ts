@@ -101,7 +101,7 @@ class SeriesRollup {
     const { aggregateSeriesMax } = context.limits;
     for (const number of new Set(numbers)) {
       if (Number.isNaN(number)) continue;
-      checkLimit("aggregate_limit", `series made by ${plan.name}()`, target.length + 1, aggregateSeriesMax, "search.maxSeriesPerAggrFunc");
+      checkLimit("too_many_aggregates", `series made by ${plan.name}()`, target.length + 1, aggregateSeriesMax, "search.maxSeriesPerAggrFunc");
       const counts = context.columns.allocate(grid.points);
       wanted.fill(number);
       this.#record.setArguments(wanted.byteOffset, 0);
@@ -288,7 +288,7 @@ export function subqueryGrid(context: QueryContext, grid: Grid, windowMs: number
   const before = windowMs + stepMs + silenceMsOf(context);
   const { startMs, endMs } = alignOutwards(grid.startMs - before, endMsOf(grid) + stepMs, stepMs);
   const inner = gridBetween(startMs, endMs, stepMs);
-  checkLimit("points_limit", "points per series of a subquery", inner.points, context.limits.subqueryPointsMax, "search.maxPointsSubqueryPerTimeseries");
+  checkLimit("too_many_points", "points per series of a subquery", inner.points, context.limits.subqueryPointsMax, "search.maxPointsSubqueryPerTimeseries");
   return inner;
 }
 

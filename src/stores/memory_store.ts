@@ -176,8 +176,12 @@ async function* batches(found: readonly MemorySeries[], request: SearchRequest):
 
 function checkBudget({ budget }: SearchRequest, seriesCount: number, sampleCount: number): void {
   if (budget === undefined) return;
-  if (seriesCount > budget.seriesMax) throw new LimitError("series_limit", `the query selects more than ${budget.seriesMax} series`);
-  if (sampleCount > budget.samplesMax) throw new LimitError("samples_limit", `the query reads more than ${budget.samplesMax} samples`);
+  if (seriesCount > budget.seriesMax) throw overLimit("series", seriesCount, budget.seriesMax, "search.maxUniqueTimeseries");
+  if (sampleCount > budget.samplesMax) throw overLimit("samples", sampleCount, budget.samplesMax, "search.maxSamplesPerQuery");
+}
+
+function overLimit(what: "series" | "samples", actual: number, limit: number, flag: string): LimitError {
+  return new LimitError(`too_many_${what}`, `too many ${what} read by the query: ${actual} is over the limit of ${limit}; select less or raise -${flag}`);
 }
 
 function joinSeries(group: readonly (Columns & { labels: Labels })[]): SeriesBatch {
