@@ -76,7 +76,9 @@ function receivePlain({ request }: Exchange, body: ReceivedBody, options: Receiv
     }
   });
   request.once("end", resolve);
-  request.once("close", () => reject(clientGone()));
+  request.once("close", () => {
+    if (!request.complete) reject(clientGone());
+  });
   return promise;
 }
 

@@ -2,11 +2,12 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { startHttpNode } from "../../testkit/http_node.ts";
 
 const entry = fileURLToPath(new URL("./main.ts", import.meta.url));
 let folder: string;
@@ -90,3 +91,48 @@ test("program: a node starts, scrapes itself, stores, stops on SIGTERM, and has 
   again.child.kill("SIGKILL");
   await again.ended;
 });
+
+test("program: a node scrapes what its configuration says, answers queries, and reloads", async () => {
+  await using target = await startHttpNode();
+  const config = (job: string): string => `scrape_configs:\n- job_name: ${job}\n  scrape_interval: 100ms\n  static_configs:\n  - targets: ["127.0.0.1:${target.port}"]\n`;
+  const file = join(folder, "scrape.yml");
+  writeFileSync(file, config("first"));
+  const node = await startNode("-storageDataPath=scraped", "-promscrape.config=scrape.yml", "-selfScrapeInterval=0");
+  const jobsUp = async (): Promise<string[]> => {
+    const response = await fetch(`${node.url}api/v1/query?query=${encodeURIComponent("up == 1")}`);
+    const answer = (await response.json()) as { data: { result: { metric: Record<string, string> }[] } };
+    return answer.data.result.map(({ metric }) => metric["job"]);
+  };
+  await waitFor(async () => (await jobsUp()).includes("first"));
+  const targets = (await (await fetch(`${node.url}api/v1/targets`)).json()) as { data: { activeTargets: { health: string; scrapePool: string }[] } };
+  assert.deepEqual(targets.data.activeTargets.map(({ health, scrapePool }) => [health, scrapePool]), [["up", "first"]]);
+
+  writeFileSync(file, "scrape_configs:\n- job_name: bad\n  scrape_intervall: 1s\n");
+  const refused = await fetch(`${node.url}-/reload`, { method: "POST" });
+  assert.equal(refused.status, 400);
+  assert.match(await refused.text(), /scrape\.yml:?.*3.*scrape_intervall/);
+  assert.deepEqual(await jobsUp(), ["first"]);
+
+  writeFileSync(file, config("second"));
+  node.child.kill("SIGHUP");
+  await waitFor(async () => (await jobsUp()).join() === "second");
+  node.child.kill("SIGTERM");
+  assert.equal((await node.ended).code, 0);
+});
+
+test("program: a wrong configuration is refused at the start", async () => {
+  writeFileSync(join(folder, "wrong.yml"), "scrape_configs: 5\n");
+  for (const name of ["wrong.yml", "missing.yml"]) {
+    const outcome = await start("-httpListenAddr=127.0.0.1:0", `-promscrape.config=${name}`).ended;
+    assert.equal(outcome.code, 1);
+    assert.match(outcome.errors, new RegExp(name));
+  }
+});
+
+async function waitFor(condition: () => Promise<boolean>): Promise<void> {
+  for (let i = 0; i < 200; i++) {
+    if (await condition()) return;
+    await new Promise((resolve) => setTimeout(resolve, 25));
+  }
+  assert.fail("waited in vain");
+}

@@ -7,6 +7,7 @@ import { systemClock } from "../base/clock.ts";
 import type { Logger } from "../base/logger.ts";
 import { machineMemoryBytes } from "../base/machine_memory.ts";
 import { MetricRegistry } from "../base/metrics.ts";
+import { RealFileSystem } from "../disk/real_file_system.ts";
 import type { Api, IngestParsers } from "../http/api.ts";
 import { registerApiMetrics } from "../http/api_metrics.ts";
 import { apiRoutes } from "../http/api_routes.ts";
@@ -18,12 +19,14 @@ import { HttpServer } from "../http/server.ts";
 import { startingRoutes } from "../http/starting_routes.ts";
 import { StaticFiles } from "../http/static_files.ts";
 import type { Kernel } from "../kernel/kernel.ts";
+import type { LabelLimits } from "../kernel/label_run.ts";
 import { JsonLinesParser } from "../protocol/json_lines.ts";
 import { PrometheusTextParser } from "../protocol/prometheus_text.ts";
 import { RemoteWriteParser } from "../protocol/remote_write.ts";
 import type { FlagValues } from "./flags.ts";
 import { type MemoryPlan, planMemory } from "./memory_plan.ts";
 import { type NodeStore, openNodeStore } from "./node_store.ts";
+import { readScrapeConfig, Scraping } from "./scraping.ts";
 import { SelfScrape } from "./self_scrape.ts";
 import { registerStoreMetrics } from "./store_metrics.ts";
 
@@ -49,6 +52,8 @@ const requestTimeoutMs = 120_000;
 
 /** Starts a node; resolves when it is ready. */
 export async function startSingle({ flags, logger, version, onFatal }: SingleNodeOptions): Promise<SingleNode> {
+  // A wrong file is said before anything is started.
+  const scrapeConfig = flags["promscrape.config"] === "" ? undefined : readScrapeConfig(flags["promscrape.config"]);
   await using starting = new AsyncDisposableStack();
   const metrics = new MetricRegistry();
   const memory = planMemory(machineMemoryBytes(), flags["memory.allowedPercent"]);
@@ -61,7 +66,10 @@ export async function startSingle({ flags, logger, version, onFatal }: SingleNod
   starting.defer(() => server.close(closeGraceMs));
   const nodeStore = await openNodeStore({ flags, memory, clock, logger, onFatal });
   starting.use(nodeStore);
-  const api = createApi({ flags, memory, nodeStore, metrics, logger, version });
+  const labelLimits = { labelsMax: flags.maxLabelsPerTimeseries, nameSizeMax: flags.maxLabelNameLen, valueSizeMax: flags.maxLabelValueLen };
+  const scraping = scrapeConfig && new Scraping(flags["promscrape.config"], scrapeConfig, { sink: nodeStore.store, clock, logger, metrics, files: new RealFileSystem(), labelLimits });
+  starting.use(scraping);
+  const api = createApi({ flags, memory, nodeStore, scraping, labelLimits, metrics, logger, version });
   registerApiMetrics(api);
   registerStoreMetrics(metrics, nodeStore.store);
   starting.defer(() => api.ingestLane.idle());
@@ -82,12 +90,14 @@ interface ApiParts {
   readonly flags: FlagValues;
   readonly memory: MemoryPlan;
   readonly nodeStore: NodeStore;
+  readonly scraping: Scraping | undefined;
+  readonly labelLimits: LabelLimits;
   readonly metrics: MetricRegistry;
   readonly logger: Logger;
   readonly version: string;
 }
 
-function createApi({ flags, memory, nodeStore, metrics, logger, version }: ApiParts): Api {
+function createApi({ flags, memory, nodeStore, scraping, labelLimits, metrics, logger, version }: ApiParts): Api {
   const { store, queryRunner } = nodeStore;
   const kernel = store.writeKernel;
   const insertBytesMax = flags.maxInsertRequestSize;
@@ -103,7 +113,7 @@ function createApi({ flags, memory, nodeStore, metrics, logger, version }: ApiPa
     }),
     ingestLane: new IngestLane({ kernel, target: store, clock, bodyBytesMax: insertBytesMax, bodyLimitFlag: "-maxInsertRequestSize" }),
     ingestBudget: new ByteBudget(Math.max(flags["insert.maxBytesInFlight"] || memory.insertBytesInFlight, insertBytesMax)),
-    parsers: createParsers(kernel, flags),
+    parsers: createParsers(kernel, labelLimits),
     limits: {
       insertBytesMax,
       latencyOffsetMs: flags["search.latencyOffset"],
@@ -119,14 +129,13 @@ function createApi({ flags, memory, nodeStore, metrics, logger, version }: ApiPa
     logger,
     clock,
     version,
-    targets: undefined,
-    reload: () => Promise.resolve(),
+    targets: scraping?.manager,
+    reload: async () => scraping?.reload(),
     userInterface: StaticFiles.read(fileURLToPath(new URL("../../build/web", import.meta.url))),
   };
 }
 
-function createParsers(kernel: Kernel, flags: FlagValues): IngestParsers {
-  const limits = { labelsMax: flags.maxLabelsPerTimeseries, nameSizeMax: flags.maxLabelNameLen, valueSizeMax: flags.maxLabelValueLen };
+function createParsers(kernel: Kernel, limits: LabelLimits): IngestParsers {
   return {
     remoteWrite: new RemoteWriteParser(kernel, limits),
     prometheusText: new PrometheusTextParser(kernel, limits),
