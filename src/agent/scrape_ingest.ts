@@ -1,0 +1,203 @@
+/**
+ * From the page of a target to batches in the sink. One page at a time is parsed, in slices, in a memory of its own:
+ *
+ *   page -> parser, which adds the target's labels -> RowBatch --------------------------------------> sink
+ *                                                          \-- labels clash, or metric_relabel_configs:
+ *                                                              BatchRelabeler adds them -> RowBatch --> sink
+ *
+ * A job with limits has its pages parsed twice: nothing of a page over a limit may be stored.
+ */
+import { Kernel } from "../kernel/kernel.ts";
+import { bodySlackBytes, defaultLabelLimits, type LabelLimits } from "../kernel/label_run.ts";
+import { decodeLabelRun, type Labels } from "../model/labels.ts";
+import { defaultTenant } from "../model/matcher.ts";
+import { type RowBatch, seriesRow } from "../model/row_batch.ts";
+import type { Store } from "../model/store.ts";
+import { narrowLabelBytes } from "../pipeline/label_bytes.ts";
+import { BatchRelabeler } from "../pipeline/relabel_batch.ts";
+import { PrometheusTextParser, timestampUnitOf } from "../protocol/prometheus_text.ts";
+import type { ParseReport } from "../protocol/slice_parser.ts";
+import { RunList } from "./run_list.ts";
+import type { ScrapeLimits } from "./scrape_config.ts";
+import { ScrapeError, type ScrapeResponse } from "./scrape_client.ts";
+import type { SeriesChange, SeriesTracker } from "./series_tracker.ts";
+import { mayHaveLabels, storedLabels, type TargetLabeling } from "./target_labels.ts";
+
+/** Where batches go; a Store is one. */
+export interface ScrapeSink extends Pick<Store, "write"> {
+  /** Resolves when the batches written so far are no longer read; without it they are read until write() resolves. */
+  applied?(): Promise<void>;
+}
+
+/** What ingesting needs to know of a target and keeps for it between scrapes. */
+export class TargetIngest {
+  readonly labeling: TargetLabeling;
+  readonly limits: ScrapeLimits;
+  readonly honorTimestamps: boolean;
+  readonly tracker: SeriesTracker;
+  #relabeler: BatchRelabeler | undefined;
+
+  constructor(labeling: TargetLabeling, limits: ScrapeLimits, honorTimestamps: boolean, tracker: SeriesTracker) {
+    this.labeling = labeling;
+    this.limits = limits;
+    this.honorTimestamps = honorTimestamps;
+    this.tracker = tracker;
+  }
+
+  get relabeler(): BatchRelabeler {
+    this.#relabeler ??= new BatchRelabeler((labels) => storedLabels(labels, this.labeling));
+    return this.#relabeler;
+  }
+}
+
+export interface PageResult {
+  readonly samplesScraped: number;
+  readonly samplesStored: number;
+  readonly change: SeriesChange;
+  /** A page with bad lines is stored without them. */
+  readonly skippedLines: number;
+  readonly firstError: string;
+}
+
+/** A memory that has grown beyond this is given back. */
+const memoryBytesMax = 128 << 20;
+
+export class ScrapeIngest {
+  readonly #sink: ScrapeSink;
+  readonly #labelLimits: LabelLimits;
+  readonly #runs = new RunList();
+  #parser: { readonly kernel: Kernel; readonly text: PrometheusTextParser } | undefined;
+  #tail: Promise<unknown> = Promise.resolve();
+
+  constructor(sink: ScrapeSink, labelLimits: LabelLimits = defaultLabelLimits) {
+    this.#sink = sink;
+    this.#labelLimits = labelLimits;
+  }
+
+  /** Stores a page. Throws ScrapeError for a page over a limit or without a single good line, and what the sink throws. */
+  ingest(target: TargetIngest, response: ScrapeResponse, timestampMs: number): Promise<PageResult> {
+    return this.#inTurn(() => this.#ingest(target, response, timestampMs));
+  }
+
+  /** Writes a batch in its turn. */
+  async write(batch: RowBatch): Promise<void> {
+    await this.#inTurn(() => this.#sink.write(batch));
+  }
+
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#tail.then(work);
+    this.#tail = result.catch(() => undefined);
+    return result;
+  }
+
+  async #ingest(target: TargetIngest, response: ScrapeResponse, timestampMs: number): Promise<PageResult> {
+    const { kernel, text } = this.#takeParser();
+    const mark = kernel.mark();
+    try {
+      const body = kernel.allocate(response.body.length + bodySlackBytes);
+      kernel.u8.set(response.body, body);
+      const parse = pageParse(target, response, timestampMs);
+      const start = (): void => text.start(body, response.body.length, parse.options);
+      const { limits } = target;
+      if (limits.sampleLimit > 0 || limits.labelLimit > 0 || limits.labelNameLengthLimit > 0 || limits.labelValueLengthLimit > 0) {
+        start();
+        await this.#check(text, target, parse.relabels);
+      }
+      start();
+      const samplesStored = await this.#store(text, target, parse.relabels, timestampMs);
+      const { report } = text;
+      if (report.samples === 0 && report.skippedLines > 0) throw new ScrapeError("no_samples", `no line can be read: ${report.firstError?.message ?? ""}`);
+      const change = await target.tracker.replace(this.#runs);
+      if (parse.relabels) target.relabeler.trim(this.#runs.count);
+      return {
+        samplesScraped: samplesScraped(report), samplesStored, change,
+        skippedLines: report.skippedLines, firstError: report.firstError?.message ?? "",
+      };
+    } finally {
+      kernel.reset(mark);
+      if (kernel.sizeBytes > memoryBytesMax) this.#parser = undefined;
+    }
+  }
+
+  #takeParser(): { readonly kernel: Kernel; readonly text: PrometheusTextParser } {
+    if (this.#parser === undefined) {
+      const kernel = new Kernel();
+      this.#parser = { kernel, text: new PrometheusTextParser(kernel, this.#labelLimits) };
+    }
+    return this.#parser;
+  }
+
+  /** Looks at all rows as they would be stored. */
+  async #check(parser: PrometheusTextParser, { limits, relabeler }: TargetIngest, relabels: boolean): Promise<void> {
+    const checksLabels = limits.labelLimit > 0 || limits.labelNameLengthLimit > 0 || limits.labelValueLengthLimit > 0;
+    let samples = 0;
+    for (let batch = parser.next(); batch !== undefined; batch = parser.next()) {
+      const stored = relabels ? relabeler.apply(batch) : batch;
+      samples += stored.sampleCount;
+      if (checksLabels) checkLabels(stored, limits);
+      await turn();
+    }
+    if (limits.sampleLimit > 0 && samples > limits.sampleLimit) throw new ScrapeError("over_limit", `the page has ${samples} samples, more than sample_limit ${limits.sampleLimit}`);
+  }
+
+  async #store(parser: PrometheusTextParser, target: TargetIngest, relabels: boolean, timestampMs: number): Promise<number> {
+    const writes: Promise<unknown>[] = [];
+    this.#runs.clear();
+    let samples = 0;
+    try {
+      for (let batch = parser.next(); batch !== undefined; batch = parser.next()) {
+        const stored = relabels ? target.relabeler.apply(batch) : batch;
+        if (!target.honorTimestamps) stored.timestampsMs.fill(timestampMs);
+        this.#runs.add(stored);
+        samples += stored.sampleCount;
+        writes.push(this.#sink.write(narrowLabelBytes(stored)));
+        writes.at(-1)!.catch(() => undefined); // looked at below
+        await (this.#sink.applied === undefined ? writes.at(-1) : this.#sink.applied());
+        await turn();
+      }
+      await Promise.all(writes);
+    } finally {
+      await Promise.allSettled(writes);
+    }
+    return samples;
+  }
+}
+
+/** How the parser is to be started, and whether its rows go through the relabeler, which then adds the target's labels. */
+function pageParse(target: TargetIngest, { body, contentType }: ScrapeResponse, nowMs: number): { relabels: boolean; options: Parameters<PrometheusTextParser["start"]>[2] } {
+  const { targetLabels, externalLabels, metricRelabelRules } = target.labeling;
+  const own = new Set(targetLabels.map(({ name }) => name));
+  const clash = externalLabels.some(({ name }) => own.has(name));
+  const added: Labels = [...targetLabels, ...externalLabels];
+  const relabels = !metricRelabelRules.isEmpty || clash || mayHaveLabels(body, added.map(({ name }) => name));
+  const extraLabels = relabels ? [] : added;
+  return { relabels, options: { tenant: defaultTenant, extraLabels, nowMs, unit: timestampUnitOf(contentType) } };
+}
+
+function checkLabels({ seriesCount, seriesRows, labelBytes }: RowBatch, limits: ScrapeLimits): void {
+  for (let i = 0; i < seriesCount; i++) {
+    const from = seriesRows[i * seriesRow.slots + seriesRow.labelsOffset];
+    const labels = decodeLabelRun(labelBytes, from, from + seriesRows[i * seriesRow.slots + seriesRow.labelsSize]);
+    const metric = labels.find(({ name }) => name === "__name__")?.value ?? "";
+    if (limits.labelLimit > 0 && labels.length > limits.labelLimit) {
+      throw new ScrapeError("over_limit", `a series of ${metric} has ${labels.length} labels, more than label_limit ${limits.labelLimit}`);
+    }
+    for (const { name, value } of labels) {
+      if (limits.labelNameLengthLimit > 0 && Buffer.byteLength(name) > limits.labelNameLengthLimit) {
+        throw new ScrapeError("over_limit", `label ${name} of ${metric} is longer than label_name_length_limit ${limits.labelNameLengthLimit}`);
+      }
+      if (limits.labelValueLengthLimit > 0 && Buffer.byteLength(value) > limits.labelValueLengthLimit) {
+        throw new ScrapeError("over_limit", `the value of label ${name} of ${metric} is longer than label_value_length_limit ${limits.labelValueLengthLimit}`);
+      }
+    }
+  }
+}
+
+/** Samples that the page has, those without a place in the store included. */
+function samplesScraped(report: ParseReport): number {
+  return Object.values(report.droppedByReason).reduce((sum, count) => sum + count, report.samples);
+}
+
+function turn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
