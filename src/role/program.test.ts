@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
@@ -118,6 +119,23 @@ test("program: a node scrapes what its configuration says, answers queries, and 
   await waitFor(async () => (await jobsUp()).join() === "second");
   node.child.kill("SIGTERM");
   assert.equal((await node.ended).code, 0);
+});
+
+test("program: a second signal ends a node that still finishes a request", async () => {
+  const node = await startNode("-storageDataPath=signals");
+  const upload = connect(Number(new URL(node.url).port), "127.0.0.1");
+  upload.on("error", () => undefined);
+  upload.write("POST /api/v1/import/prometheus HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nhalf");
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  node.child.kill("SIGTERM");
+  node.child.kill("SIGTERM"); // too soon to be meant
+  await new Promise((resolve) => setTimeout(resolve, 350));
+  assert.equal(node.child.exitCode, null);
+  node.child.kill("SIGTERM");
+  const outcome = await node.ended;
+  assert.equal(outcome.code, 1);
+  assert.match(outcome.errors, /second SIGTERM: exiting at once/);
+  upload.destroy();
 });
 
 test("program: a wrong configuration is refused at the start", async () => {

@@ -53,15 +53,19 @@ async function runSingle({ values, warnings }: CommandLine): Promise<void> {
   }
 }
 
+/** The same signal again within this time is one event that came twice, from a supervisor and from its process group. */
+const repeatMs = 300;
+
 /** The first SIGTERM or SIGINT stops the node in order, a second one at once. SIGHUP reads the scrape configuration again. */
 function stopOnSignals(starting: Promise<SingleNode>, logger: Logger): void {
-  let isStopping = false;
+  let stoppingSinceMs: number | undefined;
   const stop = (signal: string): void => {
-    if (isStopping) {
+    if (stoppingSinceMs !== undefined) {
+      if (performance.now() - stoppingSinceMs < repeatMs) return;
       logger.warn(`second ${signal}: exiting at once`);
       process.exit(1);
     }
-    isStopping = true;
+    stoppingSinceMs = performance.now();
     logger.info(`${signal}: stopping`);
     setTimeout(() => {
       logger.warn("stopping took too long; exiting, nothing acknowledged is lost");
