@@ -79,9 +79,9 @@ export class ScrapeIngest {
     return this.#inTurn(() => this.#ingest(target, response, timestampMs));
   }
 
-  /** Writes a batch in its turn. */
+  /** Writes a batch that lies in memory of its own. */
   async write(batch: RowBatch): Promise<void> {
-    await this.#inTurn(() => this.#sink.write(batch));
+    await this.#sink.write(batch);
   }
 
   #inTurn<T>(work: () => Promise<T>): Promise<T> {

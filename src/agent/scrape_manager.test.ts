@@ -111,7 +111,7 @@ test("a scrape stores the page with the target's labels, and the automatic serie
   assert.deepEqual(await setup.samples("m"), { '{"instance":"a:1","job":"j","x":"1"}': "5", '{"instance":"a:1","job":"j","x":"2"}': "6" });
   const expected = {
     n: "7", up: "1", scrape_samples_scraped: "3", scrape_samples_post_metric_relabeling: "3", scrape_series_added: "3", scrape_timeout_seconds: "10",
-    scrape_response_size_bytes: "25", scrape_samples_limit: "10", scrape_labels_limit: "20",
+    scrape_response_size_bytes: "26", scrape_samples_limit: "10", scrape_labels_limit: "20",
   };
   for (const [name, value] of Object.entries(expected)) assert.deepEqual(await setup.samples(name), { [own]: value }, name);
   assert.deepEqual(Object.keys(await setup.samples("scrape_duration_seconds")), [own]);

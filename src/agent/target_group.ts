@@ -1,6 +1,6 @@
 /** Groups of targets as configuration files list them: under static_configs, and in the files that file_sd_configs names. */
 import { dirname, resolve } from "node:path";
-import { type ConfigField, durationField, listField, namesField, readMap, textField } from "../pipeline/config_value.ts";
+import { type ConfigField, durationField, hasKey, listField, namesField, readMap, textField } from "../pipeline/config_value.ts";
 
 /** Addresses with the labels that they have in common. */
 export interface TargetGroup {
@@ -42,6 +42,6 @@ const discoveryFields = { files: listField(patternField), refresh_interval: dura
 export const fileDiscoveryField: ConfigField<FileDiscovery> = (value, path, problems) => {
   const record = readMap(value, discoveryFields, path, problems);
   if (record === undefined) return undefined;
-  if (record.files === undefined || record.files.length === 0) return problems.add(value.position, path, "files is missing or empty");
-  return { patterns: record.files.map((pattern) => resolve(dirname(problems.file), pattern)), refreshMs: Math.max(record.refresh_interval ?? defaultRefreshMs, 1_000) };
+  if (!hasKey(value, "files")) return problems.add(value.position, path, "files is missing");
+  return { patterns: (record.files ?? []).map((pattern) => resolve(dirname(problems.file), pattern)), refreshMs: Math.max(record.refresh_interval ?? defaultRefreshMs, 1_000) };
 };

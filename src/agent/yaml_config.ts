@@ -1,9 +1,10 @@
 /** YAML (and JSON, which is YAML) as a ConfigValue. Anchors, aliases and merge keys are resolved; expansion is bounded. */
-import { type Alias, type Document, isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument, type YAMLMap } from "yaml";
+import { type Alias, isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument, type YAMLMap } from "yaml";
 import type { ConfigEntry, ConfigPosition, ConfigProblems, ConfigValue } from "../pipeline/config_value.ts";
 
 const depthMax = 100;
-const nodesMax = 2_000_000;
+/** Values that aliases may add to those that are written. */
+const aliasedMax = 100_000;
 
 /** Reads a document. Reports what is wrong with its syntax and answers undefined then. An empty file is an empty map. */
 export function parseYamlConfig(text: string, problems: ConfigProblems): ConfigValue | undefined {
@@ -16,7 +17,7 @@ export function parseYamlConfig(text: string, problems: ConfigProblems): ConfigV
   for (const error of document.errors) problems.add(positionAt(error.pos[0]), "", `bad YAML: ${firstLine(error.message)}`);
   if (document.errors.length > 0) return undefined;
   if (document.contents === null) return { kind: "map", entries: [], position: { line: 1, column: 1 } };
-  return new Converter(document, positionAt, problems).convert(document.contents, 0);
+  return new Converter(positionAt, problems).convert(document.contents, 0);
 }
 
 function firstLine(text: string): string {
@@ -24,33 +25,43 @@ function firstLine(text: string): string {
 }
 
 class Converter {
-  readonly #document: Document;
   readonly #positionAt: (offset: number) => ConfigPosition;
   readonly #problems: ConfigProblems;
-  #nodes = 0;
+  /** The last node seen with each anchor: an alias means the one before it. */
+  readonly #anchors = new Map<string, Node>();
+  #aliasDepth = 0;
+  #aliased = 0;
 
-  constructor(document: Document, positionAt: (offset: number) => ConfigPosition, problems: ConfigProblems) {
-    this.#document = document;
+  constructor(positionAt: (offset: number) => ConfigPosition, problems: ConfigProblems) {
     this.#positionAt = positionAt;
     this.#problems = problems;
   }
 
   convert(node: Node, depth: number): ConfigValue {
     const position = this.#positionAt(node.range?.[0] ?? 0);
-    if (depth > depthMax || ++this.#nodes > nodesMax) {
-      if (this.#problems.count === 0) this.#problems.add(position, "", depth > depthMax ? `more than ${depthMax} levels` : `more than ${nodesMax} values`);
-      return { kind: "scalar", value: null, text: "", position };
+    if (this.#aliasDepth > 0) this.#aliased++;
+    if (depth > depthMax || this.#aliased > aliasedMax) {
+      const message = depth > depthMax ? `more than ${depthMax} levels` : `aliases stand for more than ${aliasedMax} values`;
+      return this.#nothing(position, this.#problems.count === 0 ? message : undefined);
     }
     if (isAlias(node)) return this.#convertAlias(node, depth, position);
+    if ((isMap(node) || isSeq(node) || isScalar(node)) && node.anchor !== undefined) this.#anchors.set(node.anchor, node);
     if (isMap(node)) return { kind: "map", entries: this.#entries(node, depth), position };
     if (isSeq(node)) return { kind: "list", items: node.items.map((item) => this.convert(item as Node, depth + 1)), position };
     return { kind: "scalar", ...scalarOf(node), position };
   }
 
   #convertAlias(node: Alias, depth: number, position: ConfigPosition): ConfigValue {
-    const target = node.resolve(this.#document);
-    if (target !== undefined) return this.convert(target, depth + 1);
-    this.#problems.add(position, "", `there is no anchor &${node.source}`);
+    const target = this.#anchors.get(node.source);
+    if (target === undefined) return this.#nothing(position, `there is no anchor &${node.source} before *${node.source}`);
+    this.#aliasDepth++;
+    const value = this.convert(target, depth + 1);
+    this.#aliasDepth--;
+    return value;
+  }
+
+  #nothing(position: ConfigPosition, problem: string | undefined): ConfigValue {
+    if (problem !== undefined) this.#problems.add(position, "", problem);
     return { kind: "scalar", value: null, text: "", position };
   }
 
