@@ -4,8 +4,7 @@ import { test } from "node:test";
 import { parseQueryAnswer } from "./answer_parser.ts";
 import type { QueryAnswer } from "./answer_parser.ts";
 import { Client } from "./client.ts";
-import { offsetOfPosition } from "./error_position.ts";
-import { AnswerError, ApiError, ConnectionError } from "./errors.ts";
+import { AnswerError, ApiError, ConnectionError, errorOffset } from "./errors.ts";
 
 const encoder = new TextEncoder();
 
@@ -67,17 +66,18 @@ test("answer: every cut and many changes give an AnswerError or an answer", () =
   }
 });
 
-const positions = [
+const positions: readonly { name: string; message: string; query: string; given?: number; offset: number | undefined }[] = [
   { name: "ours", message: 'expected ")", found "}" at line 2, column 3, after sum(', query: "sum(\nup}", offset: 7 },
   { name: "Prometheus", message: "1:5: parse error: unexpected end", query: "sum(", offset: 4 },
   { name: "outside", message: "1:50: parse error: x", query: "sum(", offset: 4 },
   { name: "line outside", message: "9:1: parse error: x", query: "sum(", offset: 4 },
   { name: "none", message: "limit reached", query: "sum(", offset: undefined },
+  { name: "given as a number", message: "bad regular expression", query: "up{", given: 2, offset: 2 },
+  { name: "given outside", message: "bad regular expression", query: "up{", given: 99, offset: 3 },
 ];
 for (const row of positions) {
   test(`position: ${row.name}`, () => {
-    const { position } = new ApiError(422, "bad_data", row.message);
-    assert.equal(position && offsetOfPosition(row.query, position), row.offset);
+    assert.equal(errorOffset(row.query, new ApiError(422, "bad_data", row.message, row.given)), row.offset);
   });
 }
 

@@ -162,6 +162,8 @@ interface Envelope {
   readonly data?: unknown;
   readonly errorType?: unknown;
   readonly error?: unknown;
+  /** Character of the query at which it went wrong; Tidemark only. */
+  readonly position?: unknown;
 }
 
 function parseEnvelope(bytes: Uint8Array): Envelope | undefined {
@@ -177,7 +179,10 @@ const maxPlainMessageSize = 500;
 
 function apiError(status: number, statusText: string, bytes: Uint8Array): ApiError {
   const envelope = parseEnvelope(bytes);
-  if (typeof envelope?.error === "string") return new ApiError(status, String(envelope.errorType ?? `http_${status}`), envelope.error);
+  if (typeof envelope?.error === "string") {
+    const offset = typeof envelope.position === "number" ? envelope.position : undefined;
+    return new ApiError(status, String(envelope.errorType ?? `http_${status}`), envelope.error, offset);
+  }
   const plain = new TextDecoder().decode(bytes.subarray(0, maxPlainMessageSize)).trim();
   const detail = plain === "" || plain.startsWith("<") ? statusText : plain;
   return new ApiError(status, `http_${status}`, `the server answered ${status} ${detail}`.trim());

@@ -8,7 +8,6 @@
 export { Client } from "./client.ts";
 export type { ClientOptions, InstantQuery, MetricMetadata, RangeQuery, RequestOptions, SeriesQuery } from "./client.ts";
 export type { QueryAnswer, Series } from "./answer_parser.ts";
-export { AnswerError, ApiError, ClientError, ConnectionError } from "./errors.ts";
-export { offsetOfPosition } from "./error_position.ts";
+export { AnswerError, ApiError, ClientError, ConnectionError, errorOffset } from "./errors.ts";
 export type { ErrorPosition } from "./error_position.ts";
 export { runInSlices } from "./time_slice.ts";

@@ -58,5 +58,5 @@ test("palette: small answers share no colour, and order does not matter", () => 
   const colors = assignColors(keys);
   assert.equal(new Set(colors).size, 10);
   assert.deepEqual(assignColors([...keys].reverse()).reverse(), colors);
-  assert.equal(assignColors([...keys, ...keys]).length, 20);
+  assert.equal(new Set(assignColors(keys.map((key) => key + key).concat(keys.slice(0, 6)))).size >= 8, true);
 });

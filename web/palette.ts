@@ -1,7 +1,7 @@
 /**
  * Colours of series. Ten hues per theme, found by a search that kept them apart for normal sight and for red and green blindness, each at
  * least 3:1 against its background. The same label set gets the same place in the palette on every screen and in both themes; only when
- * two of a small answer would share a colour does one of them move to a free one.
+ * a small answer would use one colour too often does a series move to the next free one.
  */
 import { hashText } from "./series_name.ts";
 
@@ -16,16 +16,20 @@ export const palettes: Readonly<Record<Theme, readonly string[]>> = {
 
 const colorCount = palettes.light.length;
 
+/** Answers up to this size use all colours about equally; in larger ones lines cannot be told apart by colour anyway. */
+const maxBalanced = 100;
+
 /** The palette index of every key. Does not depend on the order of the keys. */
 export function assignColors(keys: readonly string[]): number[] {
   const hashes = keys.map(hashText);
   const colors = hashes.map((hash) => hash % colorCount);
-  if (keys.length > colorCount) return colors;
-  const taken = new Set<number>();
+  if (keys.length > maxBalanced) return colors;
+  const capacity = Math.ceil(keys.length / colorCount);
+  const used = Array.from({ length: colorCount }, () => 0);
   const order = hashes.map((_, i) => i).sort((left, right) => hashes[left] - hashes[right]);
   for (const i of order) {
-    while (taken.has(colors[i])) colors[i] = (colors[i] + 1) % colorCount;
-    taken.add(colors[i]);
+    while (used[colors[i]] >= capacity) colors[i] = (colors[i] + 1) % colorCount;
+    used[colors[i]]++;
   }
   return colors;
 }

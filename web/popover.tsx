@@ -24,7 +24,8 @@ export function Popover(props: PopoverProps): JSX.Element {
     };
     document.addEventListener("pointerdown", closeOutside);
     document.addEventListener("focusin", closeOutside);
-    panel.current?.querySelector<HTMLElement>("[aria-checked=true], [aria-current=true], button, input")?.focus();
+    const first = panel.current?.querySelector<HTMLElement>("[aria-current=true]") ?? panel.current?.querySelector<HTMLElement>("button, input");
+    first?.focus();
     return () => {
       document.removeEventListener("pointerdown", closeOutside);
       document.removeEventListener("focusin", closeOutside);

@@ -12,7 +12,6 @@ const english = {
   close: "Close",
   copy: "Copy",
   copied: "Copied",
-  more: "Show more",
 
   theme: { label: "Theme", light: "Light", dark: "Dark", system: "System" },
   zone: { label: "Clock", local: (zone: string) => (zone === "UTC" ? "Local" : `Local (${zone})`), utc: "UTC" },
@@ -100,7 +99,6 @@ const english = {
     notAStep: "A step is a duration such as 15s or 5m.",
     refresh: "Refresh",
     refreshOff: "Off",
-    refreshEvery: (interval: string) => `Every ${interval}`,
   },
 
   result: {
@@ -113,11 +111,11 @@ const english = {
     summary: (series: number, samples: number) => `${plural(series, "series", "series")}, ${plural(samples, "sample", "samples")}`,
     partial: "The result is partial",
     partialDetail: "Some storage did not answer, so samples may be missing.",
-    warnings: (count: number) => plural(count, "warning", "warnings"),
     tooMany: (drawn: number, all: number) => `${printCount(drawn)} of ${printCount(all)} series are drawn.`,
     drawAll: (all: number) => `Draw all ${printCount(all)}`,
     drawFewer: "Draw fewer",
     retry: "Try again",
+    nothingToShow: "There is nothing to show: the reason stands above.",
     failed: "The query failed",
     unreachable: "The server cannot be reached",
   },
@@ -152,7 +150,6 @@ const english = {
     query: "Query",
     metric: "Metric",
     value: "Value",
-    time: "Time",
     at: (time: string) => `Values at ${time}`,
     csv: "Download CSV",
     samples: (count: number) => `${printCount(count)} samples, last`,

@@ -29,6 +29,8 @@ export interface VirtualTableProps<Row> {
   readonly maxHeightPx: number;
   /** Below this width the table scrolls sideways. */
   readonly minWidthPx?: number;
+  /** Few columns over a wide window are hard to read across. */
+  readonly maxWidthPx?: number;
 }
 
 interface Order {
@@ -59,7 +61,7 @@ export function VirtualTable<Row>(props: VirtualTableProps<Row>): JSX.Element {
   };
   return (
     <div class="table-scroll" ref={scroller} onScroll={readScroll} style={{ maxHeight: `${maxHeightPx + rowHeightPx + 2}px` }} tabIndex={0} role="region" aria-label={props.label}>
-      <table class="table" aria-rowcount={sorted.length + 1} style={{ minWidth: `${props.minWidthPx ?? 0}px` }} onMouseLeave={() => props.onRowEnter?.(undefined)}>
+      <table class="table" aria-rowcount={sorted.length + 1} style={{ minWidth: `${props.minWidthPx ?? 0}px`, maxWidth: props.maxWidthPx === undefined ? "none" : `${props.maxWidthPx}px` }} onMouseLeave={() => props.onRowEnter?.(undefined)}>
         <colgroup>{columns.map(({ key, width }) => <col key={key} style={{ width: width ?? "auto" }} />)}</colgroup>
         <thead>
           <tr aria-rowindex={1}>{columns.map((column) => <Heading key={column.key} column={column} order={order.value} onSort={(next) => (order.value = next)} />)}</tr>

@@ -22,7 +22,8 @@ import { fileURLToPath } from "node:url";
 const webFolder = fileURLToPath(new URL("../../build/web", import.meta.url));
 
 /** As the node sends it with every page. */
-export const contentSecurityPolicy = "default-src 'self'; frame-ancestors 'self'; base-uri 'self'; form-action 'self'; object-src 'none'";
+const contentSecurityPolicy =
+  "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'";
 
 const contentTypes: Readonly<Record<string, string>> = { ".html": "text/html; charset=utf-8", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml" };
 
@@ -122,7 +123,7 @@ function manySeries(name: string, count: number): FakeMetric {
 
 /** Names that completion finds beside `metrics`. */
 const otherNames = [
-  ...["node_boot_time_seconds", "node_context_switches_total", "node_disk_io_time_seconds_total", "node_filesystem_avail_bytes", "node_load1"],
+  "node_boot_time_seconds", "node_context_switches_total", "node_disk_io_time_seconds_total", "node_filesystem_avail_bytes", "node_load1",
   ...Array.from({ length: 80 }, (_, i) => `generated_metric_${i}_total`),
 ];
 

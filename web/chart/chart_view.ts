@@ -84,11 +84,6 @@ export class ChartView {
     this.#plot.destroy();
   }
 
-  /** Width of the plot in CSS pixels. */
-  get widthPx(): number {
-    return this.#plot.over.clientWidth;
-  }
-
   setContent(content: ChartContent): void {
     this.#content = content;
     this.#range = valueRange(content.lines);
@@ -132,7 +127,7 @@ export class ChartView {
       },
       series: [{}, { show: true, paths: () => null, points: { show: false } }],
       axes: [this.#timeAxis(), this.#valueAxis()],
-      padding: [10, 14, 0, 0],
+      padding: [10, 20, 0, 0],
       cursor: { points: { show: false }, drag: { x: true, y: false, setScale: false, dist: 6 } },
       hooks: {
         setCursor: [(plot) => this.#moved(plot)],

@@ -3,7 +3,7 @@ import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { Client } from "../../client/index.ts";
-import { printCount, printElapsed, printSize } from "../number_text.ts";
+import { printElapsed, printSize } from "../number_text.ts";
 import { addShortcuts } from "../shortcuts.ts";
 import { text } from "../text.ts";
 import { ExploreSession } from "./explore_session.ts";
@@ -12,7 +12,7 @@ import type { Tab } from "./explore_state.ts";
 import { GraphTab } from "./graph_tab.tsx";
 import { makeGraphView } from "./graph_view.ts";
 import { JsonTab } from "./json_tab.tsx";
-import { EmptyNotice, StartNotice, WarningNotice } from "./notices.tsx";
+import { EmptyNotice, FailedNotice, StartNotice, WarningNotice } from "./notices.tsx";
 import { QueryPanel } from "./query_panel.tsx";
 import { TableTab } from "./table_tab.tsx";
 import { isRangeOpen } from "./time_controls.tsx";
@@ -26,12 +26,17 @@ export function ExplorePage({ client }: { readonly client: Client }): JSX.Elemen
   const [session] = useState(() => new ExploreSession(client));
   const expressions = session.state.value.expressions.filter((expression) => expression.trim() !== "").join("; ");
   useEffect(() => {
-    session.widthPx.value = Math.max(200, window.innerWidth - besidePlotPx);
+    const measure = (): void => {
+      session.widthPx.value = Math.max(200, window.innerWidth - besidePlotPx);
+    };
+    measure();
+    window.addEventListener("resize", measure);
     const stop = session.start();
     const removeShortcuts = addShortcuts(shortcutsOf(session));
     return () => {
       stop();
       removeShortcuts();
+      window.removeEventListener("resize", measure);
     };
   }, []);
   useEffect(() => {
@@ -68,7 +73,7 @@ function ResultPanel({ session }: { readonly session: ExploreSession }): JSX.Ele
       <div class="tab-bar">
         <TabList session={session} />
         <span class="spacer" />
-        {result !== undefined && <Summary result={result} />}
+        {result !== undefined && <Summary result={result} isQuiet={session.state.value.refreshMs > 0} />}
       </div>
       <LoadingLine isLoading={session.isLoading.value} />
       <div class="result" id="result" role="tabpanel" aria-labelledby={`tab-${tab}`}>
@@ -78,11 +83,11 @@ function ResultPanel({ session }: { readonly session: ExploreSession }): JSX.Ele
   );
 }
 
-function ResultContent({ session, result }: { readonly session: ExploreSession; readonly result: ExploreResult | undefined }): JSX.Element | null {
+function ResultContent({ session, result }: { readonly session: ExploreSession; readonly result: ExploreResult | undefined }): JSX.Element {
   const [view] = useState(makeGraphView);
   if (result === undefined) return session.isLoading.value ? <div class="notice" role="status">{text.result.loading}</div> : <StartNotice session={session} />;
   const answers = result.outcomes.flatMap(({ answer }) => (answer === undefined ? [] : [answer]));
-  if (answers.length === 0) return null; // every query failed: the errors stand beside the queries
+  if (answers.length === 0) return <FailedNotice session={session} />;
   const isEmpty = answers.every((answer) => answer.series.length === 0);
   return (
     <>
@@ -116,12 +121,18 @@ function TabList({ session }: { readonly session: ExploreSession }): JSX.Element
   );
 }
 
-function Summary({ result }: { readonly result: ExploreResult }): JSX.Element {
+interface SummaryProps {
+  readonly result: ExploreResult;
+  /** Not read aloud, because it changes all the time. */
+  readonly isQuiet: boolean;
+}
+
+function Summary({ result, isQuiet }: SummaryProps): JSX.Element {
   const answers = result.outcomes.flatMap(({ answer }) => (answer === undefined ? [] : [answer]));
   const series = answers.flatMap((answer) => answer.series);
   const samples = series.reduce((sum, { values }) => sum + values.length, 0);
   return (
-    <span class="summary" title={`${printSize(result.sizeBytes)}, ${printCount(samples)}`} role="status">
+    <span class="summary" title={printSize(result.sizeBytes)} role={isQuiet ? undefined : "status"}>
       {answers.length > 0 && <span class="wide-only">{text.result.summary(series.length, samples)}, </span>}
       {printElapsed(result.elapsedMs)}
     </span>

@@ -56,6 +56,7 @@ function Graph({ session, data, drawn, view }: GraphProps): JSX.Element {
   const hover = useSignal<Reading | undefined>(undefined);
   const pins = useSignal<readonly Reading[]>([]);
   const spoken = useSignal("");
+  const isDragging = useSignal(false);
   // The chart outlives renderings, and its events must see the newest series.
   const current = useRef({ data, drawn });
   current.current = { data, drawn };
@@ -78,14 +79,19 @@ function Graph({ session, data, drawn, view }: GraphProps): JSX.Element {
       onZoom: (fromMs, toMs) => session.setRange(absoluteRange(roundToSeconds(fromMs), roundToSeconds(toMs))),
     });
     chart.current = view;
-    session.widthPx.value = view.widthPx;
-    return () => view[Symbol.dispose]();
+    const stopDragging = (): void => {
+      isDragging.value = false;
+    };
+    window.addEventListener("pointerup", stopDragging);
+    return () => {
+      window.removeEventListener("pointerup", stopDragging);
+      view[Symbol.dispose]();
+    };
   }, []);
   useEffect(() => {
     const colors = palettes[theme.value];
     const lines = drawn.map(({ values, min, max, color }) => ({ values, min, max, color: colors[color] }));
     chart.current!.setContent({ ...data.grid, lines, zone: timeZone.value });
-    session.widthPx.value = chart.current!.widthPx;
     hover.value = undefined;
   }, [data, drawn.map(({ key }) => key).join("\n"), theme.value, timeZone.value]);
   useEffect(() => {
@@ -122,8 +128,9 @@ function Graph({ session, data, drawn, view }: GraphProps): JSX.Element {
   };
 
   return (
-    <div class="graph" role="application" tabIndex={0} aria-label={text.graph.label(drawn.length)} onKeyDown={onKeyDown}>
-      <div class="graph-canvas" ref={container} />
+    <div class={`graph${isDragging.value ? " dragging" : ""}`} role="application" tabIndex={0} aria-label={text.graph.label(drawn.length)} onKeyDown={onKeyDown}>
+      {/* Pinned readings must not stand in the way of a selection. */}
+      <div class="graph-canvas" ref={container} onPointerDown={() => (isDragging.value = true)} />
       {hover.value !== undefined && <ReadingBox reading={hover.value} />}
       {pins.value.map((reading, i) => (
         <ReadingBox key={`${reading.timeMs} ${reading.left} ${reading.top}`} reading={reading} onUnpin={() => (pins.value = pins.value.filter((_, j) => j !== i))} />

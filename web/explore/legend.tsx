@@ -32,6 +32,7 @@ export function Legend({ data, filtered, view }: LegendProps): JSX.Element {
           </span>
         )}
         <span class="spacer" />
+        <span class="hint wide-only">{text.graph.hint}</span>
         {isolated.value.size > 0 && (
           <button type="button" class="button small" onClick={() => (isolated.value = new Set())}>
             {text.legend.showAll}
@@ -56,7 +57,7 @@ export function Legend({ data, filtered, view }: LegendProps): JSX.Element {
           rowClass={({ key }) => (isolated.value.size > 0 && !isolated.value.has(key) ? "dimmed" : "")}
           onRowEnter={(series) => (view.focusedKey.value = series?.key)}
           maxHeightPx={312}
-          minWidthPx={330}
+          minWidthPx={520}
         />
       )}
     </div>

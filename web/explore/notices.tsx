@@ -55,6 +55,19 @@ export function StartNotice({ session }: SessionProps): JSX.Element {
   );
 }
 
+/** When every query failed; the reasons stand beside the queries. */
+export function FailedNotice({ session }: SessionProps): JSX.Element {
+  return (
+    <div class="notice">
+      <p>{text.result.nothingToShow}</p>
+      <button type="button" class="button" onClick={() => session.submit()}>
+        <Icon name="refresh" />
+        {text.result.retry}
+      </button>
+    </div>
+  );
+}
+
 /** For an answer without series. */
 export function EmptyNotice({ session, result }: ResultProps): JSX.Element {
   const reason = useSignal<EmptyReason | undefined>(undefined);

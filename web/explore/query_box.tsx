@@ -6,7 +6,7 @@ import { useSignal } from "@preact/signals";
 import type { Signal } from "@preact/signals";
 import type { JSX, TargetedInputEvent, TargetedKeyboardEvent } from "preact";
 import { useEffect, useId, useRef } from "preact/hooks";
-import { offsetOfPosition } from "../../client/index.ts";
+import { errorOffset } from "../../client/index.ts";
 import type { ApiError, Client } from "../../client/index.ts";
 import { text } from "../text.ts";
 import { findCompletions } from "./completion_source.ts";
@@ -160,7 +160,7 @@ function useCompleter(client: Client, area: { current: HTMLTextAreaElement | nul
 }
 
 function ColoredQuery({ value, error }: { readonly value: string; readonly error: ApiError | undefined }): JSX.Element {
-  const offset = error?.position === undefined ? -1 : offsetOfPosition(value, error.position);
+  const offset = (error && errorOffset(value, error)) ?? -1;
   const tokens = tokenizeQuery(value);
   const isAtEnd = offset >= 0 && offset >= value.length;
   return (
@@ -187,7 +187,7 @@ function CompletionPanel({ id, list, onAccept }: CompletionPanelProps): JSX.Elem
   const prefixSize = list.context.prefix.length;
   return (
     <div class="completion">
-      <ul id={id} role="listbox" aria-label={text.completion.label}>
+      <ul id={id} role="listbox" tabIndex={0} aria-label={text.completion.label}>
         {list.items.map((item, i) => (
           <li
             key={`${item.kind} ${item.label}`}

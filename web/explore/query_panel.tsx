@@ -1,6 +1,6 @@
 /** The query boxes with their errors, and the buttons below them. */
 import type { JSX } from "preact";
-import { ApiError, ConnectionError } from "../../client/index.ts";
+import { ApiError, ConnectionError, errorOffset } from "../../client/index.ts";
 import type { ClientError } from "../../client/index.ts";
 import { Icon } from "../icon.tsx";
 import { text } from "../text.ts";
@@ -55,7 +55,7 @@ function QueryRow({ session, index, draft, isOnly }: QueryRowProps): JSX.Element
       <span class="query-letter" aria-hidden="true">{letter}</span>
       <div class="query-main">
         <QueryBox client={session.client} letter={letter} value={draft} error={isCurrent ? error : undefined} onInput={(value) => session.setDraft(index, value)} onRun={() => session.submit()} />
-        {error !== undefined && <QueryError error={error} />}
+        {error !== undefined && <QueryError error={error} expression={outcome!.expression} />}
       </div>
       {!isOnly && (
         <button type="button" class="button quiet icon-only" aria-label={text.query.remove(letter)} title={text.query.remove(letter)} onClick={() => session.removeQuery(index)}>
@@ -66,14 +66,20 @@ function QueryRow({ session, index, draft, isOnly }: QueryRowProps): JSX.Element
   );
 }
 
-function QueryError({ error }: { readonly error: ClientError }): JSX.Element {
-  const position = error instanceof ApiError ? error.position : undefined;
+interface QueryErrorProps {
+  readonly error: ClientError;
+  readonly expression: string;
+}
+
+function QueryError({ error, expression }: QueryErrorProps): JSX.Element {
+  const offset = error instanceof ApiError ? errorOffset(expression, error) : undefined;
+  const before = offset === undefined ? undefined : expression.slice(0, offset).split("\n");
   return (
     <div class="message error" role="alert">
       <Icon name="warning" />
       <div>
         <strong>{error instanceof ConnectionError ? text.result.unreachable : text.result.failed}</strong>
-        {position !== undefined && <span class="message-place"> {text.query.errorAt(position.line, position.column)}</span>}
+        {before !== undefined && <span class="message-place"> {text.query.errorAt(before.length, before.at(-1)!.length + 1)}</span>}
         <div class="message-text">{error.message}</div>
       </div>
     </div>
