@@ -27,7 +27,7 @@ export function planMemory(machineBytes: number, allowedPercent: number): Memory
     chunkBudgetBytes: share(1 / 16, 16 << 20, 256 << 20),
     chunkBytesMax: share(1 / 4, 64 << 20, 1 << 30),
     insertBytesInFlight: share(1 / 4, 64 << 20, 1 << 30),
-    querySeriesMax: Math.floor(Math.min(5e6, Math.max(defaultQueryLimits.seriesMax, allowedBytes / 16_384))),
+    querySeriesMax: Math.floor(Math.min(5e6, Math.max(defaultQueryLimits.seriesMax, allowedBytes / 4096))),
     queryBytesMax: share(1 / 8, 64 << 20, 3 * 2 ** 30),
   };
 }
