@@ -18,7 +18,7 @@ export function App({ client }: { readonly client: Client }): JSX.Element {
   useEffect(() => addShortcuts({ "?": () => (isHelpOpen.value = true) }), []);
   return (
     <>
-      <a class="skip-link" href="#content">{text.skipToContent}</a>
+      <a class="skip-link" href="#content" onClick={skipToContent}>{text.skipToContent}</a>
       <header class="top-bar">
         <PageLink url="explore" class="brand">
           <Logo />
@@ -43,6 +43,12 @@ export function App({ client }: { readonly client: Client }): JSX.Element {
       <HelpSheet />
     </>
   );
+}
+
+/** Without the fragment in the URL, which belongs to the state of the page. */
+function skipToContent(event: MouseEvent): void {
+  event.preventDefault();
+  document.getElementById("content")!.focus();
 }
 
 interface PageLinkProps {

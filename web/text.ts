@@ -111,7 +111,7 @@ const english = {
     summary: (series: number, samples: number) => `${plural(series, "series", "series")}, ${plural(samples, "sample", "samples")}`,
     partial: "The result is partial",
     partialDetail: "Some storage did not answer, so samples may be missing.",
-    tooMany: (drawn: number, all: number) => `${printCount(drawn)} of ${printCount(all)} series are drawn.`,
+    tooMany: (drawn: number, all: number) => (drawn === all ? `All ${printCount(all)} series are drawn.` : `${printCount(drawn)} of ${printCount(all)} series are drawn.`),
     drawAll: (all: number) => `Draw all ${printCount(all)}`,
     drawFewer: "Draw fewer",
     retry: "Try again",

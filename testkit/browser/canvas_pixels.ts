@@ -17,11 +17,11 @@ export function countSeriesPixels(page: Page, seriesIndex: number): Promise<numb
   }, seriesIndex);
 }
 
-/** Waits until a series is painted (the second one, say, may lie over the first); most of a line, not an accident. */
-export async function waitForLine(page: Page): Promise<void> {
+/** Waits until a series is painted (the second one, say, may lie over the first) with at least so many pixels. */
+export async function waitForLine(page: Page, pixels = 100): Promise<void> {
   await page.waitForSelector(".series-button .swatch");
   for (let attempt = 0; attempt < 100; attempt++) {
-    for (let seriesIndex = 0; seriesIndex < 3; seriesIndex++) if ((await countSeriesPixels(page, seriesIndex)) > 100) return;
+    for (let seriesIndex = 0; seriesIndex < 3; seriesIndex++) if ((await countSeriesPixels(page, seriesIndex)) >= pixels) return;
     await page.waitForTimeout(50);
   }
   throw new Error("no line in the colour of a series was painted within 5 s");

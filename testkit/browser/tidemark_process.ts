@@ -51,7 +51,7 @@ async function waitForSamples(client: Client, child: ChildProcess): Promise<void
   while (Date.now() < endMs && child.exitCode === null) {
     try {
       const answer = await client.query({ query: "count_over_time(up[1m])" });
-      if (answer.series.length > 0 && answer.series[0].values[0] >= 5) return;
+      if (answer.series.length > 0 && answer.series[0].values[0] >= 10) return;
     } catch (error) {
       problem = error; // not listening yet
     }

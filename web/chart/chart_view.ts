@@ -32,8 +32,10 @@ export interface ChartContent {
 export interface ChartReading {
   readonly pointIndex: number;
   readonly timeMs: number;
-  /** Lines with a value at this moment, nearest first. */
+  /** The lines nearest to the crosshair at this moment, nearest first. */
   readonly lineIndexes: readonly number[];
+  /** How many lines have a value at this moment. */
+  readonly lineCount: number;
   readonly left: number;
   readonly top: number;
   /** There is more room to the left of it. */
@@ -256,6 +258,7 @@ export class ChartView {
     return {
       pointIndex,
       timeMs: fromMs + pointIndex * stepMs,
+      lineCount: near.length,
       lineIndexes: near.slice(0, maxNearest).map(({ index }) => index),
       left: left + over.offsetLeft,
       top: top + over.offsetTop,

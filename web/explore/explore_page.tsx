@@ -32,6 +32,8 @@ export function ExplorePage({ client }: { readonly client: Client }): JSX.Elemen
     measure();
     window.addEventListener("resize", measure);
     const stop = session.start();
+    // On a touch screen the focus would open the keyboard over the page.
+    if (expressions === "" && matchMedia("(pointer: fine)").matches) focusQuery();
     const removeShortcuts = addShortcuts(shortcutsOf(session));
     return () => {
       stop();
@@ -51,8 +53,11 @@ export function ExplorePage({ client }: { readonly client: Client }): JSX.Elemen
   );
 }
 
+function focusQuery(): void {
+  document.querySelector<HTMLElement>("[data-query]")?.focus();
+}
+
 function shortcutsOf(session: ExploreSession): Record<string, () => void> {
-  const focusQuery = (): void => document.querySelector<HTMLElement>("[data-query]")?.focus();
   return {
     "/": focusQuery,
     t: () => (isRangeOpen.value = !isRangeOpen.value),

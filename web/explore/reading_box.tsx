@@ -12,7 +12,7 @@ import type { GraphData, GraphSeries } from "./graph_data.ts";
 import { shortName } from "./selection.ts";
 import { Swatch } from "./swatch.tsx";
 
-/** What a box shows: the series are those with a value at this moment, nearest first. */
+/** What a box shows: the series are some of those with a value at this moment, nearest first. */
 export interface Reading extends ChartReading {
   readonly data: GraphData;
   readonly series: readonly GraphSeries[];
@@ -50,7 +50,7 @@ export function ReadingBox({ reading, onUnpin }: ReadingBoxProps): JSX.Element {
               <span class="reading-value">{printShort(series.values[reading.pointIndex], 5)}</span>
             </li>
           ))}
-          {others.length > maxOthers && <li class="reading-more">{text.graph.others(others.length - maxOthers)}</li>}
+          {reading.lineCount > maxOthers + 1 && <li class="reading-more">{text.graph.others(reading.lineCount - maxOthers - 1)}</li>}
         </ul>
       )}
     </div>

@@ -48,7 +48,7 @@ export function TableTab({ result }: { readonly result: ExploreResult }): JSX.El
           {text.table.csv}
         </button>
       </div>
-      <VirtualTable label={text.table.label} columns={columns} rows={rows} rowKey={({ key }) => key} maxHeightPx={26 * 24} minWidthPx={Math.max(320, columns.length * 120)} maxWidthPx={Math.max(640, columns.length * 280)} />
+      <VirtualTable label={text.table.label} columns={columns} rows={rows} rowKey={({ key }) => key} maxHeightPx={26 * 24} minWidthPx={80 + columns.length * 90} maxWidthPx={Math.max(640, columns.length * 280)} />
     </div>
   );
 }
@@ -75,6 +75,7 @@ const queryColumn: Column<TableRow> = {
 const valueColumn: Column<TableRow> = {
   key: "\0value",
   title: text.table.value,
+  width: "170px",
   isNumber: true,
   cell: ({ valueText }) => valueText,
   compare: (left, right) => compareNumbers(left.value, right.value),
