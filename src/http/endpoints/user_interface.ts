@@ -6,6 +6,9 @@ import type { StaticFiles } from "../static_files.ts";
 
 const notBuilt = "Tidemark is running, but its UI is not built: run \"npm run build:web\".\n";
 
+/** Pages of the UI: one document, which looks at the path. */
+const pages = ["/", "/explore"];
+
 /** Redirects are relative, so that they work behind a proxy that adds a path. */
 const redirects = [
   { path: "/vmui", target: "./" },
@@ -18,8 +21,12 @@ export function userInterfaceRoutes(files: StaticFiles | undefined): Route[] {
   const send = (exchange: Exchange, path: string): void => {
     if (files?.send(exchange, path) !== true) throw new InputError("not_found", `nothing is served at ${exchange.path}`);
   };
+  const sendPage = (exchange: Exchange): void => {
+    if (files === undefined) exchange.send(200, "text/plain; charset=utf-8", notBuilt);
+    else send(exchange, "index.html");
+  };
   return [
-    { path: "/", methods: ["GET"], handle: (exchange) => (files === undefined ? exchange.send(200, "text/plain; charset=utf-8", notBuilt) : send(exchange, "index.html")) },
+    ...pages.map((path): Route => ({ path, methods: ["GET"], handle: sendPage })),
     { path: "/assets/*", methods: ["GET"], handle: (exchange) => send(exchange, `assets/${exchange.variables[0]}`) },
     { path: "/favicon.ico", methods: ["GET"], handle: (exchange) => send(exchange, "favicon.ico") },
     { path: "/favicon.svg", methods: ["GET"], handle: (exchange) => send(exchange, "favicon.svg") },
