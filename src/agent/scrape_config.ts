@@ -4,6 +4,7 @@
  * scraped, and warnings if they do not concern scraping. Described in docs/scraping.md.
  */
 import { parseByteSize } from "../base/byte_size.ts";
+import { checksumHexOfBytes } from "../kernel/checksum.ts";
 import { type Labels, labelsOf } from "../model/labels.ts";
 import {
   booleanField,
@@ -18,7 +19,6 @@ import {
   keyPosition,
   listField,
   namesField,
-  plainValue,
   readMap,
   textField,
   unsupportedField,
@@ -66,7 +66,7 @@ export interface ScrapeJob {
   readonly http: HttpSettings;
   readonly staticGroups: readonly TargetGroup[];
   readonly fileDiscoveries: readonly FileDiscovery[];
-  /** All settings but the targets, as text: a target keeps its loop over a reload if this and its labels stay the same. */
+  /** A hash of all settings but the targets: a target keeps its loop over a reload if this and its labels stay the same. */
   readonly settingsKey: string;
 }
 
@@ -257,10 +257,13 @@ function readJob(value: ConfigValue, path: string, globals: GlobalRecord | undef
     metricRelabelRules: (globals?.metric_relabel_configs ?? noRelabelRules).concat(record.metric_relabel_configs ?? noRelabelRules),
     staticGroups: record.static_configs ?? [],
     fileDiscoveries: record.file_sd_configs ?? [],
-    settingsKey: JSON.stringify([{ ...settings, params: [...settings.params] }, globals?.metric_relabel_configs?.source, record.metric_relabel_configs?.source,
-      [...(globals?.external_labels ?? [])], plainValue(value.kind === "map" ? { ...value, entries: value.entries.filter(({ key }) => key in httpFields) } : value)]),
+    settingsKey: hashOf([{ ...settings, params: [...settings.params] }, globals?.metric_relabel_configs?.source, record.metric_relabel_configs?.source, [...(globals?.external_labels ?? [])]]),
   };
   return { job, value, path };
+}
+
+function hashOf(data: unknown): string {
+  return checksumHexOfBytes(Buffer.from(JSON.stringify(data)));
 }
 
 function readTimes(value: ConfigValue, record: JobRecord, path: string, globals: GlobalRecord | undefined, problems: ConfigProblems): { intervalMs: number; timeoutMs: number } {

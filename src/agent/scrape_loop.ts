@@ -69,7 +69,7 @@ export class ScrapeLoop {
   #running: Promise<void> | undefined;
   #abort = new AbortController();
   #isStopped = false;
-  #hasAutomaticSeries = false;
+  readonly #automaticRuns = new Map<string, Uint8Array>();
   #discoveredLabels: Target["discoveredLabels"];
 
   constructor(target: Target, options: ScrapeLoopOptions) {
@@ -181,11 +181,10 @@ export class ScrapeLoop {
     const builder = new RowBatchBuilder();
     const time = Float64Array.of(timestampMs);
     for (const [name, value] of automaticSeries(this.target, outcome)) {
-      builder.addLabelRun(encodeLabelRun(automaticLabels(name, this.#ingest.labeling)), time, Float64Array.of(value));
+      builder.addLabelRun(this.#automaticRun(name), time, Float64Array.of(value));
     }
     const vanished = outcome.error === undefined ? (outcome.page?.change.vanished ?? []) : await this.#ingest.tracker.takeAll();
     if (this.target.job.sendsStaleMarkers) addStaleMarkers(builder, vanished, timestampMs);
-    this.#hasAutomaticSeries = true;
     await this.#options.ingest.write(builder.build());
   }
 
@@ -193,9 +192,15 @@ export class ScrapeLoop {
     const builder = new RowBatchBuilder();
     const nowMs = this.#options.clock.nowMs();
     addStaleMarkers(builder, await this.#ingest.tracker.takeAll(), nowMs);
-    const names = this.#hasAutomaticSeries ? automaticSeries(this.target, undefined).keys() : [];
-    addStaleMarkers(builder, Array.from(names, (name) => encodeLabelRun(automaticLabels(name, this.#ingest.labeling))), nowMs);
+    addStaleMarkers(builder, [...this.#automaticRuns.values()], nowMs); // none before the first scrape
     if (builder.sampleCount > 0) await this.#options.ingest.write(builder.build());
+  }
+
+  /** The label run of an automatic series. */
+  #automaticRun(name: string): Uint8Array {
+    let run = this.#automaticRuns.get(name);
+    if (run === undefined) this.#automaticRuns.set(name, (run = encodeLabelRun(automaticLabels(name, this.#ingest.labeling))));
+    return run;
   }
 }
 
@@ -207,17 +212,17 @@ function addStaleMarkers(builder: RowBatchBuilder, runs: readonly Uint8Array[], 
 }
 
 /** The series that every scrape has besides those of the page, by name. */
-function automaticSeries(target: Target, outcome: ScrapeOutcome | undefined): Map<string, number> {
+function automaticSeries(target: Target, outcome: ScrapeOutcome): Map<string, number> {
   const { limits, timeoutMs } = target;
-  const page = outcome?.page;
+  const { page, error, durationMs, bodyBytes } = outcome;
   const series = new Map([
-    ["up", outcome !== undefined && outcome.error === undefined ? 1 : 0],
-    ["scrape_duration_seconds", (outcome?.durationMs ?? 0) / 1000],
+    ["up", error === undefined ? 1 : 0],
+    ["scrape_duration_seconds", durationMs / 1000],
     ["scrape_samples_scraped", page?.samplesScraped ?? 0],
     ["scrape_samples_post_metric_relabeling", page?.samplesStored ?? 0],
     ["scrape_series_added", page?.change.addedCount ?? 0],
     ["scrape_timeout_seconds", timeoutMs / 1000],
-    ["scrape_response_size_bytes", outcome?.bodyBytes ?? 0],
+    ["scrape_response_size_bytes", bodyBytes],
   ]);
   if (limits.sampleLimit > 0) series.set("scrape_samples_limit", limits.sampleLimit);
   if (limits.labelLimit > 0) series.set("scrape_labels_limit", limits.labelLimit);

@@ -24,11 +24,11 @@ export interface SeriesChange {
 
 interface Image {
   readonly digest: string;
-  readonly packed: Buffer;
+  readonly packed: Uint8Array;
   readonly count: number;
 }
 
-const empty: Image = { digest: "", packed: Buffer.alloc(0), count: 0 };
+const empty: Image = { digest: "", packed: new Uint8Array(0), count: 0 };
 
 export class SeriesTracker {
   #image = empty;
@@ -59,9 +59,10 @@ function digestOf(runs: RunList): string {
   return createHash("sha1").update(runs.sizes).update(runs.bytes).digest("latin1");
 }
 
-function pack(runs: RunList): Promise<Buffer> {
+async function pack(runs: RunList): Promise<Uint8Array> {
   const { sizes } = runs;
-  return compress(Buffer.concat([Buffer.from(sizes.buffer, sizes.byteOffset, sizes.byteLength), runs.bytes]));
+  const packed = await compress(Buffer.concat([Buffer.from(sizes.buffer, sizes.byteOffset, sizes.byteLength), runs.bytes]));
+  return new Uint8Array(packed); // a copy of its own: zlib and Buffer hand out small pieces of large memory
 }
 
 async function unpack({ packed, count }: Image): Promise<Uint8Array[]> {
