@@ -18,6 +18,7 @@ let browser: Browser;
 before(async () => {
   if (executablePath === undefined) return;
   [server, browser] = await Promise.all([startTidemark(), launchChromium(executablePath)]);
+  await importHistory(server.url);
 });
 
 after(async () => {
@@ -75,7 +76,7 @@ test("node: table, JSON, back and forward", options, async () => {
   await waitForLine(page, linePixels);
   await page.getByRole("tab", { name: "Table" }).click();
   await page.getByRole("columnheader", { name: "Value" }).waitFor();
-  await page.getByRole("cell", { name: "1", exact: true }).waitFor();
+  await page.getByRole("cell", { name: "1", exact: true }).first().waitFor();
   await takeScreenshot(page, "node-table");
   await page.getByRole("tab", { name: "JSON" }).click();
   await page.getByText('"resultType": "vector"').waitFor();
@@ -111,4 +112,12 @@ for (const theme of ["light", "dark"] as const) {
     assert.deepEqual([...complaints, ...(await checkPage(page))], []);
     await page.context().close();
   });
+}
+
+/** Five minutes of samples, so that a line is long enough to be seen on a narrow graph however short the node has been running. */
+async function importHistory(url: string): Promise<void> {
+  const nowMs = Date.now();
+  const lines = Array.from({ length: 60 }, (_, i) => `up{instance="earlier",job="history"} 1 ${nowMs - i * 5000}`);
+  const response = await fetch(`${url}api/v1/import/prometheus`, { method: "POST", body: lines.join("\n") });
+  assert.equal(response.status, 204);
 }
