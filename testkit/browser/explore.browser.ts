@@ -30,7 +30,7 @@ test("node: up is typed, run, and drawn", options, async () => {
   const { page, complaints } = await openPage(browser, wide, server.url);
   await page.getByLabel("Query A").fill("up");
   await page.keyboard.press("Enter");
-  await page.locator(".series-button").waitFor();
+  await page.locator(".series-button").first().waitFor();
   assert.match(page.url(), /\/explore\?g0\.expr=up&g0\.range_input=1h&g0\.tab=0$/);
   await page.getByLabel(/^Time range/).click();
   await page.getByRole("button", { name: "Last 5 minutes" }).click();
