@@ -27,6 +27,7 @@ export async function setUp() {
   }
   await runOrThrow(runtime, ["tools/build_wasm.mjs", "--if-stale"], "the WebAssembly build failed");
   await runOrThrow(runtime, ["tools/build_web.mjs", "--if-stale"], "the build of the UI failed");
+  await runOrThrow(runtime, ["tools/build_server.mjs", "--if-stale"], "the build of the program failed");
   return runtime;
 }
 
