@@ -113,9 +113,10 @@ function unquoteToken(tokens: TokenStream, token: Token, bytesAs: "utf8" | "char
 /** Parses a name that may be quoted. */
 export function parseName(tokens: TokenStream, expected: string): string {
   const token = tokens.peek();
-  if (token.kind === "identifier") return unescapeIdentifier(tokens.take().text);
-  if (token.kind === "string" && token.text.length > 2) return unquoteToken(tokens, tokens.take(), "chars");
-  throw tokens.unexpected(expected);
+  const name = token.kind === "identifier" ? unescapeIdentifier(token.text) : token.kind === "string" ? unquoteToken(tokens, token, "chars") : "";
+  if (name === "") throw tokens.unexpected(expected); // escapes may leave nothing of what was written
+  tokens.take();
+  return name;
 }
 
 /** Parses `(a, b)`; with `allowStar` also `(*)`. */
