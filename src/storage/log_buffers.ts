@@ -74,9 +74,11 @@ export class LogBuffers {
     this.#extraRecords.push(records);
   }
 
-  /** Resolves when everything that was appended until now is in the log. */
+  /** Resolves when everything that was appended until now is in the log; rejects with UnavailableError while the disk refuses. */
   flushed(): Promise<void> {
     if (this.#isEmpty()) return this.#inFlight ?? Promise.resolve();
+    // What came while the write failed waits behind the failed bytes; #retry() sends it when they are written.
+    if (this.#failed !== undefined) return Promise.reject(unavailable(this.#failed.error));
     const waiting = (this.#waiting ??= Promise.withResolvers<void>());
     if (this.#inFlight === undefined) {
       // One turn of the event loop later, so that requests that arrived together share a write.
