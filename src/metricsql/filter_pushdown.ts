@@ -77,8 +77,8 @@ function withAssignedLabels(filters: Filters, call: FunctionExpr | AggregateExpr
   const values = stringsOf(call.args.filter((_, i) => i > 0 && i % 2 === 0));
   if (names === undefined || values?.length !== names.length) return [];
   const assigned = names.map((name, i): LabelFilter => ({ name, op: "=", value: values[i] }));
-  // A label that is set twice has the last value.
-  const last = assigned.filter((filter, i) => filter.name !== "__name__" && names.lastIndexOf(filter.name) === i);
+  // A label that is set twice has the last value; a selector cannot name a label without a name.
+  const last = assigned.filter((filter, i) => filter.name !== "__name__" && filter.name !== "" && names.lastIndexOf(filter.name) === i);
   return [...filters, ...last];
 }
 
