@@ -86,11 +86,6 @@ export async function failEachOperation(simulation: FailureSimulation): Promise<
   return counting.operationCount;
 }
 
-/** The first seed of a simulation: another one at each run, or TIDEMARK_TEST_SEED to replay a failure. */
-export function simulationSeed(): number {
-  return Number(process.env["TIDEMARK_TEST_SEED"] ?? Math.floor(Math.random() * 2 ** 31));
-}
-
 function describe(operation: FileOperation): string {
   return `operation ${operation.index} (${operation.kind} ${operation.path})`;
 }

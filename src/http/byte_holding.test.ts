@@ -5,6 +5,7 @@ import { UnavailableError } from "../base/errors.ts";
 import { seededRandom } from "../base/random.ts";
 import { ByteBudget } from "./byte_budget.ts";
 import { ChunkList } from "./chunk_list.ts";
+import { testSeed } from "../../testkit/seed.ts";
 
 test("byte budget: what does not fit is refused and changes nothing", () => {
   const budget = new ByteBudget(100);
@@ -16,7 +17,7 @@ test("byte budget: what does not fit is refused and changes nothing", () => {
 });
 
 test("chunk list: keeps every byte, and small pieces in few buffers", () => {
-  const seed = Math.floor(Math.random() * 2 ** 32);
+  const seed = testSeed();
   const random = seededRandom(seed);
   const list = new ChunkList();
   const pieces: Buffer[] = [];

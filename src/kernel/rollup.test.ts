@@ -7,6 +7,7 @@ import { type Random, seededRandom } from "../base/random.ts";
 import { Kernel } from "./kernel.ts";
 import { allRollupNames, RollupContext, rollupKernel, rollupKernels, type RollupName } from "./rollup.ts";
 import { removeResetsReference, rollupReference, rollupWindowsReference, scrapeIntervalMsReference } from "./rollup_reference.ts";
+import { testSeed } from "../../testkit/seed.ts";
 
 const kernel = new Kernel();
 const kernels = rollupKernels(kernel);
@@ -49,7 +50,7 @@ function randomSeries(random: Random): { timestampsMs: Float64Array; values: Flo
 }
 
 test("all rollups equal their clear versions", () => {
-  const seed = Date.now() >>> 0;
+  const seed = testSeed();
   const random = seededRandom(seed);
   for (let round = 0; round < 300; round++) {
     const mark = kernel.mark();
@@ -78,7 +79,7 @@ test("all rollups equal their clear versions", () => {
 });
 
 test("preparation equals its clear version", () => {
-  const seed = Date.now() >>> 0;
+  const seed = testSeed();
   const random = seededRandom(seed);
   for (let round = 0; round < 300; round++) {
     const mark = kernel.mark();

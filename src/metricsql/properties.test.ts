@@ -17,8 +17,9 @@ import { printExpr } from "./printer.ts";
 import { pick, randomExpr } from "./random_expr.ts";
 import { quote, unquote } from "./string_literal.ts";
 import { mapExpr } from "./visit.ts";
+import { testSeed } from "../../testkit/seed.ts";
 
-const seed = Number(process.env.SEED ?? Date.now() % 1_000_000);
+const seed = testSeed();
 
 function property(name: string, runs: number, check: (random: Random) => void): void {
   test(name, () => {
@@ -26,7 +27,7 @@ function property(name: string, runs: number, check: (random: Random) => void): 
       try {
         check(seededRandom(seed + run));
       } catch (error) {
-        throw new Error(`fails with SEED=${seed + run}`, { cause: error });
+        throw new Error(`fails with TIDEMARK_TEST_SEED=${seed + run}`, { cause: error });
       }
     }
   });

@@ -13,12 +13,13 @@ import { makeDirectoryDurable, parentPath, readFile } from "../disk/file_system.
 import type { FileSystem } from "../disk/file_system.ts";
 import { MemoryFileSystem } from "../disk/memory_file_system.ts";
 import { RealFileSystem } from "../disk/real_file_system.ts";
-import { failEachOperation, simulateCrashes, simulationSeed } from "../../testkit/crash_simulation.ts";
+import { failEachOperation, simulateCrashes } from "../../testkit/crash_simulation.ts";
 import { openManifest } from "./manifest.ts";
 import type { Manifest } from "./manifest.ts";
 import { moveToQuarantine } from "./manifest_orphans.ts";
 import { decodeManifest, encodeManifest } from "./manifest_state.ts";
 import type { ManifestState } from "./manifest_state.ts";
+import { testSeed } from "../../testkit/seed.ts";
 
 const options = {
   randomBytes: (size: number): Uint8Array => Uint8Array.from({ length: size }, (_, i) => 0xa0 + i),
@@ -309,7 +310,7 @@ class Workload {
 }
 
 test("a crash at any operation leaves the old or the new state", async () => {
-  const firstSeed = simulationSeed();
+  const firstSeed = testSeed();
   for (let seed = firstSeed; seed < firstSeed + 8; seed++) {
     const workload = new Workload();
     const { crashCount } = await simulateCrashes({ seed, run: (files) => workload.run(files, 8), check: (disk) => workload.check(disk) });
@@ -318,7 +319,7 @@ test("a crash at any operation leaves the old or the new state", async () => {
 });
 
 test("a crash at any operation of a failing disk leaves a state that was committed or tried", async () => {
-  const firstSeed = simulationSeed();
+  const firstSeed = testSeed();
   for (let seed = firstSeed; seed < firstSeed + 15; seed++) {
     const random = seededRandom(seed);
     const workload = new Workload();
