@@ -9,9 +9,10 @@ import { brotliCompressSync, deflateSync, gzipSync, zstdCompressSync } from "nod
 import { seededRandom } from "../../src/base/random.ts";
 import { labelsOf } from "../../src/model/labels.ts";
 import { encodeWriteRequest, snappyCompress, snappyLiteral } from "../remote_write_body.ts";
+import { testSeed } from "../seed.ts";
 import { type Answer, ServerProcess, temporaryFolder } from "./server_process.ts";
 
-const seed = Number(process.env["TIDEMARK_TEST_SEED"] ?? Date.now() % 1_000_000);
+const seed = testSeed();
 const timestampMs = Date.UTC(2026, 3, 1);
 /** An idle server and twice the largest body, with room for garbage; far less than any bomb would take. */
 const residentBytesMax = 384 << 20;

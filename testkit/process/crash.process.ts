@@ -5,10 +5,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { seededRandom } from "../../src/base/random.ts";
+import { testSeed } from "../seed.ts";
 import { AcknowledgedStream } from "./acknowledged_stream.ts";
 import { pause, ServerProcess, temporaryFolder, waitUntil } from "./server_process.ts";
 
-const seed = Number(process.env["TIDEMARK_TEST_SEED"] ?? Date.now() % 1_000_000);
+const seed = testSeed();
 const random = seededRandom(seed);
 const kills = 3;
 const startMs = Date.UTC(2026, 0, 31, 23, 50); // samples cross a month, so that seals touch two partitions

@@ -95,6 +95,8 @@ async function fillWhileWriting(server: ServerProcess, disk: SmallDisk, stream: 
 function mountOrSkip(context: TestContext): SmallDisk | undefined {
   const disk = SmallDisk.mount(diskMebibytes);
   if (typeof disk !== "string") return disk;
-  context.skip(`NOT TESTED: a small disk cannot be mounted here: ${disk}`);
+  const reason = `NOT TESTED: a small disk cannot be mounted here: ${disk}`;
+  process.stderr.write(`${reason}\n`);
+  context.skip(reason);
   return undefined;
 }
