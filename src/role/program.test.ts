@@ -118,7 +118,9 @@ test("program: a node scrapes what its configuration says, answers queries, and 
   node.child.kill("SIGHUP");
   await waitFor(async () => (await jobsUp()).join() === "second");
   node.child.kill("SIGTERM");
-  assert.equal((await node.ended).code, 0);
+  const outcome = await node.ended;
+  assert.equal(outcome.code, 0);
+  for (const line of [/scrape\.yml read: jobs=1 targets=1/, /refused, the old one stays: .*scrape\.yml:3:3/, /SIGHUP: reading/, /scrape\.yml read again: jobs=1/]) assert.match(outcome.errors, line);
 });
 
 test("program: a second signal ends a node that still finishes a request", async () => {

@@ -130,7 +130,10 @@ function createApi({ flags, memory, nodeStore, scraping, labelLimits, metrics, l
     clock,
     version,
     targets: scraping?.manager,
-    reload: async () => scraping?.reload(),
+    reload: async () => {
+      if (scraping === undefined) logger.info("there is no -promscrape.config to read again");
+      else scraping.reload();
+    },
     userInterface: StaticFiles.read(fileURLToPath(new URL("../../build/web", import.meta.url))),
   };
 }
