@@ -93,7 +93,18 @@ function decode(part: string): string {
 
 function unknownPath(path: string, routes: readonly Route[]): InputError {
   const known = routes.map((route) => route.path.replace(/\/?\*$/, "")).filter((known) => known.length > 1);
-  const nearest = nearestName(plainPath(path), known);
+  const nearest = nearestPath(plainPath(path).replace(/\/$/, ""), known);
   const hint = nearest === undefined ? "see docs/http-api.md for what is served" : `did you mean ${nearest}?`;
   return new InputError("not_found", `nothing is served at ${path}; ${hint}`);
+}
+
+/** A known path that differs by slips of the pen only, or one that ends alike; /api/v1/rules is not meant to be /api/v1/write. */
+function nearestPath(path: string, known: readonly string[]): string | undefined {
+  const segments = path.split("/");
+  const alike = known.filter((candidate) => {
+    const others = candidate.split("/");
+    return others.length === segments.length && others.every((other, i) => other.startsWith("{") || nearestName(segments[i], [other]) !== undefined);
+  });
+  const sameEnd = known.filter((candidate) => candidate.split("/").at(-1) === segments.at(-1));
+  return nearestName(path, alike) ?? nearestName(path, sameEnd) ?? alike[0] ?? sameEnd[0];
 }
