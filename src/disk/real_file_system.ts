@@ -22,7 +22,8 @@ import {
   unlinkSync,
   writeSync,
 } from "node:fs";
-import { FileError } from "./file_error.ts";
+import { FileError, fileErrorCode } from "./file_error.ts";
+import { parentPath } from "./file_system.ts";
 import type { FileHandle, FileSystem, OpenMode } from "./file_system.ts";
 
 const openFlags: Record<OpenMode, number> = {
@@ -52,7 +53,15 @@ export class RealFileSystem implements FileSystem {
   }
 
   makeDirectory(path: string): void {
-    mkdirSync(path, { recursive: true });
+    // Not mkdirSync's own recursion: it never ends where a directory exists and refuses entries with ENOENT, as /proc does.
+    if (existsSync(path) && statSync(path).isDirectory()) return;
+    const parent = parentPath(path);
+    if (!existsSync(parent)) this.makeDirectory(parent);
+    try {
+      mkdirSync(path);
+    } catch (error) {
+      if (fileErrorCode(error) !== "EEXIST" || !statSync(path).isDirectory()) throw error;
+    }
   }
 
   rename(fromPath: string, toPath: string): void {

@@ -11,7 +11,7 @@ const compressBytesMin = 1024;
 const formBytesMax = 4 << 20;
 const compress = promisify(gzip);
 
-/** A connection whose request was not read to its end is cut this long after the answer. */
+/** A connection whose request was not read to its end is closed this long after the answer. */
 const unreadBodyGraceMs = 2000;
 /** A client that takes none of a streamed answer for this long is cut off. */
 const slowReaderMs = 60_000;
@@ -151,10 +151,12 @@ export class Exchange {
     const { response, request } = this;
     if (response.closed || response.destroyed) return;
     assert(!response.headersSent, "a request is answered once");
-    if (!request.complete && this.#hasBody()) this.#cutAfterAnswer();
+    const isUnread = !request.complete && this.#hasBody();
+    if (isUnread) response.setHeader("Connection", "close");
     const length: OutgoingHttpHeaders = status === 204 || status === 304 ? {} : { "Content-Length": body?.length ?? 0 };
     response.writeHead(status, { ...headers, ...length });
-    response.end(body);
+    if (isUnread && !this.#expectsContinue && !request.destroyed) this.#endWhenBodyIsRead(body);
+    else response.end(body);
   }
 
   /** `complete` alone does not tell: it is not set yet when a request without body is answered at once. */
@@ -163,21 +165,29 @@ export class Exchange {
     return headers["transfer-encoding"] !== undefined || Number(headers["content-length"] ?? 0) > 0;
   }
 
-  /** The client may go on sending a body that nobody wants: it gets time to read the answer, then the connection is cut. */
-  #cutAfterAnswer(): void {
+  /**
+   * The client may go on sending a body that nobody wants. Closing the connection with bytes of it unread would reset it, and the client
+   * would see the reset instead of the answer. So the answer is sent, what still comes is thrown away for a while, and only then the
+   * answer is ended, which closes the connection.
+   */
+  #endWhenBodyIsRead(body: Uint8Array | undefined): void {
     const { response, request, clock } = this;
-    response.setHeader("Connection", "close");
-    response.once("finish", () => {
-      const timer = clock.setTimer(unreadBodyGraceMs, () => request.destroy());
-      request.once("close", () => timer[Symbol.dispose]());
-    });
+    if (body === undefined || body.length === 0) response.flushHeaders();
+    else response.write(body);
+    const end = (): void => {
+      timer[Symbol.dispose]();
+      response.end();
+    };
+    const timer = clock.setTimer(unreadBodyGraceMs, end);
+    request.once("close", end);
+    request.resume();
   }
 
   async #readForm(): Promise<string> {
     this.wantBody();
     const chunks: Buffer[] = [];
     let sizeBytes = 0;
-    for await (const chunk of this.request as AsyncIterable<Buffer>) {
+    for await (const chunk of this.request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
       sizeBytes += chunk.length;
       if (sizeBytes > formBytesMax) throw new LimitError("body_too_large", `the form is larger than ${formBytesMax} bytes`);
       chunks.push(chunk);

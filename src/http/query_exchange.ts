@@ -1,5 +1,5 @@
 /** What the query endpoints share: reading the query, waiting for a turn, the time limit, sending the answer. */
-import { LimitError, UnavailableError } from "../base/errors.ts";
+import { InputError, LimitError, UnavailableError } from "../base/errors.ts";
 import { defaultTenant } from "../model/matcher.ts";
 import type { Api } from "./api.ts";
 import type { Exchange } from "./exchange.ts";
@@ -27,10 +27,11 @@ export function readQuery(api: Api, requestArguments: RequestArguments): QueryTe
   };
 }
 
-/** A step argument; nothing and what is not above 0 stand for 5 minutes. */
+/** A step argument; nothing stands for 5 minutes. */
 export function readStep(requestArguments: RequestArguments): number {
   const stepMs = requestArguments.durationMs("step", defaultStepMs);
-  return stepMs > 0 ? stepMs : defaultStepMs;
+  if (stepMs > 0) return stepMs;
+  throw new InputError("bad_argument", `bad value ${JSON.stringify(requestArguments.text("step"))} in argument "step"; allowed: at least 1ms`);
 }
 
 /** `latency_offset` of the request, or -search.latencyOffset. */

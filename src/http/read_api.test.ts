@@ -151,7 +151,7 @@ const grids: { name: string; query: string; grid: [number, number, number] }[] =
   { name: "short grids stay", query: "start=1000.5&end=1010.5&step=1", grid: [1_000_500, 1_010_500, 1000] },
   { name: "long grids are aligned", query: "start=1000.5&end=1100.5&step=1", grid: [1_000_000, 1_100_000, 1000] },
   { name: "not with nocache=1", query: "start=1000.5&end=1100.5&step=1&nocache=1", grid: [1_000_500, 1_100_500, 1000] },
-  { name: "an end before the start", query: "start=5000.0&end=1.0&step=0", grid: [5_000_000, 5_300_000, 300_000] },
+  { name: "an end before the start", query: "start=5000.0&end=1.0", grid: [5_000_000, 5_300_000, 300_000] },
 ];
 for (const row of grids) {
   test(`query_range: ${row.name}`, async () => {

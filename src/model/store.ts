@@ -33,6 +33,8 @@ export interface SearchRequest {
 export interface SearchBudget {
   readonly seriesMax: number;
   readonly samplesMax: number;
+  /** The flag to raise when seriesMax does not suffice; -search.maxUniqueTimeseries if it is not given. */
+  readonly seriesFlag?: string;
 }
 
 /**

@@ -322,7 +322,7 @@ function* batchBounds(sampleCounts: Uint32Array): Generator<[number, number]> {
 function checkSeriesBudget(snapshot: Snapshot, request: SearchRequest): void {
   const count = snapshot.series.reduce((sum, series) => sum + series.length, 0);
   const max = request.budget?.seriesMax ?? Infinity;
-  if (count > max) throw new LimitError("too_many_series", `the selector matches ${count} series, the limit is ${max}: narrow it or raise -search.maxUniqueTimeseries`);
+  if (count > max) throw new LimitError("too_many_series", `the selector matches ${count} series, the limit is ${max}: narrow it or raise ${request.budget?.seriesFlag ?? "-search.maxUniqueTimeseries"}`);
 }
 
 function checkSampleBudget(samples: number, request: SearchRequest): void {

@@ -176,7 +176,7 @@ async function* batches(found: readonly MemorySeries[], request: SearchRequest):
 
 function checkBudget({ budget }: SearchRequest, seriesCount: number, sampleCount: number): void {
   if (budget === undefined) return;
-  if (seriesCount > budget.seriesMax) throw overLimit("series", seriesCount, budget.seriesMax, "search.maxUniqueTimeseries");
+  if (seriesCount > budget.seriesMax) throw overLimit("series", seriesCount, budget.seriesMax, budget.seriesFlag?.slice(1) ?? "search.maxUniqueTimeseries");
   if (sampleCount > budget.samplesMax) throw overLimit("samples", sampleCount, budget.samplesMax, "search.maxSamplesPerQuery");
 }
 

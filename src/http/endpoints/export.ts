@@ -35,7 +35,7 @@ export function exportRoute(api: Api): Route {
       const range = { minMs: requestArguments.timeMs("start", nowMs, 0), maxMs: requestArguments.timeMs("end", nowMs, nowMs) };
       const samplesPerLine = Math.min(requestArguments.count("max_rows_per_line", lineSamplesMax) || lineSamplesMax, lineSamplesMax);
       const { signal } = exchange;
-      const budget = { seriesMax: api.limits.exportSeriesMax, samplesMax: Infinity };
+      const budget = { seriesMax: api.limits.exportSeriesMax, samplesMax: Infinity, seriesFlag: "-search.maxExportSeries" };
       using _place = await api.queryGate.enter(signal);
       const { batches } = await api.store.search({ tenant: defaultTenant, selector, range, signal, budget });
       const pieces = new PieceStream(exchange);
