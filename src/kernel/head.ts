@@ -45,6 +45,9 @@ export const headContext = {
   predictionMisses: 176,
   /** u32: chunks handed over in the current seal. */
   sealedChunks: 184,
+  /** u32: bytes of the largest label run that the log takes. */
+  runSizeMax: 188,
+  droppedLabels: 192,
   sizeBytes: 256,
 } as const;
 
@@ -60,6 +63,7 @@ export const headEntryBytes = 12;
 export interface HeadKernels {
   headGrowTable(context: number): number;
   headRegister(context: number, run: number, size: number, accountId: number, projectId: number, seriesId: number): number;
+  headForgetLogged(context: number, fromSeries: number, toSeries: number, beforeDay: number): void;
   headShardOf(context: number, run: number, size: number, accountId: number, projectId: number, shardCount: number): number;
   headGiveChunks(context: number, from: number, to: number): void;
   headAppend(
@@ -68,7 +72,8 @@ export interface HeadKernels {
   ): number;
   headReplay(context: number, payload: number, fromRow: number, indexOfId: number, idCount: number, persisted: number): number;
   headHandOver(context: number, fromSeries: number, toSeries: number): number;
-  headRelease(context: number, entries: number, fromEntry: number, toEntry: number): void;
+  headUnlink(context: number, entries: number, fromEntry: number, toEntry: number, cutSeries: number): void;
+  headFree(context: number, entries: number, fromEntry: number, toEntry: number): void;
   headCopyOut(
     context: number, list: number, count: number, minMs: number, maxMs: number, publishedSeal: number,
     sampleFrom: number, timestamps: number, values: number, capacity: number, scratch: number,
@@ -76,6 +81,12 @@ export interface HeadKernels {
   headGather(
     context: number, entries: number, order: number, fromEntry: number, toEntry: number, seriesIndexes: number, seriesIds: number, sampleFrom: number,
     lastLogRows: number, timestamps: number, values: number, capacity: number, scratch: number, seriesCountOut: number,
+  ): number;
+  headCopyChunks(
+    context: number, seriesIndex: number, chunk: number, publishedSeal: number, timestamps: number, values: number, capacity: number, nextChunkOut: number,
+  ): number;
+  headGatherEntries(
+    entries: number, order: number, fromEntry: number, toEntry: number, timestamps: number, values: number, capacity: number, samplesOut: number,
   ): number;
   headSeriesIds(context: number, list: number, count: number, target: number): void;
 }

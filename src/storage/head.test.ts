@@ -170,7 +170,8 @@ test("head: what is handed over and what stays is everything, before and after r
         for (const [series, samples] of gather(head, seal)) sealed.set(series, [...(sealed.get(series) ?? []), ...samples]);
         const expected = { ...model, samples: minus(model, sealed) };
         expectModel(readAll(head, seal.sealNumber), expected, seed);
-        head.release(seal, 0, seal.entryCount);
+        head.unlink(seal, 0, seal.entryCount);
+        head.free(seal, 0, seal.entryCount);
         expectModel(readAll(head), expected, seed);
       }
     }

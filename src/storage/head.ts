@@ -50,10 +50,13 @@ export interface BatchPointers {
   readonly projectId: number;
 }
 
+/** Bytes of a series record besides its label run: header, ids, padding. */
+const logRecordOverheadBytes = 48;
+
 /** What the head is waiting for; "done" when everything was appended. */
 export type AppendStop = "done" | "log" | "seal";
 
-const counterFields = ["accepted", "droppedOld", "droppedFuture", "droppedSeries", "droppedKind", "newSeries", "predictionMisses"] as const;
+const counterFields = ["accepted", "droppedOld", "droppedFuture", "droppedSeries", "droppedKind", "droppedLabels", "newSeries", "predictionMisses"] as const;
 export type HeadCounters = Record<(typeof counterFields)[number], number>;
 
 export class Head {
@@ -63,6 +66,8 @@ export class Head {
   readonly #options: HeadOptions;
   readonly #entryMax: number;
   readonly #freeEntryAreas: number[] = [];
+  /** A bit for each series, for unlink(). */
+  readonly #cutSeries: number;
   #entryAreas = 0;
   #sealNumber = 1;
   #chunkBytes = 0;
@@ -86,6 +91,7 @@ export class Head {
     seeds.setBigUint64(this.context + headContext.seedLow, options.seedLow, true);
     seeds.setBigUint64(this.context + headContext.seedHigh, options.seedHigh, true);
     this.#set(headContext.sealChunks, options.sealChunks);
+    this.#cutSeries = kernel.allocate(Math.ceil(options.seriesMax / 32) * 4);
     this.#entryMax = Math.max(1024, Math.min(options.seriesMax, options.sealChunksMax));
     this.#openSeal();
   }
@@ -135,6 +141,7 @@ export class Head {
     this.#set(headContext.logEnd, samples.end);
     this.#set(headContext.seriesLogPosition, series.position);
     this.#set(headContext.seriesLogEnd, series.end);
+    this.#set(headContext.runSizeMax, Math.max(0, series.end - series.position - logRecordOverheadBytes));
   }
 
   get logPosition(): number {
@@ -145,8 +152,13 @@ export class Head {
     return this.#get(headContext.seriesLogPosition);
   }
 
+  /** Forgets where the batch before was left: it may have been given up. */
+  beginBatch(): void {
+    this.#set(headContext.resumeSample, 0);
+  }
+
   /**
-   * Appends rows from `fromRow` on. Stops early when the log areas are full ("log") or all hand-over areas are in use ("seal"): the caller
+   * Appends rows from `fromRow` on; beginBatch() comes before the first call for a batch. Stops early when the log areas are full ("log") or all hand-over areas are in use ("seal"): the caller
    * makes room and calls again from `row`.
    */
   append(batch: BatchPointers, fromRow: number, minMs: number, maxMs: number): { row: number; stop: AppendStop } {
@@ -183,6 +195,11 @@ export class Head {
     return this.#kernels.headShardOf(this.context, run, size, accountId, projectId, shardCount) >>> 0;
   }
 
+  /** Series of [fromSeries, toSeries) that have no samples on `beforeDay` (since 1970) or later are logged again with their next sample. */
+  forgetLogged(fromSeries: number, toSeries: number, beforeDay: number): void {
+    this.#kernels.headForgetLogged(this.context, fromSeries, toSeries, beforeDay);
+  }
+
   /** Leaves [from, to) of shard memory to the chunks; it is touched only when they need it. */
   giveArea(from: number, to: number): void {
     this.#spareAreas.push({ from, to });
@@ -192,6 +209,11 @@ export class Head {
   growForReplay(): void {
     if (this.#get(headContext.status) === headStatus.needsChunks) this.#giveChunks();
     else this.#rotateSeal(Infinity);
+  }
+
+  /** In replay: closes the current seal if it is large enough, however many there are. */
+  closeFullSeal(): void {
+    if (this.#get(headContext.sealedChunks) >= this.#options.sealChunksMax) this.#rotateSeal(Infinity);
   }
 
   /** Hands over the active chunks of series [fromSeries, toSeries); returns where it stopped for want of a hand-over area, or toSeries. */
@@ -211,12 +233,26 @@ export class Head {
     return seals;
   }
 
+  /** Whether everything that was handed over is in seals that takeSeals() has returned. */
+  get isHandedOver(): boolean {
+    return this.#get(headContext.entryCount) === 0 && this.#closedSeals.length === 0;
+  }
+
   /**
-   * Frees entries [fromEntry, toEntry) of a published seal. REQUIRES: seals in order of their numbers; no reader that started before the
-   * seal was published is still at work. With the last entries the area is used again.
+   * Takes the chunks of entries [fromEntry, toEntry) of a published seal out of their series' lists. REQUIRES: seals in order of their numbers, entries
+   * from the last to the first; no reader that started before the seal was published is still at work.
    */
-  release(seal: Seal, fromEntry: number, toEntry: number): void {
-    this.#kernels.headRelease(this.context, seal.entries, fromEntry, toEntry);
+  unlink(seal: Seal, fromEntry: number, toEntry: number): void {
+    if (toEntry === seal.entryCount) this.kernel.u32.fill(0, this.#cutSeries / 4, this.#cutSeries / 4 + Math.ceil(this.seriesCount / 32));
+    this.#kernels.headUnlink(this.context, seal.entries, fromEntry, toEntry, this.#cutSeries);
+  }
+
+  /**
+   * Frees the chunks of entries [fromEntry, toEntry). REQUIRES: no reader that started before they were unlinked is still at work. With the last entries
+   * the area is used again.
+   */
+  free(seal: Seal, fromEntry: number, toEntry: number): void {
+    this.#kernels.headFree(this.context, seal.entries, fromEntry, toEntry);
     if (toEntry === seal.entryCount) this.#freeEntryAreas.push(seal.entries);
   }
 

@@ -1,16 +1,19 @@
 /** Copies what the head holds of a group of series out of shared memory, on any thread, into plain columns. */
 import { assert } from "../base/assert.ts";
 import { columnKernels, sortScratchBytes } from "../kernel/columns.ts";
-import { headChunkSlots, headContext, headRecordBytes } from "../kernel/head.ts";
-import { Kernel } from "../kernel/kernel.ts";
 import type { TimeRange } from "../model/store.ts";
+import { LargeKernel } from "./large_kernel.ts";
 import type { ShardReader } from "./shard.ts";
 
 /** Series that one call may ask for. */
 export const headCopySeriesMax = 2048;
 
-/** Samples of series i are [sampleFrom[i], sampleFrom[i + 1]), sorted by time. */
+/** Samples that room is kept for. */
+const keptSamplesMax = 1 << 20;
+
+/** Samples of the first `seriesCount` series asked for; those of series i are [sampleFrom[i], sampleFrom[i + 1]), sorted by time. */
 export interface HeadColumns {
+  readonly seriesCount: number;
   readonly sampleFrom: Uint32Array;
   readonly timestampsMs: Float64Array;
   readonly values: Float64Array;
@@ -24,6 +27,7 @@ export class HeadCopy {
   readonly #values: number;
   readonly #sortScratch: number;
   readonly #capacity: number;
+  readonly #large = new LargeKernel();
   #columns = { timestampsMs: new Float64Array(1024), values: new Float64Array(1024) };
 
   constructor(shard: ShardReader) {
@@ -47,18 +51,24 @@ export class HeadCopy {
     return kernel.u32.slice(this.#sampleFrom / 4, this.#sampleFrom / 4 + seriesIndexes.length);
   }
 
-  /** The head's samples of these series within `range`, without those of published seals. */
-  copy(seriesIndexes: Uint32Array, range: TimeRange, publishedSeal: number): HeadColumns {
+  /**
+   * The head's samples of the first of these series within `range`, without those of published seals: of all of them, or of as many as have
+   * `samplesMin` samples together.
+   */
+  copy(seriesIndexes: Uint32Array, range: TimeRange, publishedSeal: number, samplesMin: number): HeadColumns {
     const sampleFrom = new Uint32Array(seriesIndexes.length + 1);
     let done = 0;
-    while (done < seriesIndexes.length) {
+    while (done < seriesIndexes.length && sampleFrom[done] < samplesMin) {
       const rest = seriesIndexes.subarray(done);
       const copied = this.#copySome(rest, range, publishedSeal, sampleFrom, done);
       if (copied === 0) this.#copyLarge(rest[0], range, publishedSeal, sampleFrom, done);
       done += Math.max(1, copied);
     }
-    const count = sampleFrom[seriesIndexes.length];
-    return { sampleFrom, timestampsMs: this.#columns.timestampsMs.slice(0, count), values: this.#columns.values.slice(0, count) };
+    const count = sampleFrom[done];
+    const columns = this.#columns;
+    // Much is seldom: its memory is not kept.
+    if (columns.values.length > keptSamplesMax) this.#columns = { timestampsMs: new Float64Array(1024), values: new Float64Array(1024) };
+    return { seriesCount: done, sampleFrom: sampleFrom.subarray(0, done + 1), timestampsMs: columns.timestampsMs.slice(0, count), values: columns.values.slice(0, count) };
   }
 
   /** Copies as many series as fit the scratch area; returns their number. */
@@ -79,44 +89,49 @@ export class HeadCopy {
     return copied;
   }
 
-  /** A series with more unsealed samples than the scratch area holds (a fast backfill): its chunks are copied one by one. */
+  /** A series with more unsealed samples than the scratch area holds (a fast backfill), by way of it in pieces, the newest first. */
   #copyLarge(seriesIndex: number, range: TimeRange, publishedSeal: number, sampleFrom: Uint32Array, done: number): void {
-    const chunks = this.#chunksOf(seriesIndex, publishedSeal);
-    const count = chunks.reduce((sum, chunk) => sum + chunk.count, 0);
-    const kernel = new Kernel();
-    const timestamps = kernel.allocate(count * 8);
-    const values = kernel.allocate(count * 8);
-    const fromPointer = kernel.allocate(8);
-    const scratch = kernel.allocate(sortScratchBytes(count));
-    const source = this.#shard.kernel;
-    let at = 0;
-    for (const { pointer, count: samples } of chunks) {
-      const baseMs = source.f64[pointer / 8];
-      for (let i = 0; i < samples; i++) kernel.f64[timestamps / 8 + at + i] = baseMs + source.u32[pointer / 4 + 7 + i];
-      kernel.f64.set(source.f64.subarray(pointer / 8 + 8, pointer / 8 + 8 + samples), values / 8 + at);
-      at += samples;
-    }
-    kernel.u32.set([0, count], fromPointer / 4);
-    const kept = columnKernels(kernel).columnsFinish(fromPointer, 1, timestamps, values, range.minMs, range.maxMs, scratch) >>> 0;
-    const base = sampleFrom[done];
-    sampleFrom[done + 1] = base + kept;
-    this.#ensure(base + kept);
-    this.#columns.timestampsMs.set(kernel.f64.subarray(timestamps / 8, timestamps / 8 + kept), base);
-    this.#columns.values.set(kernel.f64.subarray(values / 8, values / 8 + kept), base);
+    const pieces = this.#copyPieces(seriesIndex, publishedSeal);
+    const count = pieces.reduce((sum, { values }) => sum + values.length, 0);
+    this.#large.use((kernel) => {
+      const timestamps = kernel.allocate(count * 8);
+      const values = kernel.allocate(count * 8);
+      const fromPointer = kernel.allocate(8);
+      const scratch = kernel.allocate(sortScratchBytes(count));
+      let at = 0;
+      for (const piece of pieces.reverse()) {
+        kernel.f64.set(piece.timestampsMs, timestamps / 8 + at);
+        kernel.f64.set(piece.values, values / 8 + at);
+        at += piece.values.length;
+      }
+      kernel.u32.set([0, count], fromPointer / 4);
+      const kept = columnKernels(kernel).columnsFinish(fromPointer, 1, timestamps, values, range.minMs, range.maxMs, scratch) >>> 0;
+      const base = sampleFrom[done];
+      sampleFrom[done + 1] = base + kept;
+      this.#ensure(base + kept);
+      this.#columns.timestampsMs.set(kernel.f64.subarray(timestamps / 8, timestamps / 8 + kept), base);
+      this.#columns.values.set(kernel.f64.subarray(values / 8, values / 8 + kept), base);
+    });
   }
 
-  /** Chunks of a series that are not in published seals, oldest first. */
-  #chunksOf(seriesIndex: number, publishedSeal: number): { pointer: number; count: number }[] {
-    const { kernel, headContext: context } = this.#shard;
-    const u32 = kernel.u32;
-    const record = u32[(context + headContext.records) / 4] + seriesIndex * headRecordBytes;
-    const chunks: { pointer: number; count: number }[] = [];
-    for (let pointer = u32[record / 4 + 4]; pointer !== 0; pointer = u32[pointer / 4 + 4]) {
-      const sealNumber = u32[pointer / 4 + 6];
-      if (sealNumber !== 0 && sealNumber <= publishedSeal) break;
-      chunks.push({ pointer, count: Math.min(headChunkSlots, u32[pointer / 4 + 5]) });
-    }
-    return chunks.reverse();
+  /** Samples that are not in published seals, in pieces from the newest to the oldest; oldest first in each. */
+  #copyPieces(seriesIndex: number, publishedSeal: number): { timestampsMs: Float64Array; values: Float64Array }[] {
+    const { kernel, kernels, headContext: context } = this.#shard;
+    const pieces: { timestampsMs: Float64Array; values: Float64Array }[] = [];
+    const end = this.#capacity;
+    let chunk = 0;
+    do {
+      const count = kernels.headCopyChunks(context, seriesIndex, chunk, publishedSeal, this.#timestamps, this.#values, this.#capacity, this.#sampleFrom);
+      chunk = kernel.u32[this.#sampleFrom / 4];
+      const [timestamps, values] = [this.#timestamps / 8 + end, this.#values / 8 + end];
+      pieces.push({ timestampsMs: kernel.f64.slice(timestamps - count, timestamps), values: kernel.f64.slice(values - count, values) });
+    } while (chunk !== 0);
+    return pieces;
+  }
+
+  /** Gives memory for the rare large series to the garbage collector. */
+  dropSpare(): void {
+    this.#large.drop();
   }
 
   #ensure(count: number): void {

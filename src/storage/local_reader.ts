@@ -13,6 +13,7 @@ import type { Labels } from "../model/labels.ts";
 import type { SearchRequest, SearchResult, SeriesBatch } from "../model/store.ts";
 import type { BlockList } from "./block_list.ts";
 import { HeadCopy, type HeadColumns, headCopySeriesMax } from "./head_copy.ts";
+import { LargeKernel } from "./large_kernel.ts";
 import type { Part } from "./part.ts";
 import { PartCache } from "./part_cache.ts";
 import { DamagedBlocksError } from "./part_error.ts";
@@ -21,6 +22,8 @@ import type { Snapshot } from "./snapshot.ts";
 
 /** Samples that a batch aims at; a single series may have more. */
 const batchSamples = 1 << 18;
+/** Samples of the head that a group aims at. */
+const groupHeadSamples = 1 << 20;
 const freeAreasMax = 3;
 
 /** Blocks of one part for a group; `firstBlock[i]` is the first block of the group's i-th series in id order. */
@@ -70,19 +73,25 @@ class BatchAreas {
   }
 }
 
-export class LocalReader {
+/** What one search decodes into: areas for the usual batches, and a memory for a series with more samples. */
+interface SearchAreas {
+  readonly usual: BatchAreas;
+  readonly large: LargeKernel;
+}
+
+export class LocalReader implements Disposable {
   readonly #shards: readonly ShardReader[];
   readonly #heads: readonly HeadCopy[];
   readonly #parts: PartCache;
   /** Areas that no search is using; overlapping searches get one each. */
-  readonly #freeAreas: BatchAreas[];
+  readonly #freeAreas: SearchAreas[];
   readonly #onUnreadable: (path: string, error: unknown) => void;
 
   constructor(options: { files: FileSystem; kernel: Kernel; shards: readonly ShardReader[]; onUnreadable: (path: string, error: unknown) => void }) {
     this.#shards = options.shards;
     this.#heads = options.shards.map((shard) => new HeadCopy(shard));
     this.#parts = new PartCache(options.files);
-    this.#freeAreas = [new BatchAreas(options.kernel, batchSamples)];
+    this.#freeAreas = [{ usual: new BatchAreas(options.kernel, batchSamples), large: new LargeKernel() }];
     this.#onUnreadable = options.onUnreadable;
   }
 
@@ -98,7 +107,7 @@ export class LocalReader {
 
   async *#batches(snapshot: Snapshot, request: SearchRequest, unreadable: (path: string, error: unknown) => void): AsyncGenerator<SeriesBatch> {
     checkSeriesBudget(snapshot, request);
-    const areas = this.#freeAreas.pop() ?? new BatchAreas(new Kernel(), batchSamples);
+    const areas = this.#freeAreas.pop() ?? { usual: new BatchAreas(new Kernel(), batchSamples), large: new LargeKernel() };
     try {
       yield* this.#read(snapshot, request, areas, unreadable);
     } finally {
@@ -106,11 +115,24 @@ export class LocalReader {
     }
   }
 
-  async *#read(snapshot: Snapshot, request: SearchRequest, areas: BatchAreas, unreadable: (path: string, error: unknown) => void): AsyncGenerator<SeriesBatch> {
+  /** Called now and then: gives back what removed parts and unusually large series hold. */
+  closeUnused(): void {
+    this.#parts.closeRemoved();
+    for (const { large } of this.#freeAreas) large.drop();
+    for (const head of this.#heads) head.dropSpare();
+  }
+
+  /** Closes all files. REQUIRES: no search is going on. */
+  [Symbol.dispose](): void {
+    this.#parts[Symbol.dispose]();
+  }
+
+  async *#read(snapshot: Snapshot, request: SearchRequest, areas: SearchAreas, unreadable: (path: string, error: unknown) => void): AsyncGenerator<SeriesBatch> {
     let samples = 0;
     for (const [shardNumber, series] of snapshot.series.entries()) {
-      for (let from = 0; from < series.length; from += headCopySeriesMax) {
+      for (let from = 0; from < series.length; ) {
         const group = this.#openGroup(snapshot, shardNumber, series.subarray(from, from + headCopySeriesMax), request, unreadable);
+        from += group.seriesIndexes.length;
         for (const [fromSeries, toSeries] of batchBounds(group.sampleCounts)) {
           request.signal?.throwIfAborted();
           const batch = this.#readBatch(group, fromSeries, toSeries, request, areas, unreadable);
@@ -122,8 +144,11 @@ export class LocalReader {
     }
   }
 
-  #openGroup(snapshot: Snapshot, shardNumber: number, seriesIndexes: Uint32Array, request: SearchRequest, unreadable: (path: string, error: unknown) => void): Group {
+  /** Opens a group of the first of these series: all of them, unless the head has very many samples of them. */
+  #openGroup(snapshot: Snapshot, shardNumber: number, wanted: Uint32Array, request: SearchRequest, unreadable: (path: string, error: unknown) => void): Group {
     const headCopy = this.#heads[shardNumber];
+    const head = headCopy.copy(wanted, request.range, snapshot.publishedSeals[shardNumber], groupHeadSamples);
+    const seriesIndexes = wanted.subarray(0, head.seriesCount);
     const { order, sortedIds } = sortIds(headCopy.seriesIds(seriesIndexes));
     const sampleCounts = new Uint32Array(seriesIndexes.length);
     const parts: PartBlocks[] = [];
@@ -136,18 +161,17 @@ export class LocalReader {
         unreadable(path, error);
       }
     }
-    const head = headCopy.copy(seriesIndexes, request.range, snapshot.publishedSeals[shardNumber]);
     for (let i = 0; i < order.length; i++) sampleCounts[i] += head.sampleFrom[order[i] + 1] - head.sampleFrom[order[i]];
     return { shard: this.#shards[shardNumber], seriesIndexes, order, parts, head, sampleCounts };
   }
 
   /** Reads series [fromSeries, toSeries) of the group, in id order. */
   #readBatch(
-    group: Group, fromSeries: number, toSeries: number, request: SearchRequest, usual: BatchAreas, unreadable: (path: string, error: unknown) => void,
+    group: Group, fromSeries: number, toSeries: number, request: SearchRequest, { usual, large }: SearchAreas, unreadable: (path: string, error: unknown) => void,
   ): SeriesBatch {
     let total = 0;
     for (let i = fromSeries; i < toSeries; i++) total += group.sampleCounts[i];
-    const areas = total <= usual.samples ? usual : new BatchAreas(new Kernel(), total);
+    const areas = total <= usual.samples ? usual : large.use((kernel) => new BatchAreas(kernel, total));
     const { kernel } = areas;
     const kernels = columnKernels(kernel);
     const seriesCount = toSeries - fromSeries;

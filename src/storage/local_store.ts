@@ -3,7 +3,7 @@
  * to a TableClient, which is the same thread in tests and embedded use and the storage thread in the server.
  *
  *   write   batch ──> head + log areas ──> flushed() ──> acknowledged
- *   seal    full chunks ──> TableClient.seal ──> new TableVersion ──> chunks freed when unread
+ *   seal    full chunks ──> SealQueue ──> TableClient.seal ──> new TableVersion ──> chunks freed when unread
  *   search  Snapshot (series, parts, seal number, pin) ──> LocalReader, on this or another thread ──> release
  */
 import type { Clock } from "../base/clock.ts";
@@ -13,21 +13,27 @@ import { Kernel } from "../kernel/kernel.ts";
 import { compareBytewise, compareLabels, type Labels } from "../model/labels.ts";
 import { type MetricMetadata, type RowBatch, seriesRow } from "../model/row_batch.ts";
 import type { DropReason, LabelsRequest, SearchRequest, SearchResult, Store, StoreCapabilities, WriteResult } from "../model/store.ts";
-import type { AppendStop, BatchPointers, Head, HeadCounters, Seal } from "./head.ts";
+import type { AppendStop, BatchPointers, Head, HeadCounters } from "./head.ts";
 import { LocalReader } from "./local_reader.ts";
-import { LogBuffers } from "./log_buffers.ts";
+import { type LogAreaSizes, LogBuffers } from "./log_buffers.ts";
 import { MetadataTable } from "./metadata_table.ts";
+import { partitionNamed } from "./partition.ts";
 import { ReaderPins } from "./reader_pins.ts";
+import { ReleasingBatches } from "./releasing_batches.ts";
+import { SealQueue } from "./seal_queue.ts";
 import type { Shard, ShardLayout } from "./shard.ts";
 import type { Snapshot, SnapshotRequest } from "./snapshot.ts";
 import type { Checkpoint, TableClient, TableVersion } from "./table_client.ts";
 
 const dayMs = 86_400_000;
 const futureMaxMs = 2 * dayMs;
-/** Series or entries handled between two turns of the event loop: about a millisecond. */
+/** Series handled between two turns of the event loop: about a millisecond. */
 const sliceCount = 32_768;
-/** Chunks freed between two turns: each is two cache misses, together a millisecond or two. */
-const releasedChunksPerTurn = 8192;
+/** How long a write waits for memory before it is refused. */
+const roomWaitMsMax = 10_000;
+/** How long dropping partitions waits until what is in memory is sealed. */
+const dropWaitMsMax = 60_000;
+const defaultLogAreas: LogAreaSizes = { samplesBytes: 1 << 20, seriesBytes: 4 << 20 };
 
 export interface LocalStoreOptions {
   readonly clock: Clock;
@@ -38,6 +44,8 @@ export interface LocalStoreOptions {
   /** Log bytes after which everything is sealed and the log cut. */
   readonly checkpointLogBytes: number;
   readonly checkpointIntervalMs: number;
+  /** Of each shard, twice. Default 1 MiB and 4 MiB, which is as much as a log record holds. */
+  readonly logAreas?: LogAreaSizes;
 }
 
 export interface LocalStoreParts {
@@ -49,6 +57,8 @@ export interface LocalStoreParts {
   readonly reader: LocalReader;
   /** Released when the store is closed. */
   readonly lock: Disposable;
+  /** What is in the log already. */
+  readonly logBytes: number;
 }
 
 /** Figures for self-monitoring. */
@@ -74,19 +84,21 @@ export class LocalStore implements Store {
   readonly #lock: Disposable;
   readonly #log: LogBuffers;
   readonly #pins = new ReaderPins();
+  readonly #seals: SealQueue;
   #version: TableVersion;
-  #publishedSeal: number[];
   /** Work that changes heads runs one after the other. */
   #lane: Promise<unknown> = Promise.resolve();
   #laneDepth = 0;
   #nextLogRow: number;
-  #seals = new Set<Promise<void>>();
-  #sealChain: Promise<unknown> = Promise.resolve();
-  #releases: Promise<unknown> = Promise.resolve();
   #flushing: Promise<void> | undefined;
-  #logBytes = 0;
+  #nextFlush: Promise<void> | undefined;
+  #logBytes: number;
+  #checkpointMs: number;
+  #upkeepMs = 0;
   #timer: Disposable | undefined;
-  #closed = false;
+  #isClosed = false;
+  readonly #closing = Promise.withResolvers<void>();
+  #closed: Promise<void> | undefined;
 
   constructor(parts: LocalStoreParts, options: LocalStoreOptions) {
     this.#options = options;
@@ -96,9 +108,11 @@ export class LocalStore implements Store {
     this.#metadata = parts.metadata;
     this.#reader = parts.reader;
     this.#lock = parts.lock;
-    this.#publishedSeal = parts.shards.map(() => 0);
+    this.#logBytes = parts.logBytes;
+    this.#checkpointMs = options.clock.monotonicMs();
+    this.#seals = new SealQueue({ table: parts.table, clock: options.clock, logger: options.logger, pins: this.#pins, publish: (version) => this.#publish(version) });
     this.#nextLogRow = Math.max(1, ...parts.shards.map((shard) => shard.head.nextLogRow));
-    const logOptions = { samplesBytes: 1 << 20, seriesBytes: 4 << 20, retryMs: 1000 };
+    const logOptions = { ...(options.logAreas ?? defaultLogAreas), retryMs: 1000 };
     this.#log = new LogBuffers(parts.shards.map((shard) => shard.head), options.clock, logOptions, (pieces, extra) => {
       for (const piece of pieces) this.#logBytes += piece.size;
       return this.#table.appendLog(pieces, extra);
@@ -125,18 +139,8 @@ export class LocalStore implements Store {
 
   async search(request: SearchRequest): Promise<SearchResult> {
     const snapshot = this.openSnapshot(request);
-    const read = this.#reader.search(snapshot, request);
-    const release = (): void => this.releaseSnapshot(snapshot.pin);
-    return {
-      batches: (async function* () {
-        try {
-          yield* read.batches;
-        } finally {
-          release();
-        }
-      })(),
-      isPartial: read.isPartial,
-    };
+    const { batches, isPartial } = this.#reader.search(snapshot, request);
+    return { batches: new ReleasingBatches(batches, () => this.releaseSnapshot(snapshot.pin), request.signal), isPartial };
   }
 
   /** Selects series and pins what a reader needs to read them, here or on another thread. Every snapshot must be released. */
@@ -146,7 +150,7 @@ export class LocalStore implements Store {
       return {
         pin,
         series: this.#shards.map((shard) => shard.index.select(request.tenant, request.selector, { range: request.range })),
-        publishedSeals: [...this.#publishedSeal],
+        publishedSeals: this.#version.sealNumbers,
         parts: this.#version.parts.filter((part) => part.maxMs >= request.range.minMs && part.minMs <= request.range.maxMs),
       };
     } catch (error) {
@@ -187,9 +191,17 @@ export class LocalStore implements Store {
     return this.#metadata.list();
   }
 
-  /** Seals everything into parts, cuts the log. Overlapping calls share one run. */
+  /** Seals everything written until now into parts, cuts the log. Calls while a run is going on share the next one. */
   flush(): Promise<void> {
-    this.#flushing ??= this.#checkpoint().finally(() => {
+    const running = this.#flushing;
+    if (running !== undefined) {
+      this.#nextFlush ??= running.catch(() => undefined).then(() => {
+        this.#nextFlush = undefined;
+        return this.flush();
+      });
+      return this.#nextFlush;
+    }
+    this.#flushing = this.#checkpoint().finally(() => {
       this.#flushing = undefined;
     });
     return this.#flushing;
@@ -217,21 +229,29 @@ export class LocalStore implements Store {
   }
 
   /** Waits for work in flight, seals what is in memory, and closes the files. */
-  async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#closed) return;
-    this.#closed = true;
+  [Symbol.asyncDispose](): Promise<void> {
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  async #close(): Promise<void> {
+    this.#isClosed = true;
+    this.#closing.resolve();
     this.#timer?.[Symbol.dispose]();
-    await this.#lane.catch(() => undefined);
+    this.#seals.close();
+    await this.#lane;
     try {
-      await this.#log.flushed();
       await this.flush();
     } catch (error) {
       this.#options.logger.error(`cannot seal at shutdown, the log keeps what was acknowledged: ${String(error)}`);
     }
-    await Promise.allSettled(this.#seals);
-    await this.#releases;
-    await this.#table[Symbol.asyncDispose]();
-    this.#lock[Symbol.dispose]();
+    await this.#seals.settled();
+    try {
+      await this.#table[Symbol.asyncDispose]();
+    } finally {
+      this.#reader[Symbol.dispose]();
+      this.#lock[Symbol.dispose]();
+    }
   }
 
   /** Layouts of the shards, for readers on other threads. */
@@ -243,7 +263,7 @@ export class LocalStore implements Store {
 
   /** Runs `work` when all earlier work in the lane is done; at once (in this turn) when there is none. */
   #inLane<T>(work: () => Promise<T>): Promise<T> {
-    if (this.#closed) return Promise.reject(new UnavailableError("shutting_down", "the store is closing"));
+    if (this.#isClosed) return Promise.reject(new UnavailableError("shutting_down", "the store is closing"));
     return this.#enterLane(work);
   }
 
@@ -275,6 +295,7 @@ export class LocalStore implements Store {
 
   async #applyTo({ head }: Shard, pointers: BatchPointers, bounds: { minMs: number; maxMs: number }): Promise<WriteResult> {
     const before = head.counters();
+    head.beginBatch();
     let row = 0;
     for (;;) {
       head.nextLogRow = this.#nextLogRow;
@@ -290,13 +311,22 @@ export class LocalStore implements Store {
 
   async #makeRoom(head: Head, stop: AppendStop): Promise<void> {
     if (stop === "log") return this.#log.room();
-    if (this.#seals.size === 0) {
+    if (this.#seals.pendingCount === 0) {
       head.handOver(0, head.seriesCount);
       this.#sendSeals(head, true);
     }
-    await Promise.race(this.#seals);
-    await this.#releases;
-    await nextTurn(); // readers may hold the chunks a little longer
+    const { failure } = this.#seals;
+    if (failure !== undefined) throw new UnavailableError("read_only", `memory is full and cannot be sealed, so nothing new is accepted: ${messageOf(failure)}`, { cause: failure, retryAfterS: 1 });
+    if (!(await this.#isWithin(this.#seals.changed(), roomWaitMsMax))) {
+      throw new UnavailableError("memory_full", `memory is full: queries or the disk have held it for ${roomWaitMsMax / 1000} s`, { retryAfterS: 1 });
+    }
+  }
+
+  /** Whether the event comes within the time, and before the store closes. */
+  async #isWithin(event: Promise<unknown>, waitMs: number): Promise<boolean> {
+    const late = Promise.withResolvers<void>();
+    using _timer = this.#options.clock.setTimer(waitMs, late.resolve);
+    return await Promise.race([event.then(() => true), late.promise.then(() => false), this.#closing.promise.then(() => false)]);
   }
 
   /** Pointers to a batch in shard memory: in place when it was built there, otherwise copied (`rows`: only these). */
@@ -359,47 +389,12 @@ export class LocalStore implements Store {
   // ---- sealing ----------------------------------------------------------------------------------------------------
 
   #sendSeals(head: Head, force: boolean): void {
-    for (const seal of head.takeSeals(force)) this.#sendSeal(head, seal);
-    this.#setSealChunks(head);
-  }
-
-  #sendSeal(head: Head, seal: Seal): void {
-    const shardNumber = this.#shards.findIndex((shard) => shard.head === head);
+    const seals = head.takeSeals(force);
     const nextSeriesId = Math.max(...this.#shards.map((shard) => shard.head.nextSeriesId));
+    const shardNumber = this.#shards.findIndex((shard) => shard.head === head);
     // A part may be published before its rows are in the log; recovery numbers new rows above both.
-    const sealed = this.#sealChain
-      .then(() => this.#sealUntilDone(shardNumber, seal, nextSeriesId))
-      .then((version) => {
-        this.#publishedSeal[shardNumber] = seal.sealNumber;
-        this.#publish(version);
-        this.#pins.whenUnread(() => {
-          this.#releases = this.#releases.then(() => this.#release(head, seal));
-        });
-      });
-    this.#sealChain = sealed.catch(() => undefined);
-    const tracked = sealed.catch((error: unknown) => this.#options.logger.error(`cannot seal: ${String(error)}`)).finally(() => this.#seals.delete(tracked));
-    this.#seals.add(tracked);
-  }
-
-  /** A full disk must not lose a seal: its chunks stay readable and it is tried again until the store closes. */
-  async #sealUntilDone(shardNumber: number, seal: Seal, nextSeriesId: number): Promise<TableVersion> {
-    for (;;) {
-      try {
-        return await this.#table.seal(shardNumber, seal, nextSeriesId);
-      } catch (error) {
-        if (this.#closed) throw error;
-        this.#options.logger.warn(`sealing failed and is tried again: ${String(error)}`);
-        await this.#sleep(1000);
-      }
-    }
-  }
-
-  async #release(head: Head, seal: Seal): Promise<void> {
-    const slice = Math.max(1, Math.floor((releasedChunksPerTurn * seal.entryCount) / seal.chunkCount));
-    for (let from = 0; from < seal.entryCount; from += slice) {
-      head.release(seal, from, Math.min(seal.entryCount, from + slice));
-      if (from + slice < seal.entryCount) await nextTurn();
-    }
+    for (const seal of seals) this.#seals.send(shardNumber, head, seal, nextSeriesId);
+    this.#setSealChunks(head);
   }
 
   #publish(version: TableVersion): void {
@@ -409,24 +404,41 @@ export class LocalStore implements Store {
   }
 
   async #checkpoint(): Promise<void> {
+    let loggedBytes = 0;
     // In the lane nothing is appended, so the rows up to logRow are exactly those in the segments before the new one.
     const checkpoint: Checkpoint = await this.#enterLane(async () => {
       await this.#log.checkWritable();
       await this.#log.flushed();
+      loggedBytes = this.#logBytes;
       return { segment: await this.#table.rollLog(), logRow: this.#nextLogRow - 1 };
     });
-    for (const { head } of this.#shards) {
-      for (let from = 0; from < head.seriesCount; ) {
-        from = head.handOver(from, Math.min(head.seriesCount, from + sliceCount));
-        this.#sendSeals(head, false);
-        if (this.#seals.size > 3) await Promise.race(this.#seals);
-        await nextTurn();
-      }
-      this.#sendSeals(head, true);
-    }
-    await this.#sealChain;
+    for (const { head } of this.#shards) await this.#handOverAll(head);
+    await this.#seals.drained();
     await this.#table.checkpoint(checkpoint, this.#metadata.encode());
-    this.#logBytes = 0;
+    this.#logBytes -= loggedBytes;
+  }
+
+  /** Hands all chunks of a head over and sends them on their way, however long there is no room for that. */
+  async #handOverAll(head: Head): Promise<void> {
+    for (let from = 0; from < head.seriesCount; ) {
+      const to = Math.min(head.seriesCount, from + sliceCount);
+      const reached = head.handOver(from, to);
+      this.#sendSeals(head, false);
+      if (reached < to) await this.#entryArea();
+      from = reached;
+      await nextTurn();
+    }
+    for (this.#sendSeals(head, true); !head.isHandedOver; this.#sendSeals(head, true)) await this.#entryArea();
+  }
+
+  /** Resolves when there may be room to hand over to. Rejects if that depends on readers and the store is closing: they may never end. */
+  async #entryArea(): Promise<void> {
+    const changed = this.#seals.changed();
+    if (this.#seals.pendingCount === 0) {
+      await this.#seals.drained();
+      if (this.#isClosed && this.#pins.count > 0) throw new UnavailableError("shutting_down", "the store closes, and readers hold what is in memory");
+    }
+    await changed;
   }
 
   /** Few series may collect many samples before they are sealed, many series only a few. */
@@ -438,37 +450,49 @@ export class LocalStore implements Store {
   // ---- upkeep -----------------------------------------------------------------------------------------------------
 
   #scheduleUpkeep(): void {
-    let checkpointMs = this.#options.clock.monotonicMs();
-    const tick = (): void => {
-      this.#timer = this.#options.clock.setTimer(1000, tick);
-      const nowMs = this.#options.clock.monotonicMs();
-      if (this.#logBytes >= this.#options.checkpointLogBytes || nowMs - checkpointMs >= this.#options.checkpointIntervalMs) {
-        checkpointMs = nowMs;
-        this.#background("checkpoint", this.flush().then(async () => this.#publish(await this.#table.merge(false))));
-      }
-      if (nowMs - this.#retentionCheckedMs >= 60_000) {
-        this.#retentionCheckedMs = nowMs;
-        this.#background("retention", this.dropExpired());
-      }
-    };
-    this.#timer = this.#options.clock.setTimer(1000, tick);
+    this.#timer = this.#options.clock.setTimer(1000, () => {
+      this.#upkeep(this.#options.clock.monotonicMs());
+      this.#scheduleUpkeep();
+    });
   }
 
-  #retentionCheckedMs = 0;
+  #upkeep(nowMs: number): void {
+    const isCheckpointDue = this.#logBytes >= this.#options.checkpointLogBytes || nowMs - this.#checkpointMs >= this.#options.checkpointIntervalMs;
+    if (isCheckpointDue && this.#flushing === undefined) {
+      this.#checkpointMs = nowMs;
+      this.#background("checkpoint", this.flush().then(async () => this.#publish(await this.#table.merge(false))));
+    }
+    if (nowMs - this.#upkeepMs < 60_000) return;
+    this.#upkeepMs = nowMs;
+    this.#reader.closeUnused();
+    this.#background("retention", this.dropExpired());
+  }
 
-  /** Drops partitions that lie wholly before the retention. */
+  /**
+   * Drops partitions whose month is over and past the retention. Their indexes go with them, so that a series may be left that no other
+   * partition's index has: such series are logged again with their next sample, and samples that were logged before are sealed first.
+   */
   async dropExpired(): Promise<void> {
-    this.#publish(await this.#table.dropBefore(this.#options.clock.nowMs() - this.#options.retentionMs));
+    // A day more, so that no sample that was accepted a while ago is for a partition that goes.
+    const minMs = this.#options.clock.nowMs() - this.#options.retentionMs - dayMs;
+    const expired = this.#version.parts.map((part) => partitionNamed(part.partition)?.maxMs ?? Infinity).filter((maxMs) => maxMs < minMs);
+    if (expired.length === 0) return;
+    const beforeDay = Math.floor((Math.max(...expired) + 1) / dayMs);
+    for (const { head } of this.#shards) {
+      for (let from = 0; from < head.seriesCount; from += sliceCount) {
+        head.forgetLogged(from, Math.min(head.seriesCount, from + sliceCount), beforeDay);
+        await nextTurn();
+      }
+    }
+    // On a full disk this does not end, and dropping partitions is what helps.
+    await this.#isWithin(this.flush().catch(() => undefined), dropWaitMsMax);
+    this.#publish(await this.#table.dropBefore(minMs));
   }
 
   #background(what: string, work: Promise<unknown>): void {
     work.catch((error: unknown) => {
-      if (!this.#closed) this.#options.logger.warn(`${what} failed: ${String(error)}`);
+      if (!this.#isClosed) this.#options.logger.warn(`${what} failed: ${String(error)}`);
     });
-  }
-
-  #sleep(delayMs: number): Promise<void> {
-    return new Promise((resolve) => this.#options.clock.setTimer(delayMs, resolve));
   }
 
   #strings(request: LabelsRequest, of: (shard: Shard) => string[]): string[] {
@@ -476,6 +500,10 @@ export class LocalStore implements Store {
     const all = [...new Set(this.#shards.flatMap(of))].sort(compareBytewise);
     return request.limit > 0 ? all.slice(0, request.limit) : all;
   }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 function pickRows(seriesRows: Uint32Array, rows: readonly number[]): Uint32Array {
@@ -496,6 +524,7 @@ function writeResult(before: HeadCounters, after: HeadCounters): WriteResult {
   count("too_old", after.droppedOld - before.droppedOld);
   count("too_far_in_future", after.droppedFuture - before.droppedFuture);
   count("series_limit", after.droppedSeries - before.droppedSeries);
+  count("label_too_long", after.droppedLabels - before.droppedLabels);
   count("unsupported_sample_kind", after.droppedKind - before.droppedKind);
   return { acceptedSamples: after.accepted - before.accepted, droppedSamples };
 }

@@ -9,6 +9,7 @@
 import { assert } from "../base/assert.ts";
 import type { Clock } from "../base/clock.ts";
 import { UnavailableError } from "../base/errors.ts";
+import { logPayloadBytesMax } from "../kernel/log_record.ts";
 import type { Head } from "./head.ts";
 import type { LogPiece } from "./table_client.ts";
 
@@ -30,11 +31,19 @@ interface FailedWrite {
   sinceMs: number;
 }
 
-export interface LogBufferOptions {
+/** Bytes of one area for sample rows, and of one for series records. A label set that does not fit the latter is not accepted. */
+export interface LogAreaSizes {
   readonly samplesBytes: number;
   readonly seriesBytes: number;
+}
+
+export interface LogBufferOptions extends LogAreaSizes {
   readonly retryMs: number;
 }
+
+/** A record is not longer than a log record may be; a samples area holds a few rows. */
+const areaBytesMin = 1024;
+const areaBytesMax = logPayloadBytesMax;
 
 export class LogBuffers {
   readonly #heads: readonly Head[];
@@ -45,6 +54,8 @@ export class LogBuffers {
   #current = 0;
   #extraRecords: Uint8Array[] = [];
   #inFlight: Promise<void> | undefined;
+  /** What flushed() answered for the write in flight. */
+  #written: Promise<void> | undefined;
   #waiting: PromiseWithResolvers<void> | undefined;
   #failed: FailedWrite | undefined;
 
@@ -52,6 +63,7 @@ export class LogBuffers {
     this.#heads = heads;
     this.#clock = clock;
     this.#retryMs = options.retryMs;
+    for (const size of [options.samplesBytes, options.seriesBytes]) assert(size >= areaBytesMin && size <= areaBytesMax && size % 16 === 0, "size of a log area");
     this.#write = write;
     const area = (head: Head, size: number): Area => {
       const from = head.kernel.allocate(size);
@@ -76,7 +88,7 @@ export class LogBuffers {
 
   /** Resolves when everything that was appended until now is in the log; rejects with UnavailableError while the disk refuses. */
   flushed(): Promise<void> {
-    if (this.#isEmpty()) return this.#inFlight ?? Promise.resolve();
+    if (this.#isEmpty()) return this.#written ?? Promise.resolve();
     // What came while the write failed waits behind the failed bytes; #retry() sends it when they are written.
     if (this.#failed !== undefined) return Promise.reject(unavailable(this.#failed.error));
     const waiting = (this.#waiting ??= Promise.withResolvers<void>());
@@ -133,14 +145,17 @@ export class LogBuffers {
     this.#current = 1 - this.#current;
     this.#point();
     this.#inFlight = this.#write(pieces, extraRecords);
+    this.#written = waiting.promise;
     this.#inFlight.then(
       () => {
         this.#inFlight = undefined;
+        this.#written = undefined;
         waiting.resolve();
         this.#start();
       },
       (error: unknown) => {
         this.#inFlight = undefined;
+        this.#written = undefined;
         this.#failed = { pieces, extraRecords, error, sinceMs: this.#clock.monotonicMs() };
         waiting.reject(unavailable(error));
         // What came meanwhile was promised nothing yet; its bytes stay in their areas and follow the failed ones.

@@ -9,6 +9,8 @@ import { encodeLogMetadata, visitLogMetadata } from "./log_payload.ts";
 /** More families than this are not remembered: metadata is a help, not data, and comes from outside. */
 const familiesMax = 100_000;
 const helpLengthMax = 4096;
+/** Longer names of families and units are nobody's metadata. */
+const nameLengthMax = 1024;
 const entriesPerRecord = 128;
 
 export class MetadataTable {
@@ -16,6 +18,7 @@ export class MetadataTable {
 
   /** Remembers metadata; returns a log record if it is new or changed. */
   put(metadata: MetricMetadata): Uint8Array | undefined {
+    if (metadata.metricFamily.length > nameLengthMax || metadata.unit.length > nameLengthMax) return undefined;
     const known = this.#byFamily.get(metadata.metricFamily);
     const help = metadata.help.slice(0, helpLengthMax);
     if (known !== undefined && known.type === metadata.type && known.help === help && known.unit === metadata.unit) return undefined;

@@ -80,6 +80,8 @@ async function recover(options: OpenLocalStoreOptions, lock: DirectoryLock): Pro
   const maxLogRows = loadLogRows(options, state, loader);
   const metadata = new MetadataTable();
   const recovery = await replay(options, state, shards, loader, metadata);
+  loader.forgetUnused();
+  if (loader.rejectedSeries > 0) logger.error(`${directory} has ${loader.rejectedSeries} series more than there is room for: they cannot be queried; more memory makes room`);
   const nextLogRow = Math.max(state.checkpoint.logRow, ...maxLogRows.values(), ...shards.map(({ head }) => head.nextLogRow - 1)) + 1;
   const nextSeriesId = loader.nextSeriesId;
   shards.forEach(({ head }, number) => {
@@ -98,7 +100,8 @@ async function recover(options: OpenLocalStoreOptions, lock: DirectoryLock): Pro
   });
   const series = shards.reduce((sum, { head }) => sum + head.seriesCount, 0);
   logger.info(`opened ${directory}: ${series} series, ${recovery.recordCount} log records replayed in ${Math.round(clock.monotonicMs() - startMs)} ms`);
-  return new LocalStore({ shards, table: options.startTable(setup), version: { version: 1, parts: partRefs(directory, state) }, metadata, reader, lock }, options);
+  const version = { version: 1, parts: partRefs(directory, state), sealNumbers: shards.map(() => 0) };
+  return new LocalStore({ shards, table: options.startTable(setup), version, metadata, reader, lock, logBytes: recovery.existingBytes }, options);
 }
 
 /** The smallest id from `nextSeriesId` on that belongs to the shard: ids of shard k leave the rest k when divided by the number of shards. */

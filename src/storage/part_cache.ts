@@ -1,8 +1,8 @@
-/** Parts kept open by a reader, by path; those that left the table are closed. */
+/** Parts kept open by a reader, by path. */
 import type { FileSystem } from "../disk/file_system.ts";
 import { Part } from "./part.ts";
 
-export class PartCache {
+export class PartCache implements Disposable {
   readonly #files: FileSystem;
   readonly #open = new Map<string, Part>();
 
@@ -20,12 +20,20 @@ export class PartCache {
     return part;
   }
 
-  /** Closes parts that are not among these. REQUIRES: nobody reads them. */
-  retain(paths: ReadonlySet<string>): void {
+  /** Closes parts whose files were removed, so that the disk gets its space back. A part is not removed before its last reader is gone. */
+  closeRemoved(): void {
+    this.#closeIf((path) => !this.#files.exists(path));
+  }
+
+  [Symbol.dispose](): void {
+    this.#closeIf(() => true);
+  }
+
+  #closeIf(isOver: (path: string) => boolean): void {
     for (const [path, part] of this.#open) {
-      if (paths.has(path)) continue;
+      if (!isOver(path)) continue;
       this.#open.delete(path);
-      part[Symbol.dispose]();
+      part.close();
     }
   }
 }

@@ -33,31 +33,23 @@ export class PartitionWriter {
   readonly #path: string;
   readonly #partId: number;
   readonly #indexId: number;
-  readonly #kernel: Kernel;
-  readonly #kernelMark: number;
   readonly #known: SeriesSet;
   readonly #labels: SeriesLabels;
   readonly #part: PartWriter;
   readonly #newSeries: NewSeries[] = [];
   #maxLogRow = 0;
 
-  /** `known`: the series in the partition's index. The kernel belongs to the writer until finish() or abort(). */
+  /** `known`: the series in the partition's index. The writer leaves memory in the kernel's arena, which is reset when all of a seal's writers are done. */
   constructor(options: { files: FileSystem; partition: Partition; path: string; partId: number; indexId: number; kernel: Kernel; known: SeriesSet; labels: SeriesLabels }) {
     this.#files = options.files;
     this.#partition = options.partition;
     this.#path = options.path;
     this.#partId = options.partId;
     this.#indexId = options.indexId;
-    this.#kernel = options.kernel;
-    this.#kernelMark = options.kernel.mark();
     this.#known = options.known;
     this.#labels = options.labels;
     makeDirectoryDurable(options.files, `${options.path}/parts`);
     this.#part = PartWriter.create(options.files, `${options.path}/parts/${options.partId}`, options.kernel);
-  }
-
-  get kernel(): Kernel {
-    return this.#kernel;
   }
 
   /** Appends the partition's share of a gathered run. */
@@ -77,11 +69,10 @@ export class PartitionWriter {
     }
   }
 
-  /** Completes the files; nothing refers to them before the manifest does. */
-  finish(): WrittenPartition {
+  /** Completes the files, in steps; nothing refers to them before the manifest does. */
+  *finish(): Generator<void, WrittenPartition> {
     const summary = this.#part.finish();
-    const indexSegment = this.#newSeries.length === 0 ? undefined : this.#writeIndex();
-    this.#kernel.reset(this.#kernelMark);
+    const indexSegment = this.#newSeries.length === 0 ? undefined : yield* this.#writeIndex();
     const names = this.#maxLogRow > 0 ? [partFiles.blocks, partFiles.logRows] : [partFiles.blocks];
     return {
       part: {
@@ -100,10 +91,13 @@ export class PartitionWriter {
   }
 
   /** Writes the rows of the new series, some thousand at a time. */
-  #writeIndex(): ManifestIndexSegment {
+  *#writeIndex(): Generator<void, ManifestIndexSegment> {
     const file = `index/${this.#indexId}.idx`;
     const writer = new IndexSegmentWriter(this.#partition);
-    for (let from = 0; from < this.#newSeries.length; from += rowsPerBatch) writer.add(this.#indexRows(this.#newSeries.slice(from, from + rowsPerBatch)));
+    for (let from = 0; from < this.#newSeries.length; from += rowsPerBatch) {
+      writer.add(this.#indexRows(this.#newSeries.slice(from, from + rowsPerBatch)));
+      yield;
+    }
     makeDirectoryDurable(this.#files, `${this.#path}/index`);
     const { rowCount, sizeBytes } = writer.finish(this.#files, `${this.#path}/${file}`);
     this.#files.syncDirectory(`${this.#path}/index`);
@@ -131,6 +125,5 @@ export class PartitionWriter {
 
   abort(): void {
     this.#part.abort();
-    this.#kernel.reset(this.#kernelMark);
   }
 }

@@ -4,10 +4,10 @@
  */
 import { assert } from "../base/assert.ts";
 import { columnKernels, sortScratchBytes } from "../kernel/columns.ts";
-import { headChunkBytes, headContext, headEntryBytes, headRecordBytes } from "../kernel/head.ts";
-import { Kernel } from "../kernel/kernel.ts";
+import { headContext, headEntryBytes, headRecordBytes } from "../kernel/head.ts";
 import type { ColumnRun } from "./column_run.ts";
 import type { Seal } from "./head.ts";
+import type { LargeKernel } from "./large_kernel.ts";
 import type { ShardReader } from "./shard.ts";
 
 /** A run together with the series' positions in the shard. */
@@ -21,16 +21,16 @@ const samplesPerRun = 1 << 16;
 /** Bytes of shard scratch that gathering needs. */
 export const gatherScratchBytes = entriesPerRun * 40 + 4096 + samplesPerRun * 16 + sortScratchBytes(samplesPerRun);
 
-/** Yields the samples of a seal. A run is valid until the next one; its arrays view shared memory. */
-export function* gatherSeal(shard: ShardReader, seal: Seal): Generator<GatheredRun> {
+/** Yields the samples of a seal. A run is valid until the next one; its arrays view shared memory, or that of `large`. */
+export function* gatherSeal(shard: ShardReader, seal: Seal, large: LargeKernel): Generator<GatheredRun> {
   const order = orderOfEntries(shard, seal);
   const totals = entrySampleCounts(shard, seal, order);
   for (let from = 0; from < order.length; ) {
     let to = endOfSeries(order, from);
-    if (sumOf(totals, from, to) > samplesPerRun) {
-      yield gatherLarge(shard, seal, order, from, to);
+    let samples = sumOf(totals, from, to);
+    if (samples > samplesPerRun) {
+      yield gatherLarge(shard, seal, order, from, to, samples, large);
     } else {
-      let samples = sumOf(totals, from, to);
       for (;;) {
         if (to >= order.length) break;
         const next = endOfSeries(order, to);
@@ -131,43 +131,40 @@ function* gatherSome(shard: ShardReader, seal: Seal, order: EntryOrder, from: nu
   };
 }
 
-/** One series with more samples than the scratch area holds (a backfill), chunk by chunk into a memory of its own. */
-function gatherLarge(shard: ShardReader, seal: Seal, order: EntryOrder, from: number, to: number): GatheredRun {
-  const { u32, f64 } = shard.kernel;
-  const chunks: number[] = [];
-  for (let i = from; i < to; i++) {
-    const entry = (seal.entries + order.entries[i] * headEntryBytes) / 4;
-    const ofEntry: number[] = [];
-    let chunk = u32[entry + 1];
-    for (let left = u32[entry + 2]; left > 0; left--) {
-      ofEntry.push(chunk);
-      chunk = u32[chunk / 4 + 4];
+/** One series with more samples than the scratch area holds (a backfill, at most `sampleCountMax`), by way of it into a memory of its own. */
+function gatherLarge(shard: ShardReader, seal: Seal, order: EntryOrder, from: number, to: number, sampleCountMax: number, large: LargeKernel): GatheredRun {
+  const { kernel: shared, kernels, scratch } = shard;
+  const orderPointer = scratch.pointer;
+  const samplesOut = orderPointer + entriesPerRun * 4;
+  const someTimestamps = samplesOut + 16;
+  const someValues = someTimestamps + samplesPerRun * 8;
+  return large.use((kernel) => {
+    const timestamps = kernel.allocate(sampleCountMax * 8);
+    const values = kernel.allocate(sampleCountMax * 8);
+    const sortScratch = kernel.allocate(sortScratchBytes(sampleCountMax));
+    let count = 0;
+    for (let i = from; i < to; ) {
+      const some = order.entries.subarray(i, Math.min(to, i + entriesPerRun));
+      shared.u32.set(some, orderPointer / 4);
+      const copied = kernels.headGatherEntries(seal.entries, orderPointer, 0, some.length, someTimestamps, someValues, samplesPerRun, samplesOut);
+      assert(copied > 0, "an entry fits the scratch area");
+      const samples = shared.u32[samplesOut / 4];
+      kernel.f64.set(shared.f64.subarray(someTimestamps / 8, someTimestamps / 8 + samples), timestamps / 8 + count);
+      kernel.f64.set(shared.f64.subarray(someValues / 8, someValues / 8 + samples), values / 8 + count);
+      count += samples;
+      i += copied;
     }
-    chunks.push(...ofEntry.reverse());
-  }
-  const count = chunks.reduce((sum, chunk) => sum + u32[chunk / 4 + 5], 0);
-  const kernel = new Kernel();
-  const timestamps = kernel.allocate(count * 8) / 8;
-  const values = kernel.allocate(count * 8) / 8;
-  const scratch = kernel.allocate(sortScratchBytes(count));
-  let at = 0;
-  for (const chunk of chunks) {
-    const baseMs = f64[chunk / 8];
-    const samples = u32[chunk / 4 + 5];
-    for (let i = 0; i < samples; i++) kernel.f64[timestamps + at + i] = baseMs + u32[chunk / 4 + 7 + i];
-    kernel.f64.set(f64.subarray(chunk / 8 + headChunkBytes / 16, chunk / 8 + headChunkBytes / 16 + samples), values + at);
-    at += samples;
-  }
-  columnKernels(kernel).columnsSort(timestamps * 8, values * 8, count, scratch);
-  const seriesIndex = order.seriesIndexes[from];
-  const records = u32[(shard.headContext + headContext.records) / 4];
-  return {
-    seriesCount: 1,
-    seriesIndexes: Uint32Array.of(seriesIndex),
-    seriesIds: Uint32Array.of(u32[(records + seriesIndex * headRecordBytes) / 4 + 7]),
-    sampleFrom: Uint32Array.of(0, count),
-    timestampsMs: kernel.f64.subarray(timestamps, timestamps + count),
-    values: kernel.f64.subarray(values, values + count),
-    lastLogRows: Float64Array.of(f64[chunks[chunks.length - 1] / 8 + 1]),
-  };
+    columnKernels(kernel).columnsSort(timestamps, values, count, sortScratch);
+    const seriesIndex = order.seriesIndexes[from];
+    const records = shared.u32[(shard.headContext + headContext.records) / 4];
+    return {
+      seriesCount: 1,
+      seriesIndexes: Uint32Array.of(seriesIndex),
+      seriesIds: Uint32Array.of(shared.u32[(records + seriesIndex * headRecordBytes) / 4 + 7]),
+      sampleFrom: Uint32Array.of(0, count),
+      timestampsMs: kernel.f64.subarray(timestamps / 8, timestamps / 8 + count),
+      values: kernel.f64.subarray(values / 8, values / 8 + count),
+      lastLogRows: Float64Array.of(shared.f64[samplesOut / 8 + 1]),
+    };
+  });
 }

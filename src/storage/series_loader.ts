@@ -68,6 +68,7 @@ export class SeriesLoader {
 
   /** Registers one series; `run` is a label run at this place in shard `from`'s memory, or plain bytes. */
   register(seriesId: number, accountId: number, projectId: number, run: Uint8Array): { shard: Shard; seriesIndex: number } | undefined {
+    this.#nextSeriesId = Math.max(this.#nextSeriesId, seriesId + 1); // an id is used up even if there is no room for its series now
     if (run.length > stagingBytes || seriesId > this.#idCount || seriesId === 0) return this.#reject();
     const first = this.#tables[0];
     first.shard.kernel.u8.set(run, first.staging);
@@ -77,7 +78,6 @@ export class SeriesLoader {
     const seriesIndex = shard.head.register(staging, run.length, accountId, projectId, seriesId);
     if (seriesIndex < 0) return this.#reject();
     shard.kernel.u32[indexOfId / 4 + seriesId - 1] = seriesIndex + 1;
-    this.#nextSeriesId = Math.max(this.#nextSeriesId, seriesId + 1);
     return { shard, seriesIndex };
   }
 
@@ -120,23 +120,31 @@ export class SeriesLoader {
         row = step.row;
         shard.head.growForReplay();
       }
+      shard.head.closeFullSeal();
     }
+  }
+
+  /** Series that have samples nowhere may be known from log records only, which are cut some day. */
+  forgetUnused(): void {
+    for (const { shard } of this.#tables) shard.head.forgetLogged(0, shard.head.seriesCount, 1);
   }
 
   /** Registers the series of a partition's index; returns the set of their ids. A damaged segment is reported and left out. */
   loadPartition(files: FileSystem, path: string, partition: ManifestPartition, logger: Logger): Uint8Array {
     const known = new SeriesSet();
+    const minDay = Math.floor(partition.parts.reduce((min, part) => Math.min(min, part.minMs), Infinity) / dayMs);
     const maxDay = Math.floor(partition.parts.reduce((max, part) => Math.max(max, part.maxMs), 0) / dayMs);
     for (const segment of partition.indexSegments) {
       try {
-        this.#loadSegment(files, `${path}/${segment.files[0]}`, maxDay, known);
+        this.#loadSegment(files, `${path}/${segment.files[0]}`, [minDay, maxDay], known);
       } catch (error) {
         logger.error(`cannot read ${path}/${segment.files[0]}, its series are missing: ${String(error)}`);
       }
     }
     return known.bits;
   }
-  #loadSegment(files: FileSystem, path: string, maxDay: number, known: SeriesSet): void {
+
+  #loadSegment(files: FileSystem, path: string, partDays: readonly number[], known: SeriesSet): void {
     using segment = IndexSegment.open(files, path);
     for (const rows of segment.batches()) {
       for (let i = 0; i < rows.rowCount; i++) {
@@ -145,8 +153,8 @@ export class SeriesLoader {
         known.add(rows.seriesIds[i]);
         if (found === undefined) continue;
         found.shard.index.touchDay(found.seriesIndex, Math.floor(rows.minMs[i] / dayMs));
-        // The segment does not know samples that came after it was written.
-        found.shard.index.touchDay(found.seriesIndex, maxDay);
+        // The segment does not know samples that came after it was written, and these may be of any day.
+        for (const day of partDays) if (Number.isFinite(day)) found.shard.index.touchDay(found.seriesIndex, day);
       }
     }
   }

@@ -20,6 +20,8 @@ export interface PartRef {
 export interface TableVersion {
   readonly version: number;
   readonly parts: readonly PartRef[];
+  /** By shard: the seals up to this number are in the parts. */
+  readonly sealNumbers: readonly number[];
 }
 
 /** Log records ready in shard memory, to be written in this order. */
@@ -35,12 +37,6 @@ export interface Checkpoint {
   readonly logRow: number;
 }
 
-export interface TableState extends TableVersion {
-  readonly bytesLog: number;
-  readonly fsyncsFailed: number;
-  readonly mergesDone: number;
-}
-
 export interface TableClient extends AsyncDisposable {
   /** Resolves when the records survive a kill of the process (and, with fsyncInterval 0, a power loss). Rejects with StorageError when the disk refuses. */
   appendLog(pieces: readonly LogPiece[], extraRecords?: Uint8Array): Promise<void>;
@@ -52,7 +48,7 @@ export interface TableClient extends AsyncDisposable {
   checkpoint(checkpoint: Checkpoint, metadata: Uint8Array): Promise<void>;
   /** Merges what is worth it (`force`: all parts of each partition into one). Resolves with the version after the last merge. */
   merge(force: boolean): Promise<TableVersion>;
-  /** Drops partitions that end before `minMs`. */
+  /** Drops partitions whose month ended before `minMs`. */
   dropBefore(minMs: number): Promise<TableVersion>;
   /** Files of parts that left the version up to `version` are no longer read. */
   releaseVersion(version: number): void;

@@ -11,16 +11,18 @@
  */
 import type { Clock } from "../base/clock.ts";
 import type { Logger } from "../base/logger.ts";
+import { fileErrorCode } from "../disk/file_error.ts";
 import type { FileSystem } from "../disk/file_system.ts";
 import { Kernel } from "../kernel/kernel.ts";
 import type { Seal } from "./head.ts";
 import type { LogEnd } from "./log_segment.ts";
+import { LargeKernel } from "./large_kernel.ts";
 import { LogWriter } from "./log_writer.ts";
 import { type Manifest, openManifest } from "./manifest.ts";
 import type { ManifestIndexSegment, ManifestPart, ManifestPartition, ManifestState } from "./manifest_state.ts";
 import { chooseMerges, mergePartition, type MergedPartition } from "./table_merge.ts";
 import { PartitionWriter, type WrittenPartition } from "./partition_writer.ts";
-import { type Partition, splitByPartition } from "./partition.ts";
+import { type Partition, partitionNamed, splitByPartition } from "./partition.ts";
 import { gatherSeal } from "./seal_gather.ts";
 import { SeriesSet } from "./series_set.ts";
 import { type ShardLayout, ShardReader } from "./shard.ts";
@@ -41,11 +43,22 @@ export interface TableSetup {
   readonly fsyncIntervalMs: number;
 }
 
+/** Files that the manifest does not name any more. */
 interface Removal {
-  /** Readers of versions before this one may still use the files. */
+  /** Readers of versions before this one may still use them. */
   readonly version: number;
   readonly paths: readonly string[];
+  /** A partition that was dropped: its directory goes too, unless the partition has come back. */
+  readonly partition?: string;
 }
+
+/** A seal's samples of more months are written in several passes over the seal, so that files and memory are bounded. */
+const partitionsPerPass = 16;
+/** Memories that are kept for the next seal or merge, and how large they may be. */
+const keptKernelsMax = 2;
+const keptKernelBytesMax = 64 << 20;
+
+type WrittenParts = { readonly partition: string } & WrittenPartition;
 
 export class TableWriter implements Disposable {
   readonly #files: FileSystem;
@@ -59,13 +72,19 @@ export class TableWriter implements Disposable {
   readonly #maxLogRows: Map<number, number>;
   readonly #removals: Removal[] = [];
   readonly #merging = new Set<number>();
+  /** Partitions that the running seal writes to. */
+  readonly #sealing = new Set<string>();
+  /** By shard: the newest seal whose parts are live. */
+  readonly #sealNumbers: number[];
   /** Memories for encoding, used again by the next seal or merge. */
   readonly #kernels: Kernel[] = [];
+  readonly #large = new LargeKernel();
   #versionNumber = 1;
   #nextFileId: number;
   #syncTimer: Disposable | undefined;
   #syncFailing = false;
-  #owedGroup: string | undefined;
+  /** What was appended while its sync failed, and how many bytes the log had lost by then. */
+  #owed: { readonly group: string; readonly unrescuedBytes: number } | undefined;
 
   private constructor(files: FileSystem, setup: TableSetup, manifest: Manifest, clock: Clock, logger: Logger) {
     this.#files = files;
@@ -75,6 +94,7 @@ export class TableWriter implements Disposable {
     this.#manifest = manifest;
     this.#nextFileId = manifest.state.nextPartId;
     this.#shards = setup.shards.map((layout) => new ShardReader(layout, setup.scratchNumber));
+    this.#sealNumbers = setup.shards.map(() => 0);
     for (const [name, bits] of setup.knownSeries) this.#knownSeries.set(name, new SeriesSet(bits));
     this.#maxLogRows = new Map(setup.maxLogRows);
     const { nextSegment, previous, existingBytes } = setup.log;
@@ -94,7 +114,7 @@ export class TableWriter implements Disposable {
   }
 
   get version(): TableVersion {
-    return { version: this.#versionNumber, parts: partRefs(this.#setup.directory, this.#manifest.state) };
+    return { version: this.#versionNumber, parts: partRefs(this.#setup.directory, this.#manifest.state), sealNumbers: [...this.#sealNumbers] };
   }
 
   // ---- log --------------------------------------------------------------------------------------------------------
@@ -103,13 +123,15 @@ export class TableWriter implements Disposable {
   appendLog(pieces: readonly LogPiece[], extraRecords: Uint8Array | undefined): void {
     const records = pieces.map(({ shard, pointer, size }) => this.#shards[shard].kernel.u8.subarray(pointer, pointer + size));
     if (extraRecords !== undefined) records.push(extraRecords as Uint8Array<SharedArrayBuffer>);
-    // After an append whose sync failed the caller sends the same records again: they are in the log, only the sync is owed.
+    // After an append whose sync failed the caller sends the same records again: they are in the log, and only the sync is owed - unless the log has
+    // given up what it could not sync.
     const group = pieces.map(({ shard, pointer, size }) => `${shard}:${pointer}:${size}`).join();
-    if (this.#owedGroup !== group) this.#log.append(...records);
+    const { unrescuedBytes } = this.#log;
+    if (this.#owed?.group !== group || this.#owed.unrescuedBytes !== unrescuedBytes) this.#log.append(...records);
     if (this.#setup.fsyncIntervalMs !== 0) return;
-    this.#owedGroup = group;
+    this.#owed = { group, unrescuedBytes };
     this.#log.sync();
-    this.#owedGroup = undefined;
+    this.#owed = undefined;
   }
 
   rollLog(): number {
@@ -143,39 +165,70 @@ export class TableWriter implements Disposable {
 
   /** Encodes a seal into one part for each partition that it touches, and publishes them together. */
   *seal(shardNumber: number, seal: Seal, nextSeriesId: number): Generator<void, TableVersion> {
-    const shard = this.#shards[shardNumber];
-    const writers = new Map<string, PartitionWriter>();
-    const written: ({ partition: string } & WrittenPartition)[] = [];
+    const written: WrittenParts[] = [];
+    const kernel = this.#takeKernel();
     try {
-      for (const run of gatherSeal(shard, seal)) {
-        for (const { partition, run: partitionRun } of splitByPartition(run)) this.#writerOf(writers, partition, shard).append(partitionRun, run);
-        yield;
-      }
-      for (const [partition, writer] of writers) {
-        written.push({ partition, ...writer.finish() });
-        yield;
-      }
-    } catch (error) {
-      for (const writer of writers.values()) writer.abort();
-      throw error;
+      while (yield* this.#sealSome(this.#shards[shardNumber], seal, kernel, written));
+      // When the commit fails, its files stay: either manifest may be the one on the disk.
+      this.#commitSeal(shardNumber, seal, written, nextSeriesId);
     } finally {
-      for (const writer of writers.values()) this.#kernels.push(writer.kernel);
+      for (const { partition } of written) this.#sealing.delete(partition);
+      this.#giveBack(kernel);
     }
-    // When the commit fails, its files stay: either manifest may be the one on the disk.
-    this.#commitSeal(written, nextSeriesId);
     return this.version;
   }
 
-  #writerOf(writers: Map<string, PartitionWriter>, partition: Partition, shard: ShardReader): PartitionWriter {
+  /** One pass: writes the samples of some partitions that are not written yet. Returns whether there are more. */
+  *#sealSome(shard: ShardReader, seal: Seal, kernel: Kernel, written: WrittenParts[]): Generator<void, boolean> {
+    const done = new Set(written.map(({ partition }) => partition));
+    const writers = new Map<string, PartitionWriter>();
+    const mark = kernel.mark();
+    let hasMore = false;
+    try {
+      for (const run of gatherSeal(shard, seal, this.#large)) {
+        for (const { partition, run: partitionRun } of splitByPartition(run)) {
+          if (done.has(partition.name)) continue;
+          if (writers.size < partitionsPerPass || writers.has(partition.name)) this.#writerOf(writers, partition, shard, kernel).append(partitionRun, run);
+          else hasMore = true;
+        }
+        yield;
+      }
+      for (const [partition, writer] of writers) {
+        written.push({ partition, ...(yield* writer.finish()) });
+        yield;
+      }
+    } catch (error) {
+      this.#abandon(writers, written);
+      throw error;
+    }
+    kernel.reset(mark);
+    return hasMore;
+  }
+
+  /** Removes what a failed seal has written. What the disk does not let go of belongs to nothing, and the next start removes it. */
+  #abandon(writers: ReadonlyMap<string, PartitionWriter>, written: readonly WrittenParts[]): void {
+    for (const [partition, writer] of writers) {
+      this.#sealing.delete(partition);
+      this.#quietly(() => writer.abort());
+    }
+    for (const { partition, part, indexSegment } of written) {
+      const base = partitionPath(this.#setup.directory, partition);
+      this.#quietly(() => this.#files.removeTree(`${base}/parts/${part.id}`));
+      for (const file of indexSegment?.files ?? []) this.#quietly(() => this.#files.removeTree(`${base}/${file}`));
+    }
+  }
+
+  #writerOf(writers: Map<string, PartitionWriter>, partition: Partition, shard: ShardReader, kernel: Kernel): PartitionWriter {
     let writer = writers.get(partition.name);
     if (writer === undefined) {
+      this.#sealing.add(partition.name);
       writer = new PartitionWriter({
         files: this.#files,
         partition,
         path: partitionPath(this.#setup.directory, partition.name),
         partId: this.#takeFileId(),
         indexId: this.#takeFileId(),
-        kernel: this.#kernels.pop() ?? new Kernel(),
+        kernel,
         known: this.#known(partition.name),
         labels: shard.labels,
       });
@@ -184,7 +237,16 @@ export class TableWriter implements Disposable {
     return writer;
   }
 
-  #commitSeal(written: readonly ({ partition: string } & WrittenPartition)[], nextSeriesId: number): void {
+  #takeKernel(): Kernel {
+    return this.#kernels.pop() ?? new Kernel();
+  }
+
+  #giveBack(kernel: Kernel): void {
+    kernel.reset(kernel.heapBase);
+    if (this.#kernels.length < keptKernelsMax && kernel.sizeBytes <= keptKernelBytesMax) this.#kernels.push(kernel);
+  }
+
+  #commitSeal(shardNumber: number, seal: Seal, written: readonly WrittenParts[], nextSeriesId: number): void {
     let state = this.#manifest.state;
     for (const { partition, part, indexSegment } of written) {
       state = withPartition(state, partition, (old) => ({
@@ -194,6 +256,7 @@ export class TableWriter implements Disposable {
       }));
     }
     this.#commit({ ...state, nextSeriesId: Math.max(nextSeriesId, state.nextSeriesId) });
+    this.#sealNumbers[shardNumber] = seal.sealNumber;
     for (const { partition, part, maxLogRow, newSeries } of written) {
       this.#maxLogRows.set(part.id, maxLogRow);
       for (const seriesId of newSeries) this.#known(partition).add(seriesId);
@@ -218,13 +281,13 @@ export class TableWriter implements Disposable {
       if (plan === undefined) return this.version;
       for (const part of plan.parts) this.#merging.add(part.id);
       const ids = { partId: this.#takeFileId(), indexId: this.#takeFileId() };
-      const kernel = this.#kernels.pop() ?? new Kernel();
+      const kernel = this.#takeKernel();
       try {
         const merged = yield* mergePartition(this.#files, partitionPath(this.#setup.directory, plan.partition), plan, ids, kernel);
         this.#commitMerge(plan.partition, plan.parts, plan.indexSegments, merged);
       } finally {
         for (const part of plan.parts) this.#merging.delete(part.id);
-        this.#kernels.push(kernel);
+        this.#giveBack(kernel);
       }
     }
   }
@@ -246,30 +309,39 @@ export class TableWriter implements Disposable {
     }));
     this.#commit(state);
     const base = partitionPath(this.#setup.directory, partition);
-    this.#removeLater([...parts.map(({ id }) => `${base}/parts/${id}`), ...indexSegments.flatMap(({ files }) => files.map((file) => `${base}/${file}`))]);
+    for (const { id } of parts) this.#maxLogRows.delete(id);
+    this.#removeLater(filesOf(base, parts, indexSegments));
   }
 
   // ---- retention and removal --------------------------------------------------------------------------------------
 
-  /** Drops partitions whose newest sample is older than `minMs`. */
+  /**
+   * Drops partitions whose month ended before `minMs`, so that no sample that is still accepted belongs to them. One that a merge or a seal is
+   * writing to is left for the next time.
+   */
   dropBefore(minMs: number): TableVersion {
     const state = this.#manifest.state;
-    const expired = state.partitions.filter(({ parts }) => parts.every((part) => part.maxMs < minMs && !this.#merging.has(part.id)));
+    const isBusy = ({ name, parts }: ManifestPartition): boolean => this.#sealing.has(name) || parts.some((part) => this.#merging.has(part.id));
+    const expired = state.partitions.filter((partition) => (partitionNamed(partition.name)?.maxMs ?? Infinity) < minMs && !isBusy(partition));
     if (expired.length === 0) return this.version;
     this.#commit({ ...state, partitions: state.partitions.filter((partition) => !expired.includes(partition)) });
-    for (const { name } of expired) {
+    for (const { name, parts, indexSegments } of expired) {
       this.#knownSeries.delete(name);
+      for (const { id } of parts) this.#maxLogRows.delete(id);
       this.#logger.info(`partition ${name} is past the retention and was dropped`);
+      this.#removeLater(filesOf(partitionPath(this.#setup.directory, name), parts, indexSegments), name);
     }
-    this.#removeLater(expired.map(({ name }) => partitionPath(this.#setup.directory, name)));
     return this.version;
   }
 
   /** Removes files that left the table in versions up to this one. */
   releaseVersion(version: number): void {
     while (this.#removals.length > 0 && this.#removals[0].version <= version) {
-      const removal = this.#removals.shift();
-      for (const path of removal?.paths ?? []) this.#files.removeTree(path);
+      const { paths, partition } = this.#removals[0];
+      this.#removals.shift();
+      for (const path of paths) this.#quietly(() => this.#files.removeTree(path));
+      if (partition === undefined || this.#sealing.has(partition) || this.#manifest.state.partitions.some(({ name }) => name === partition)) continue;
+      this.#quietly(() => this.#files.removeTree(partitionPath(this.#setup.directory, partition)));
     }
   }
 
@@ -284,8 +356,18 @@ export class TableWriter implements Disposable {
     this.releaseVersion(Infinity);
   }
 
-  #removeLater(paths: readonly string[]): void {
-    this.#removals.push({ version: this.#versionNumber, paths });
+  #removeLater(paths: readonly string[], partition?: string): void {
+    this.#removals.push({ version: this.#versionNumber, paths, partition });
+  }
+
+  /** Removing is of no consequence: what stays belongs to nothing, and the next start removes it. */
+  #quietly(remove: () => void): void {
+    try {
+      remove();
+    } catch (error) {
+      if (fileErrorCode(error) === undefined) throw error;
+      this.#logger.warn(`cannot remove what is no longer needed: ${String(error)}`);
+    }
   }
 
   #takeFileId(): number {
@@ -296,6 +378,10 @@ export class TableWriter implements Disposable {
     this.#manifest.commit({ ...state, nextPartId: this.#nextFileId });
     this.#versionNumber++;
   }
+}
+
+function filesOf(base: string, parts: readonly ManifestPart[], indexSegments: readonly ManifestIndexSegment[]): string[] {
+  return [...parts.map(({ id }) => `${base}/parts/${id}`), ...indexSegments.flatMap(({ files }) => files.map((file) => `${base}/${file}`))];
 }
 
 export function partitionPath(directory: string, partition: string): string {

@@ -3,7 +3,7 @@
 //   context (256 bytes)      pointers and counters, offsets below
 //   series records           32 bytes each, by seriesIndex:
 //       0 u64 fingerprintLow | 8 u64 fingerprintHigh | 16 u32 newestChunk | 20 u32 successor + 1
-//      24 u16 activeChunks   | 26 u16 lastDay        | 28 u32 seriesId
+//      24 u16 activeChunks   | 26 u16 lastDay        | 28 u32 seriesId      (lastDay 0xffff: log the series with its next sample)
 //   fingerprint table        u64 slots, linear probing: high half = tag, low half = seriesIndex + 1
 //   chunks                   128 bytes = two cache lines, 8 samples each, a list from newest to oldest:
 //       0 f64 baseMs | 8 f64 lastLogRow | 16 u32 next | 20 u32 count | 24 u32 sealNumber | 28 u32 offsetMs[8] | 60 u32 flags
@@ -11,15 +11,17 @@
 //   hand-over entries        12 bytes: u32 seriesIndex, u32 newest chunk, u32 chunk count
 //
 // Data is stored before the count that publishes it, and a chunk before the pointer to it, so that readers on other threads may
-// walk the lists at any time. Chunks are freed only when no reader started before they left the list (storage/head.ts).
+// walk the lists at any time. Chunks leave the lists when their seal is published and no reader needs them any more, and are used again when
+// no reader is left that may have been on its way to them (storage/seal_queue.ts).
 import { clipColumns, columnsSort } from "./columns";
 import { logSealRecord } from "./log_record";
-import { indexAddSeries, indexTouchDay } from "./postings";
+import { indexAddSeries, indexLastDay, indexTouchDay } from "./postings";
 
 const RECORD_SHIFT: usize = 5;
 const CHUNK_SIZE: usize = 128;
 const CHUNK_SLOTS: u32 = 8;
 const FLAG_SEAL_BOUNDARY: u32 = 1;
+const NOT_LOGGED: u32 = 0xffff;
 const DAY_MS: f64 = 86400000;
 const NONE: u32 = 0xffffffff;
 
@@ -60,6 +62,8 @@ const DROPPED_KIND: usize = 160;
 const NEW_SERIES: usize = 168;
 const PREDICTION_MISSES: usize = 176;
 const SEALED_CHUNKS: usize = 184;
+const RUN_SIZE_MAX: usize = 188;
+const DROPPED_LABELS: usize = 192;
 
 const STATUS_DONE: u32 = 0;
 const STATUS_NEEDS_CHUNKS: u32 = 1;
@@ -158,7 +162,7 @@ function addRecord(context: usize, low: u64, high: u64, seriesId: u32): void {
   store<u64>(record, low);
   store<u64>(record, high, 8);
   store<u64>(record, 0, 16);
-  store<u32>(record, 0, 24);
+  store<u32>(record, NOT_LOGGED << 16, 24);
   store<u32>(record, seriesId, 28);
   store<u64>(freeSlot, ((low >> 32) << 32) | ((seriesIndex + 1) as u64));
   store<u32>(context, seriesIndex + 1, SERIES_COUNT);
@@ -185,7 +189,10 @@ function tableIsFull(context: usize): bool {
   return load<u32>(context, SERIES_COUNT) >= (load<u32>(context, TABLE_MASK) >> 1);
 }
 
-/** Registers a series with a known id (loading an index, replaying the log). Returns its seriesIndex, -1 if an area is full, -2 to grow the table first. */
+/**
+ * Registers a series with a known id (loading an index, replaying the log), which need not be logged. Returns its seriesIndex, -1 if an area is
+ * full, -2 to grow the table first.
+ */
 export function headRegister(context: usize, run: usize, size: usize, accountId: u32, projectId: u32, seriesId: u32): i32 {
   const low = fingerprint(context, run, size, accountId, projectId);
   const found = findSeries(context, low, fingerprintHigh);
@@ -195,7 +202,16 @@ export function headRegister(context: usize, run: usize, size: usize, accountId:
   if (tableIsFull(context)) return -2;
   if (indexAddSeries(load<u32>(context, INDEX), run, size as u32, accountId, projectId, seriesIndex) != 0) return -1;
   addRecord(context, low, fingerprintHigh, seriesId);
+  store<u16>(recordOf(context, seriesIndex), 0, 26);
   return seriesIndex as i32;
+}
+
+/** Series of [fromSeries, toSeries) without samples on `beforeDay` or later are logged again with their next sample. */
+export function headForgetLogged(context: usize, fromSeries: u32, toSeries: u32, beforeDay: u32): void {
+  const index = load<u32>(context, INDEX) as usize;
+  for (let i = fromSeries; i < toSeries; i++) {
+    if (indexLastDay(index, i) < beforeDay) store<u16>(recordOf(context, i), NOT_LOGGED, 26);
+  }
 }
 
 /** The shard that a series belongs to, for several shards: the fingerprint's top bits, scaled. */
@@ -375,7 +391,7 @@ function anyInRange(context: usize, timestamps: usize, count: u32, minMs: f64, m
   return false;
 }
 
-/** The series of a row: predicted, found, or newly registered and logged. -1: the row is dropped and counted; below: -1 - status, nothing was done. */
+/** The series of a row: predicted, found, or newly registered. -1: the row is dropped and counted; below: -1 - status, nothing was done. */
 function resolveSeries(
   context: usize, run: usize, size: usize, accountId: u32, projectId: u32, previous: u32, timestamps: usize, sampleCount: u32, minMs: f64, maxMs: f64,
 ): i32 {
@@ -392,16 +408,16 @@ function resolveSeries(
   const found = findSeries(context, low, high);
   if (found >= 0) return found;
   if (!anyInRange(context, timestamps, sampleCount, minMs, maxMs)) return -1;
+  if (size > (load<u32>(context, RUN_SIZE_MAX) as usize)) {
+    count64(context, DROPPED_LABELS, sampleCount);
+    return -1;
+  }
   const seriesIndex = load<u32>(context, SERIES_COUNT);
   if (seriesIndex < load<u32>(context, SERIES_MAX)) {
     if (tableIsFull(context)) return -1 - (STATUS_TABLE_FULL as i32);
-    if ((load<u32>(context, SERIES_LOG_POSITION) as usize) + LOG_HEADER + 24 + size > (load<u32>(context, SERIES_LOG_END) as usize)) {
-      return -1 - (STATUS_SERIES_LOG_FULL as i32);
-    }
     if (indexAddSeries(load<u32>(context, INDEX), run, size as u32, accountId, projectId, seriesIndex) == 0) {
       const seriesId = load<u32>(context, NEXT_SERIES_ID);
       store<u32>(context, seriesId + load<u32>(context, SERIES_ID_STEP), NEXT_SERIES_ID);
-      appendLogSeries(context, run, size, accountId, projectId, seriesId);
       addRecord(context, low, high, seriesId);
       count64(context, NEW_SERIES, 1);
       return seriesIndex as i32;
@@ -409,6 +425,22 @@ function resolveSeries(
   }
   count64(context, DROPPED_SERIES, sampleCount);
   return -1;
+}
+
+/**
+ * Logs a series that is not in the log, and may be in no index on disk, before its next sample is. Its record says so until the sample is there. False: the
+ * buffer is full.
+ */
+function logBeforeSamples(
+  context: usize, seriesIndex: u32, run: usize, size: usize, accountId: u32, projectId: u32, timestamps: usize, sampleCount: u32, minMs: f64, maxMs: f64,
+): bool {
+  for (let i: u32 = 0; i < sampleCount; i++) {
+    const timestampMs = load<f64>(timestamps + ((i as usize) << 3));
+    if (timestampMs >= minMs && timestampMs <= maxMs) {
+      return appendLogSeries(context, run, size, accountId, projectId, load<u32>(recordOf(context, seriesIndex), 28));
+    }
+  }
+  return true;
 }
 
 /** Appends and logs the samples of one row from the context's resume point on. Returns a status; what is left is remembered. */
@@ -419,7 +451,7 @@ function appendRow(context: usize, seriesIndex: u32, timestamps: usize, values: 
   let status: u32 = STATUS_DONE;
   let sample = load<u32>(context, RESUME_SAMPLE);
   for (; sample < sampleCount; sample++) {
-    const timestampMs = load<f64>(timestamps + ((sample as usize) << 3));
+    const timestampMs = floor<f64>(load<f64>(timestamps + ((sample as usize) << 3)));
     if (!(timestampMs >= minMs)) {
       count64(context, DROPPED_OLD, 1);
       continue;
@@ -473,6 +505,15 @@ export function headAppend(
     const seriesIndex = found as u32;
     if (previous != NONE) store<u32>(recordOf(context, previous), seriesIndex + 1, 20);
     previous = seriesIndex;
+    if (load<u16>(recordOf(context, seriesIndex), 26) == NOT_LOGGED) {
+      const isLogged = logBeforeSamples(
+        context, seriesIndex, run, load<u32>(at, 4) as usize, accountId, projectId, timestamps + sampleFrom, sampleCount, minMs, maxMs,
+      );
+      if (!isLogged) {
+        status = STATUS_SERIES_LOG_FULL;
+        break;
+      }
+    }
     status = appendRow(context, seriesIndex, timestamps + sampleFrom, values + sampleFrom, sampleCount, minMs, maxMs);
     if (status != STATUS_DONE) break;
   }
@@ -532,13 +573,19 @@ export function headHandOver(context: usize, fromSeries: u32, toSeries: u32): u3
 }
 
 /**
- * Takes sealed and published chunks of entries [fromEntry, toEntry) out of their series' lists and frees them.
- * REQUIRES: seals are released in the order of their numbers, and no reader is still walking the lists that started before.
+ * Takes the chunks of entries [fromEntry, toEntry) of a published seal out of their series' lists, last entry first. The list of a series ends before the
+ * chunks of its newest entry, so its older ones need no walk: `cutSeries`, a bitmap that is clear before the first call for a seal, knows them.
+ * REQUIRES: seals in the order of their numbers, calls for a seal from its last entries to its first; no reader needs the chunks.
  */
-export function headRelease(context: usize, entries: usize, fromEntry: u32, toEntry: u32): void {
-  for (let i = fromEntry; i < toEntry; i++) {
-    const entry = entries + (i as usize) * 12;
-    const record = recordOf(context, load<u32>(entry));
+export function headUnlink(context: usize, entries: usize, fromEntry: u32, toEntry: u32, cutSeries: usize): void {
+  for (let i = toEntry; i > fromEntry; i--) {
+    const entry = entries + ((i - 1) as usize) * 12;
+    const seriesIndex = load<u32>(entry);
+    const word = cutSeries + ((seriesIndex >> 5) << 2);
+    const bit: u32 = 1 << (seriesIndex & 31);
+    if ((load<u32>(word) & bit) != 0) continue;
+    store<u32>(word, load<u32>(word) | bit);
+    const record = recordOf(context, seriesIndex);
     const target = load<u32>(entry, 4);
     let before = load<u32>(record, 16) as usize;
     if ((before as u32) == target) store<u32>(record, 0, 16);
@@ -546,7 +593,14 @@ export function headRelease(context: usize, entries: usize, fromEntry: u32, toEn
       while (load<u32>(before, 16) != target) before = load<u32>(before, 16) as usize;
       store<u32>(before, 0, 16);
     }
-    let chunk = target as usize;
+  }
+}
+
+/** Frees the chunks of entries [fromEntry, toEntry). REQUIRES: they are unlinked, and no reader is left that was at work then. */
+export function headFree(context: usize, entries: usize, fromEntry: u32, toEntry: u32): void {
+  for (let i = fromEntry; i < toEntry; i++) {
+    const entry = entries + (i as usize) * 12;
+    let chunk = load<u32>(entry, 4) as usize;
     for (let left = load<u32>(entry, 8); left != 0; left--) {
       const next = load<u32>(chunk, 16) as usize;
       store<u32>(chunk, load<u32>(context, FREE_CHUNK), 16);
@@ -613,6 +667,62 @@ export function headCopyOut(
 }
 
 /**
+ * Copies samples of one series that has more than headCopyOut can take: from `chunk` (0: the newest) on to older ones while they fit. They are written to
+ * the end of the columns, oldest first. Returns their number; the chunk to go on from, or 0, is stored at `nextChunkOut`.
+ */
+export function headCopyChunks(
+  context: usize, seriesIndex: u32, chunk: usize, publishedSeal: u32, timestamps: usize, values: usize, capacity: u32, nextChunkOut: usize,
+): u32 {
+  let to = capacity as usize;
+  if (chunk == 0) chunk = load<u32>(recordOf(context, seriesIndex), 16) as usize;
+  while (chunk != 0) {
+    if ((load<u32>(chunk, 60) & FLAG_SEAL_BOUNDARY) != 0 && load<u32>(chunk, 24) <= publishedSeal) {
+      chunk = 0;
+      break;
+    }
+    // The newest chunk may grow meanwhile: its count is read once.
+    const samples = load<u32>(chunk, 20);
+    if (to < (samples as usize)) break;
+    to -= samples as usize;
+    copyChunk(chunk, samples, timestamps, values, to);
+    chunk = load<u32>(chunk, 16) as usize;
+  }
+  store<u32>(nextChunkOut, chunk as u32);
+  return capacity - (to as u32);
+}
+
+/** As headCopyChunks for the chunks of entries [fromEntry, toEntry) of the order, all of one series: copies entry after entry while they fit; returns
+ * the number of entries copied, and stores the number of samples and the log row of the last one at `samplesOut`. */
+export function headGatherEntries(
+  entries: usize, order: usize, fromEntry: u32, toEntry: u32, timestamps: usize, values: usize, capacity: u32, samplesOut: usize,
+): u32 {
+  let end: usize = 0;
+  let i = fromEntry;
+  for (; i < toEntry; i++) {
+    const entry = entryAt(entries, order, i);
+    const samples = entrySamples(entry) as usize;
+    if (end + samples > (capacity as usize)) break;
+    copyEntry(entry, timestamps, values, end + samples);
+    store<f64>(samplesOut, load<f64>(load<u32>(entry, 4) as usize, 8), 8);
+    end += samples;
+  }
+  store<u32>(samplesOut, end as u32);
+  return i - fromEntry;
+}
+
+/** Copies the samples of an entry to the places before `to`. */
+@inline
+function copyEntry(entry: usize, timestamps: usize, values: usize, to: usize): void {
+  let chunk = load<u32>(entry, 4) as usize;
+  for (let left = load<u32>(entry, 8); left != 0; left--) {
+    const samples = load<u32>(chunk, 20);
+    to -= samples as usize;
+    copyChunk(chunk, samples, timestamps, values, to);
+    chunk = load<u32>(chunk, 16) as usize;
+  }
+}
+
+/**
  * Gathers handed-over chunks for sealing. `order` lists entry numbers so that entries of one series stand together in hand-over order.
  * Writes one row per distinct series: seriesIndexes, seriesIds, sampleFrom (n + 1), lastLogRows, and the samples sorted by time. Returns the number of
  * entries consumed before `capacity` samples were reached (whole series only, at least one entry: an entry never exceeds 1024 samples);
@@ -644,16 +754,9 @@ export function headGather(
     let lastLogRow: f64 = 0;
     for (let k = i; k < stop; k++) {
       const entry = entryAt(entries, order, k);
-      let chunk = load<u32>(entry, 4) as usize;
-      lastLogRow = load<f64>(chunk, 8);
-      let to = from + (entrySamples(entry) as usize);
-      from = to;
-      for (let left = load<u32>(entry, 8); left != 0; left--) {
-        const samples = load<u32>(chunk, 20);
-        to -= samples as usize;
-        copyChunk(chunk, samples, timestamps, values, to);
-        chunk = load<u32>(chunk, 16) as usize;
-      }
+      lastLogRow = load<f64>(load<u32>(entry, 4) as usize, 8);
+      from += entrySamples(entry) as usize;
+      copyEntry(entry, timestamps, values, from);
     }
     columnsSort(timestamps + (end << 3), values + (end << 3), total, scratch);
     store<u32>(seriesIndexes + ((series as usize) << 2), seriesIndex);

@@ -421,6 +421,11 @@ export function indexTouchDay(context: usize, seriesIndex: u32, day: u32): void 
   if (day > (load<u16>(days, 2) as u32)) store<u16>(days, day, 2);
 }
 
+/** The last day on which the series is known to have samples, 0 if there was none. */
+export function indexLastDay(context: usize, seriesIndex: u32): u32 {
+  return load<u16>((load<u32>(context, daysField) as usize) + ((seriesIndex as usize) << 2), 2) as u32;
+}
+
 // ---- look-up ----------------------------------------------------------------------------------------------------------
 
 /** The id of the pair with this key (an inner Label message), or -1. */

@@ -20,6 +20,8 @@ export interface QueryClientOptions {
 export class QueryClient implements AsyncDisposable {
   readonly #options: QueryClientOptions;
   readonly #waiting = new Map<number, PromiseWithResolvers<Uint8Array>>();
+  /** Queries that the thread has not ended, cancelled ones too. */
+  readonly #running = new Set<number>();
   /** Pins of the running thread, released with it when it dies. */
   readonly #pins = new Set<number>();
   #worker: Worker | undefined;
@@ -30,9 +32,9 @@ export class QueryClient implements AsyncDisposable {
     this.#options = options;
   }
 
-  /** Queries that have not been answered. */
+  /** Queries that the thread works on or has before it; a cancelled one counts until the thread has noticed. */
   get activeCount(): number {
-    return this.#waiting.size;
+    return this.#running.size;
   }
 
   /** Evaluates on the query thread; resolves with the JSON document. Rejects with the signal's reason when it is aborted. */
@@ -42,6 +44,7 @@ export class QueryClient implements AsyncDisposable {
     const requestId = this.#nextRequestId++;
     const waiting = Promise.withResolvers<Uint8Array>();
     this.#waiting.set(requestId, waiting);
+    this.#running.add(requestId);
     const onAbort = (): void => {
       this.#post({ kind: "cancel", requestId });
       this.#waiting.delete(requestId);
@@ -83,6 +86,7 @@ export class QueryClient implements AsyncDisposable {
     if (this.#worker === worker) this.#worker = undefined;
     for (const pin of this.#pins) this.#options.store.releaseSnapshot(pin);
     this.#pins.clear();
+    this.#running.clear();
     const all = [...this.#waiting.values()];
     this.#waiting.clear();
     for (const waiting of all) waiting.reject(new UnavailableError("query_thread", "the query thread ended while it worked on this query"));
@@ -105,6 +109,7 @@ export class QueryClient implements AsyncDisposable {
         break;
     }
     this.#waiting.delete(reply.requestId);
+    this.#running.delete(reply.requestId);
   }
 
   #openSnapshot(worker: Worker, { snapshotId, request }: Extract<QueryWorkerReply, { kind: "openSnapshot" }>): void {

@@ -21,6 +21,9 @@ import { decodeError, encodeError } from "./error_message.ts";
 import type { QueryWorkerReply, QueryWorkerRequest, QueryWorkerSetup, WorkerQuery } from "./query_messages.ts";
 import { SnapshotStore } from "./snapshot_store.ts";
 
+/** How often files of parts that were merged away are closed. */
+const closeUnusedMs = 60_000;
+
 export function runQueryWorker(port: MessagePort, setup: QueryWorkerSetup): void {
   const post = (reply: QueryWorkerReply, transfer: ArrayBuffer[] = []): void => port.postMessage(reply, transfer);
   const snapshots = new Map<number, PromiseWithResolvers<Snapshot>>();
@@ -32,6 +35,7 @@ export function runQueryWorker(port: MessagePort, setup: QueryWorkerSetup): void
     shards: setup.shards.map((layout) => new ShardReader(layout, setup.scratchNumber)),
     onUnreadable: (path, error) => post({ kind: "unreadable", path, message: String(error) }),
   });
+  setInterval(() => reader.closeUnused(), closeUnusedMs).unref();
   const store = new SnapshotStore(reader, {
     open(request) {
       const snapshotId = nextSnapshotId++;

@@ -2,8 +2,9 @@
 import { UnsupportedError } from "../base/errors.ts";
 import type { Labels } from "../model/labels.ts";
 import type { MetricMetadata } from "../model/row_batch.ts";
-import type { SearchRequest, SearchResult, SeriesBatch, Store, StoreCapabilities, WriteResult } from "../model/store.ts";
+import type { SearchRequest, SearchResult, Store, StoreCapabilities, WriteResult } from "../model/store.ts";
 import type { LocalReader } from "../storage/local_reader.ts";
+import { ReleasingBatches } from "../storage/releasing_batches.ts";
 import type { Snapshot, SnapshotRequest } from "../storage/snapshot.ts";
 
 export interface SnapshotSource {
@@ -25,7 +26,7 @@ export class SnapshotStore implements Store {
     const { tenant, selector, range } = request;
     const snapshot = await this.#source.open({ tenant, selector, range });
     const found = this.#reader.search(snapshot, request);
-    return { batches: releasing(found.batches, () => this.#source.release(snapshot.pin)), isPartial: found.isPartial };
+    return { batches: new ReleasingBatches(found.batches, () => this.#source.release(snapshot.pin), request.signal), isPartial: found.isPartial };
   }
 
   write(): Promise<WriteResult> {
@@ -61,13 +62,4 @@ export class SnapshotStore implements Store {
 
 function mainThreadOnly(call: string): UnsupportedError {
   return new UnsupportedError(call, `${call} belongs to the main thread`);
-}
-
-/** The batches; `release` is called when they end, fail, or are left early. */
-async function* releasing(batches: AsyncIterable<SeriesBatch>, release: () => void): AsyncGenerator<SeriesBatch> {
-  try {
-    yield* batches;
-  } finally {
-    release();
-  }
 }

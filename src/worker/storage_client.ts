@@ -28,7 +28,7 @@ export class StorageClient implements TableClient {
     this.#worker.on("message", (reply: StorageReply) => this.#receive(reply));
     this.#worker.on("error", (error: unknown) => this.#fail(error instanceof Error ? error : new Error(String(error))));
     this.#worker.on("exit", (code) => {
-      if (!this.#closed) this.#fail(new StorageError("storage_thread", `the storage thread ended with code ${code}`));
+      this.#fail(new StorageError("storage_thread", `the storage thread ended with code ${code}`));
     });
   }
 
@@ -64,8 +64,11 @@ export class StorageClient implements TableClient {
     if (this.#closed) return;
     const closing = this.#call({ kind: "close" });
     this.#closed = true;
-    await closing;
-    await this.#worker.terminate();
+    try {
+      await closing;
+    } finally {
+      await this.#worker.terminate();
+    }
   }
 
   #call(request: WithoutRequestId<StorageRequest>): Promise<Done> {

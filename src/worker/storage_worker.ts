@@ -11,6 +11,9 @@ import { TableWriter } from "../storage/table_writer.ts";
 import type { TableVersion } from "../storage/table_client.ts";
 import type { StorageReply, StorageRequest, StorageWorkerSetup } from "./storage_messages.ts";
 
+/** A merge gets one step in so many while there are seals to write, so that parts do not pile up under a steady load. */
+const stepsPerMergeStep = 8;
+
 interface Task {
   readonly requestId: number;
   readonly steps: Generator<void, TableVersion>;
@@ -27,6 +30,7 @@ export function runStorageWorker(port: MessagePort, setup: StorageWorkerSetup): 
   const seals: Task[] = [];
   const merges: Task[] = [];
   let running = false;
+  let stepCount = 0;
 
   const fail = (requestId: number, error: unknown): void => {
     post({ kind: "failed", requestId, code: error instanceof TidemarkError ? error.code : "storage", message: error instanceof Error ? error.message : String(error) });
@@ -34,7 +38,8 @@ export function runStorageWorker(port: MessagePort, setup: StorageWorkerSetup): 
 
   /** One step of the most urgent task, then a turn of the event loop for messages. */
   const step = (): void => {
-    const queue = seals.length > 0 ? seals : merges;
+    const isMergeTurn = ++stepCount % stepsPerMergeStep === 0 && merges.length > 0;
+    const queue = seals.length > 0 && !isMergeTurn ? seals : merges;
     const task = queue[0];
     if (task === undefined) {
       running = false;
