@@ -1,18 +1,20 @@
 // `npm test`: types, lint, build, all unit and process tests. Runs on Node.js 20; the tests run on the pinned Node.js.
 //   node tools/test.mjs [suite] [files or flags of node --test]
-//   suites: all (default), process (the program as a whole, on real disks), peers (against other monitoring programs), browser (headless Chromium)
+//   suites: all (default: units and process), process (the program as a whole, on real disks), peers (against other monitoring programs), browser (headless Chromium)
 import { join } from "node:path";
 import { peerEnvironment } from "./peers.mjs";
 import { root, run, runTool, setUp, toolEnvironment } from "./setup.mjs";
+
+const processTests = "testkit/process/**/*.process.ts";
 
 const suites = {
   all: {
     checks: true,
     concurrency: 2,
-    timeoutMs: 120_000,
-    globs: ["src", "client", "web", "testkit", "tools", "bench"].map((folder) => `${folder}/**/*.test.ts`),
+    timeoutMs: 180_000,
+    globs: [...["src", "client", "web", "testkit", "tools", "bench"].map((folder) => `${folder}/**/*.test.ts`), processTests],
   },
-  process: { checks: false, concurrency: 2, timeoutMs: 180_000, globs: ["testkit/process/**/*.process.ts"] },
+  process: { checks: false, concurrency: 2, timeoutMs: 180_000, globs: [processTests] },
   peers: { checks: false, concurrency: 1, timeoutMs: 300_000, globs: ["testkit/peers/**/*.peer.ts"] },
   browser: { checks: false, concurrency: 1, timeoutMs: 300_000, globs: ["testkit/browser/**/*.browser.ts"] },
 };
