@@ -22,8 +22,8 @@ export class DirectTableClient implements TableClient {
     return runToEnd(this.#writer.seal(shard, seal, nextSeriesId));
   }
 
-  async checkpoint(checkpoint: Checkpoint, metadata: Uint8Array): Promise<void> {
-    this.#writer.checkpoint(checkpoint, metadata);
+  async checkpoint(checkpoint: Checkpoint, metadata: Uint8Array): Promise<TableVersion> {
+    return this.#writer.checkpoint(checkpoint, metadata);
   }
 
   async merge(force: boolean): Promise<TableVersion> {

@@ -197,7 +197,7 @@ export class Head {
 
   /** Series of [fromSeries, toSeries) that have no samples on `beforeDay` (since 1970) or later are logged again with their next sample. */
   forgetLogged(fromSeries: number, toSeries: number, beforeDay: number): void {
-    this.#kernels.headForgetLogged(this.context, fromSeries, toSeries, beforeDay);
+    this.#kernels.headForgetLogged(this.context, fromSeries, toSeries, Math.min(beforeDay, 2 ** 31));
   }
 
   /** Leaves [from, to) of shard memory to the chunks; it is touched only when they need it. */

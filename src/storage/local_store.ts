@@ -31,8 +31,6 @@ const futureMaxMs = 2 * dayMs;
 const sliceCount = 32_768;
 /** How long a write waits for memory before it is refused. */
 const roomWaitMsMax = 10_000;
-/** How long dropping partitions waits until what is in memory is sealed. */
-const dropWaitMsMax = 60_000;
 const defaultLogAreas: LogAreaSizes = { samplesBytes: 1 << 20, seriesBytes: 4 << 20 };
 
 export interface LocalStoreOptions {
@@ -414,7 +412,7 @@ export class LocalStore implements Store {
     });
     for (const { head } of this.#shards) await this.#handOverAll(head);
     await this.#seals.drained();
-    await this.#table.checkpoint(checkpoint, this.#metadata.encode());
+    this.#publish(await this.#table.checkpoint(checkpoint, this.#metadata.encode()));
     this.#logBytes -= loggedBytes;
   }
 
@@ -470,7 +468,7 @@ export class LocalStore implements Store {
 
   /**
    * Drops partitions whose month is over and past the retention. Their indexes go with them, so that a series may be left that no other
-   * partition's index has: such series are logged again with their next sample, and samples that were logged before are sealed first.
+   * partition's index has: such series are logged again with their next sample, and the indexes stay until what was logged before is sealed.
    */
   async dropExpired(): Promise<void> {
     // A day more, so that no sample that was accepted a while ago is for a partition that goes.
@@ -484,9 +482,8 @@ export class LocalStore implements Store {
         await nextTurn();
       }
     }
-    // On a full disk this does not end, and dropping partitions is what helps.
-    await this.#isWithin(this.flush().catch(() => undefined), dropWaitMsMax);
     this.#publish(await this.#table.dropBefore(minMs));
+    await this.flush();
   }
 
   #background(what: string, work: Promise<unknown>): void {

@@ -5,6 +5,8 @@
  * Log rows that are already in parts are skipped: rows up to the checkpoint by their number, later ones by the log rows that fresh parts
  * carry for each series.
  */
+import type { Logger } from "../base/logger.ts";
+import { fileErrorCode } from "../disk/file_error.ts";
 import type { FileSystem } from "../disk/file_system.ts";
 import { Kernel } from "../kernel/kernel.ts";
 import { type DirectoryLock, lockDirectory, type ProcessTable } from "./directory_lock.ts";
@@ -80,10 +82,10 @@ async function recover(options: OpenLocalStoreOptions, lock: DirectoryLock): Pro
   const maxLogRows = loadLogRows(options, state, loader);
   const metadata = new MetadataTable();
   const recovery = await replay(options, state, shards, loader, metadata);
-  loader.forgetUnused();
+  loader.forgetLogged();
   if (loader.rejectedSeries > 0) logger.error(`${directory} has ${loader.rejectedSeries} series more than there is room for: they cannot be queried; more memory makes room`);
   const nextLogRow = Math.max(state.checkpoint.logRow, ...maxLogRows.values(), ...shards.map(({ head }) => head.nextLogRow - 1)) + 1;
-  const nextSeriesId = loader.nextSeriesId;
+  const nextSeriesId = Math.max(loader.nextSeriesId, ...shards.map(({ head }) => head.nextSeriesId));
   shards.forEach(({ head }, number) => {
     head.nextLogRow = nextLogRow;
     head.nextSeriesId = firstIdOfShard(nextSeriesId, number, shards.length);
@@ -165,11 +167,26 @@ async function replay(
     if (!more) break;
     await nextTurn();
   }
+  syncLog(files, `${directory}/log`, logger);
   const recovery = reader.recovery();
   for (const { kind, segment, offset, sizeBytes } of recovery.issues) {
     logger.warn(`log segment ${segment.toString(16).padStart(8, "0")}: ${kind.replace("_", " ")}, ${sizeBytes} bytes at ${offset}`);
   }
   return { nextSegment: recovery.nextSegment, previous: recovery.previous, existingBytes: recovery.existingBytes, recordCount: recovery.recordCount };
+}
+
+/** What was read may be in the page cache only, if the process was killed. Now it is known, so a power loss may not take it away. */
+function syncLog(files: FileSystem, directory: string, logger: Logger): void {
+  try {
+    for (const name of files.list(directory)) {
+      using file = files.open(`${directory}/${name}`, "read");
+      file.sync();
+    }
+    files.syncDirectory(directory);
+  } catch (error) {
+    if (fileErrorCode(error) === undefined) throw error;
+    logger.warn(`cannot sync the log in ${directory}: ${String(error)}`);
+  }
 }
 
 function nextTurn(): Promise<void> {

@@ -20,6 +20,8 @@ interface ShardTables {
   readonly persisted: number;
   /** Where a record or label run is copied to when it lies elsewhere. */
   readonly staging: number;
+  /** The first series that came from the log; partitions are loaded before. */
+  loggedFrom: number | undefined;
 }
 
 const stagingBytes = 4 << 20;
@@ -40,6 +42,7 @@ export class SeriesLoader {
       indexOfId: this.allocate(shard, this.#idCount * 4),
       persisted: this.allocate(shard, seriesMax * 8),
       staging: this.allocate(shard, stagingBytes),
+      loggedFrom: undefined,
     }));
   }
 
@@ -88,6 +91,7 @@ export class SeriesLoader {
 
   /** Registers the series of a record in shard 0's memory. */
   registerLogged(payload: number, size: number): void {
+    for (const table of this.#tables) table.loggedFrom ??= table.shard.head.seriesCount;
     const bytes = this.#tables[0].shard.kernel.u8.slice(payload, payload + size);
     visitLogSeries(bytes, (seriesId, accountId, projectId, labelsOffset, labelsSize) => {
       this.register(seriesId, accountId, projectId, bytes.subarray(labelsOffset, labelsOffset + labelsSize));
@@ -124,19 +128,26 @@ export class SeriesLoader {
     }
   }
 
-  /** Series that have samples nowhere may be known from log records only, which are cut some day. */
-  forgetUnused(): void {
-    for (const { shard } of this.#tables) shard.head.forgetLogged(0, shard.head.seriesCount, 1);
+  /**
+   * Makes the heads log series again with their next sample: those that only the log knew, because a log that was read after a failed sync may not be on the
+   * disk; and those without samples, because the log that knows them is cut some day.
+   */
+  forgetLogged(): void {
+    for (const { shard, loggedFrom } of this.#tables) {
+      shard.head.forgetLogged(0, loggedFrom ?? shard.head.seriesCount, 1);
+      if (loggedFrom !== undefined) shard.head.forgetLogged(loggedFrom, shard.head.seriesCount, Infinity);
+    }
   }
 
   /** Registers the series of a partition's index; returns the set of their ids. A damaged segment is reported and left out. */
   loadPartition(files: FileSystem, path: string, partition: ManifestPartition, logger: Logger): Uint8Array {
     const known = new SeriesSet();
-    const minDay = Math.floor(partition.parts.reduce((min, part) => Math.min(min, part.minMs), Infinity) / dayMs);
-    const maxDay = Math.floor(partition.parts.reduce((max, part) => Math.max(max, part.maxMs), 0) / dayMs);
+    // Without parts the index is there for the log only, until the next checkpoint.
+    const partDays = partition.parts.flatMap(({ minMs, maxMs }) => [Math.floor(minMs / dayMs), Math.floor(maxMs / dayMs)]);
+    const days = partDays.length === 0 ? [] : [Math.min(...partDays), Math.max(...partDays)];
     for (const segment of partition.indexSegments) {
       try {
-        this.#loadSegment(files, `${path}/${segment.files[0]}`, [minDay, maxDay], known);
+        this.#loadSegment(files, `${path}/${segment.files[0]}`, days, known);
       } catch (error) {
         logger.error(`cannot read ${path}/${segment.files[0]}, its series are missing: ${String(error)}`);
       }
@@ -152,9 +163,8 @@ export class SeriesLoader {
         const found = this.register(rows.seriesIds[i], rows.accountIds[i], rows.projectIds[i], run);
         known.add(rows.seriesIds[i]);
         if (found === undefined) continue;
-        found.shard.index.touchDay(found.seriesIndex, Math.floor(rows.minMs[i] / dayMs));
         // The segment does not know samples that came after it was written, and these may be of any day.
-        for (const day of partDays) if (Number.isFinite(day)) found.shard.index.touchDay(found.seriesIndex, day);
+        for (const day of partDays) found.shard.index.touchDay(found.seriesIndex, day);
       }
     }
   }

@@ -45,10 +45,10 @@ export interface TableClient extends AsyncDisposable {
   /** Encodes the chunks of a seal into parts and publishes them. */
   seal(shard: number, seal: Seal, nextSeriesId: number): Promise<TableVersion>;
   /** Commits a checkpoint and the metadata that the removed log segments held. */
-  checkpoint(checkpoint: Checkpoint, metadata: Uint8Array): Promise<void>;
+  checkpoint(checkpoint: Checkpoint, metadata: Uint8Array): Promise<TableVersion>;
   /** Merges what is worth it (`force`: all parts of each partition into one). Resolves with the version after the last merge. */
   merge(force: boolean): Promise<TableVersion>;
-  /** Drops partitions whose month ended before `minMs`. */
+  /** Drops the parts of partitions whose month ended before `minMs`. Their indexes go with the next checkpoint that begins after this. */
   dropBefore(minMs: number): Promise<TableVersion>;
   /** Files of parts that left the version up to `version` are no longer read. */
   releaseVersion(version: number): void;

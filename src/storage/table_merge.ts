@@ -34,6 +34,7 @@ export function chooseMerges(state: ManifestState, policy: MergePolicy): MergePl
   for (const partition of state.partitions) {
     const mergeable = partition.parts.filter(policy.isMergeable);
     const parts = policy.force ? mergeable : smallestTier(mergeable);
+    if (partition.parts.length === 0) continue; // expired
     const indexSegments = policy.force || partition.indexSegments.length >= partsPerMerge ? partition.indexSegments : [];
     if (parts.length < 2 && indexSegments.length < 2) continue;
     // The order of arrival decides between samples of the same time.

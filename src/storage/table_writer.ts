@@ -83,6 +83,8 @@ export class TableWriter implements Disposable {
   #nextFileId: number;
   #syncTimer: Disposable | undefined;
   #syncFailing = false;
+  /** Partitions without parts when the log was rolled to a segment. */
+  #expired: { readonly segment: number; readonly partitions: readonly string[] } = { segment: 0, partitions: [] };
   /** What was appended while its sync failed, and how many bytes the log had lost by then. */
   #owed: { readonly group: string; readonly unrescuedBytes: number } | undefined;
 
@@ -135,17 +137,37 @@ export class TableWriter implements Disposable {
   }
 
   rollLog(): number {
-    return this.#log.rollSegment();
+    const segment = this.#log.rollSegment();
+    this.#expired = { segment, partitions: this.#manifest.state.partitions.filter(({ parts }) => parts.length === 0).map(({ name }) => name) };
+    return segment;
   }
 
-  /** Writes the metadata to the log that stays, commits the checkpoint, and removes the log before it. */
-  checkpoint(checkpoint: Checkpoint, metadata: Uint8Array): void {
+  /**
+   * Writes the metadata to the log that stays, commits the checkpoint, and removes the log before it. Expired partitions go too: their indexes knew
+   * series of which the log before the checkpoint had samples.
+   */
+  checkpoint(checkpoint: Checkpoint, metadata: Uint8Array): TableVersion {
     if (metadata.length > 0) this.#log.append(metadata);
     this.#log.sync();
     const state = this.#manifest.state;
-    if (checkpoint.segment < state.checkpoint.segment) return;
-    this.#manifest.commit({ ...state, checkpoint: { segment: checkpoint.segment, logRow: Math.max(checkpoint.logRow, state.checkpoint.logRow) } });
+    if (checkpoint.segment < state.checkpoint.segment) return this.version;
+    const gone = state.partitions.filter((partition) => this.#expired.segment === checkpoint.segment && this.#isExpired(partition));
+    this.#commit({
+      ...state,
+      partitions: state.partitions.filter((partition) => !gone.includes(partition)),
+      checkpoint: { segment: checkpoint.segment, logRow: Math.max(checkpoint.logRow, state.checkpoint.logRow) },
+    });
+    for (const { name, indexSegments } of gone) {
+      this.#knownSeries.delete(name);
+      this.#removeLater(filesOf(partitionPath(this.#setup.directory, name), [], indexSegments), name);
+    }
     this.#log.removeSegmentsBefore(checkpoint.segment);
+    return this.version;
+  }
+
+  /** Whether the partition had no parts when the log was rolled, and has none since. */
+  #isExpired({ name, parts }: ManifestPartition): boolean {
+    return parts.length === 0 && this.#expired.partitions.includes(name) && !this.#sealing.has(name);
   }
 
   #scheduleSync(): void {
@@ -316,20 +338,19 @@ export class TableWriter implements Disposable {
   // ---- retention and removal --------------------------------------------------------------------------------------
 
   /**
-   * Drops partitions whose month ended before `minMs`, so that no sample that is still accepted belongs to them. One that a merge or a seal is
-   * writing to is left for the next time.
+   * Drops the parts of partitions whose month ended before `minMs`, so that no sample that is still accepted belongs to them. A partition that a merge
+   * or a seal is writing to is left for the next time. The index stays until the next checkpoint, see there.
    */
   dropBefore(minMs: number): TableVersion {
     const state = this.#manifest.state;
     const isBusy = ({ name, parts }: ManifestPartition): boolean => this.#sealing.has(name) || parts.some((part) => this.#merging.has(part.id));
-    const expired = state.partitions.filter((partition) => (partitionNamed(partition.name)?.maxMs ?? Infinity) < minMs && !isBusy(partition));
+    const expired = state.partitions.filter((partition) => partition.parts.length > 0 && (partitionNamed(partition.name)?.maxMs ?? Infinity) < minMs && !isBusy(partition));
     if (expired.length === 0) return this.version;
-    this.#commit({ ...state, partitions: state.partitions.filter((partition) => !expired.includes(partition)) });
-    for (const { name, parts, indexSegments } of expired) {
-      this.#knownSeries.delete(name);
+    this.#commit({ ...state, partitions: state.partitions.map((partition) => (expired.includes(partition) ? { ...partition, parts: [] } : partition)) });
+    for (const { name, parts } of expired) {
       for (const { id } of parts) this.#maxLogRows.delete(id);
       this.#logger.info(`partition ${name} is past the retention and was dropped`);
-      this.#removeLater(filesOf(partitionPath(this.#setup.directory, name), parts, indexSegments), name);
+      this.#removeLater(filesOf(partitionPath(this.#setup.directory, name), parts, []));
     }
     return this.version;
   }

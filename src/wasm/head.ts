@@ -533,7 +533,7 @@ function discardEmptyLogRecord(context: usize): void {
 
 /**
  * Replays the payload of a samples record into the head, without logging. `indexOfId` maps seriesId - 1 to seriesIndex + 1 (u32 each,
- * `idCount` of them, 0 = unknown series: its rows are skipped), `persisted` holds by seriesIndex the log row up to which samples are in parts
+ * `idCount` of them, 0 = unknown series: its rows are skipped, its id is not given away), `persisted` holds by seriesIndex the log row up to which samples are in parts
  * (0 = none). Starts at row `fromRow`; returns the row at which it stopped, status as in headAppend.
  */
 export function headReplay(context: usize, payload: usize, fromRow: u32, indexOfId: usize, idCount: u32, persisted: usize): u32 {
@@ -546,9 +546,13 @@ export function headReplay(context: usize, payload: usize, fromRow: u32, indexOf
     const at = payload + LOG_SAMPLES_HEADER + (row as usize) * LOG_ROW;
     const logRow = firstLogRow + (row as f64);
     const seriesId = load<u32>(at);
-    if (seriesId == 0 || seriesId > idCount) continue;
-    const seriesIndex = load<u32>(indexOfId + (((seriesId - 1) as usize) << 2)) - 1;
-    if (seriesIndex == 0xffffffff) continue;
+    if (seriesId == 0) continue;
+    const seriesIndex = seriesId <= idCount ? load<u32>(indexOfId + (((seriesId - 1) as usize) << 2)) - 1 : NONE;
+    if (seriesIndex == NONE) {
+      // Its series is lost; nobody else may get the id.
+      if (seriesId >= load<u32>(context, NEXT_SERIES_ID)) store<u32>(context, seriesId + 1, NEXT_SERIES_ID);
+      continue;
+    }
     if (logRow <= load<f64>(persisted + ((seriesIndex as usize) << 3))) continue;
     const record = recordOf(context, seriesIndex);
     const timestampMs = baseMs + (load<i32>(at, 4) as f64);

@@ -44,8 +44,8 @@ export class StorageClient implements TableClient {
     return version(await this.#call({ kind: "seal", shard, seal, nextSeriesId }));
   }
 
-  async checkpoint(checkpoint: Checkpoint, metadata: Uint8Array): Promise<void> {
-    await this.#call({ kind: "checkpoint", checkpoint, metadata });
+  async checkpoint(checkpoint: Checkpoint, metadata: Uint8Array): Promise<TableVersion> {
+    return version(await this.#call({ kind: "checkpoint", checkpoint, metadata }));
   }
 
   async merge(force: boolean): Promise<TableVersion> {

@@ -4,7 +4,7 @@
  */
 import type { MessagePort } from "node:worker_threads";
 import { systemClock } from "../base/clock.ts";
-import { TidemarkError } from "../base/errors.ts";
+import { StorageError, TidemarkError } from "../base/errors.ts";
 import type { Logger } from "../base/logger.ts";
 import { RealFileSystem } from "../disk/real_file_system.ts";
 import { TableWriter } from "../storage/table_writer.ts";
@@ -83,8 +83,7 @@ export function runStorageWorker(port: MessagePort, setup: StorageWorkerSetup): 
         enqueue(merges, { requestId, steps: writer.merge(request.force) });
         break;
       case "checkpoint":
-        writer.checkpoint(request.checkpoint, request.metadata);
-        post({ kind: "done", requestId });
+        post({ kind: "done", requestId, version: writer.checkpoint(request.checkpoint, request.metadata) });
         break;
       case "dropBefore":
         post({ kind: "done", requestId, version: writer.dropBefore(request.minMs) });
@@ -94,7 +93,10 @@ export function runStorageWorker(port: MessagePort, setup: StorageWorkerSetup): 
         post({ kind: "done", requestId });
         break;
       case "close":
-        for (const task of merges) task.steps.return(writer.version);
+        for (const task of [...seals.splice(0), ...merges.splice(0)]) {
+          task.steps.return(writer.version);
+          fail(task.requestId, new StorageError("closed", "the store closes"));
+        }
         writer[Symbol.dispose]();
         post({ kind: "done", requestId });
         port.close();
