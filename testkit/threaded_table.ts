@@ -24,6 +24,7 @@ export class ThreadedTable implements TableClient {
   readonly #merges: Task[] = [];
   #isRunning = false;
   #isDead = false;
+  #isClosed = false;
 
   constructor(files: FileSystem, setup: TableSetup, clock: Clock, logger: Logger, random: Random) {
     this.#writer = TableWriter.open(files, setup, clock, logger);
@@ -60,16 +61,14 @@ export class ThreadedTable implements TableClient {
   }
 
   releaseVersion(version: number): void {
-    void this.#call(() => this.#writer.releaseVersion(version));
+    this.#call(() => this.#writer.releaseVersion(version)).catch(() => undefined); // closed meanwhile
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.#call(() => {
-      for (const task of [...this.#seals.splice(0), ...this.#merges.splice(0)]) {
-        task.steps.return(this.#writer.version);
-        task.answer.reject(new StorageError("closed", "the store closes"));
-      }
+      for (const task of [...this.#seals.splice(0), ...this.#merges.splice(0)]) this.#giveUp(task);
       this.#writer[Symbol.dispose]();
+      this.#isClosed = true;
     });
   }
 
@@ -77,6 +76,7 @@ export class ThreadedTable implements TableClient {
     const answer = Promise.withResolvers<T>();
     this.#calls.push(() => {
       try {
+        if (this.#isClosed) throw new StorageError("closed", "the store is closed");
         answer.resolve(work());
       } catch (error) {
         answer.reject(error);
@@ -88,7 +88,10 @@ export class ThreadedTable implements TableClient {
 
   #task(queue: Task[], start: () => Generator<void, TableVersion>): Promise<TableVersion> {
     const answer = Promise.withResolvers<TableVersion>();
-    this.#calls.push(() => queue.push({ steps: start(), answer }));
+    this.#calls.push(() => {
+      if (this.#isClosed) answer.reject(new StorageError("closed", "the store is closed"));
+      else queue.push({ steps: start(), answer });
+    });
     this.#wake();
     return answer.promise;
   }
@@ -106,6 +109,15 @@ export class ThreadedTable implements TableClient {
     else this.#step(this.#seals.length > 0 && this.#random.int(4) > 0 ? this.#seals : this.#merges);
     this.#isRunning = this.#calls.length + this.#seals.length + this.#merges.length > 0;
     if (this.#isRunning) setImmediate(() => this.#run());
+  }
+
+  #giveUp({ answer, steps }: Task): void {
+    answer.reject(new StorageError("closed", "the store closes"));
+    try {
+      steps.return(this.#writer.version);
+    } catch {
+      // What was begun cannot be removed; the next start does.
+    }
   }
 
   #step(queue: Task[]): void {

@@ -58,6 +58,15 @@ export function runStorageWorker(port: MessagePort, setup: StorageWorkerSetup): 
     setImmediate(step);
   };
 
+  const giveUp = ({ requestId, steps }: Task): void => {
+    fail(requestId, new StorageError("closed", "the store closes"));
+    try {
+      steps.return(writer.version);
+    } catch (error) {
+      logger.warn(`cannot remove what was begun: ${String(error)}`); // the next start does
+    }
+  };
+
   const enqueue = (queue: Task[], task: Task): void => {
     queue.push(task);
     if (!running) {
@@ -93,10 +102,7 @@ export function runStorageWorker(port: MessagePort, setup: StorageWorkerSetup): 
         post({ kind: "done", requestId });
         break;
       case "close":
-        for (const task of [...seals.splice(0), ...merges.splice(0)]) {
-          task.steps.return(writer.version);
-          fail(task.requestId, new StorageError("closed", "the store closes"));
-        }
+        for (const task of [...seals.splice(0), ...merges.splice(0)]) giveUp(task);
         writer[Symbol.dispose]();
         post({ kind: "done", requestId });
         port.close();
