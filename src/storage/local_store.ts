@@ -17,15 +17,14 @@ import { HeadWriter } from "./head_writer.ts";
 import { LocalReader } from "./local_reader.ts";
 import { type LogAreaSizes, LogBuffers } from "./log_buffers.ts";
 import { MetadataTable } from "./metadata_table.ts";
-import { partitionNamed } from "./partition.ts";
 import { ReaderPins } from "./reader_pins.ts";
 import { ReleasingBatches } from "./releasing_batches.ts";
 import { SealQueue } from "./seal_queue.ts";
 import type { Shard, ShardLayout } from "./shard.ts";
 import type { Snapshot, SnapshotRequest } from "./snapshot.ts";
 import type { TableClient, TableVersion } from "./table_client.ts";
+import { Upkeep } from "./upkeep.ts";
 
-const dayMs = 86_400_000;
 /** Series handled between two turns of the event loop: about a millisecond. */
 const sliceCount = 32_768;
 const defaultLogAreas: LogAreaSizes = { samplesBytes: 1 << 20, seriesBytes: 4 << 20 };
@@ -82,11 +81,8 @@ export class LocalStore implements Store {
   readonly #seals: SealQueue;
   readonly #writer: HeadWriter;
   readonly #checkpointer: Checkpointer;
+  readonly #upkeep: Upkeep;
   #version: TableVersion;
-  #checkpointMs: number;
-  #upkeepMs = 0;
-  #timer: Disposable | undefined;
-  #isClosed = false;
   #closed: Promise<void> | undefined;
 
   constructor(parts: LocalStoreParts, options: LocalStoreOptions) {
@@ -97,7 +93,6 @@ export class LocalStore implements Store {
     this.#metadata = parts.metadata;
     this.#reader = parts.reader;
     this.#lock = parts.lock;
-    this.#checkpointMs = options.clock.monotonicMs();
     this.#seals = new SealQueue({ table: parts.table, clock: options.clock, logger: options.logger, pins: this.#pins, publish: (version) => this.#publish(version) });
     const logOptions = { ...(options.logAreas ?? defaultLogAreas), retryMs: 1000 };
     this.#log = new LogBuffers(parts.shards.map((shard) => shard.head), options.clock, logOptions, (pieces, extra) => {
@@ -110,7 +105,11 @@ export class LocalStore implements Store {
     this.#checkpointer = new Checkpointer({
       ...own, writer: this.#writer, pins: this.#pins, table: parts.table, logBytes: parts.logBytes, publish: (version) => this.#publish(version),
     });
-    this.#scheduleUpkeep();
+    this.#upkeep = new Upkeep({
+      shards: parts.shards, checkpointer: this.#checkpointer, table: parts.table, reader: parts.reader, clock, logger: options.logger, retentionMs,
+      checkpointLogBytes: options.checkpointLogBytes, checkpointIntervalMs: options.checkpointIntervalMs,
+      publish: (version) => this.#publish(version), parts: () => this.#version.parts,
+    });
   }
 
   /** The writing thread's kernel: parsers that build their batches in its memory spare a copy (with one shard). */
@@ -216,10 +215,9 @@ export class LocalStore implements Store {
   }
 
   async #close(): Promise<void> {
-    this.#isClosed = true;
     this.#writer.close();
     this.#checkpointer.close();
-    this.#timer?.[Symbol.dispose]();
+    this.#upkeep.close();
     this.#seals.close();
     await this.#writer.applied();
     try {
@@ -247,51 +245,9 @@ export class LocalStore implements Store {
     this.#pins.whenUnread(() => this.#table.releaseVersion(version.version));
   }
 
-  // ---- upkeep -----------------------------------------------------------------------------------------------------
-
-  #scheduleUpkeep(): void {
-    this.#timer = this.#options.clock.setTimer(1000, () => {
-      this.#upkeep(this.#options.clock.monotonicMs());
-      this.#scheduleUpkeep();
-    });
-  }
-
-  #upkeep(nowMs: number): void {
-    const isCheckpointDue = this.#checkpointer.logBytes >= this.#options.checkpointLogBytes || nowMs - this.#checkpointMs >= this.#options.checkpointIntervalMs;
-    if (isCheckpointDue && !this.#checkpointer.isRunning) {
-      this.#checkpointMs = nowMs;
-      this.#background("checkpoint", this.flush().then(async () => this.#publish(await this.#table.merge(false))));
-    }
-    if (nowMs - this.#upkeepMs < 60_000) return;
-    this.#upkeepMs = nowMs;
-    this.#reader.closeUnused();
-    this.#background("retention", this.dropExpired());
-  }
-
-  /**
-   * Drops partitions whose month is over and past the retention. Their indexes go with them, so that a series may be left that no other
-   * partition's index has: such series are logged again with their next sample, and the indexes stay until what was logged before is sealed.
-   */
-  async dropExpired(): Promise<void> {
-    // A day more, so that no sample that was accepted a while ago is for a partition that goes.
-    const minMs = this.#options.clock.nowMs() - this.#options.retentionMs - dayMs;
-    const expired = this.#version.parts.map((part) => partitionNamed(part.partition)?.maxMs ?? Infinity).filter((maxMs) => maxMs < minMs);
-    if (expired.length === 0) return;
-    const beforeDay = Math.floor((Math.max(...expired) + 1) / dayMs);
-    for (const { head } of this.#shards) {
-      for (let from = 0; from < head.seriesCount; from += sliceCount) {
-        head.forgetLogged(from, Math.min(head.seriesCount, from + sliceCount), beforeDay);
-        await nextTurn();
-      }
-    }
-    this.#publish(await this.#table.dropBefore(minMs));
-    await this.flush();
-  }
-
-  #background(what: string, work: Promise<unknown>): void {
-    work.catch((error: unknown) => {
-      if (!this.#isClosed) this.#options.logger.warn(`${what} failed: ${String(error)}`);
-    });
+  /** See Upkeep.dropExpired. */
+  dropExpired(): Promise<void> {
+    return this.#upkeep.dropExpired();
   }
 
   #strings(request: LabelsRequest, of: (shard: Shard) => string[]): string[] {
