@@ -17,7 +17,7 @@ export const headContext = {
   /** u64 each. */
   seedLow: 32,
   seedHigh: 40,
-  freeChunk: 48,
+  freeCursor: 48,
   chunkBump: 52,
   chunkEnd: 56,
   chunksUsed: 60,
@@ -48,6 +48,10 @@ export const headContext = {
   /** u32: bytes of the largest label run that the log takes. */
   runSizeMax: 188,
   droppedLabels: 192,
+  /** u32 from here on: the bitmap of free chunks, see wasm/chunks.ts. */
+  freeMap: 200,
+  freeSummary: 204,
+  freeCount: 208,
   sizeBytes: 256,
 } as const;
 
@@ -56,6 +60,9 @@ export const headStatus = { done: 0, needsChunks: 1, entriesFull: 2, logFull: 3,
 export const headRecordBytes = 32;
 export const headChunkBytes = 128;
 export const headChunkSlots = 8;
+/** Areas of the bitmap of free chunks, cleared. */
+export const headFreeMapBytes = 4 << 20;
+export const headFreeSummaryBytes = 64 << 10;
 /** One hand-over entry: u32 seriesIndex, u32 newest chunk, u32 chunk count. */
 export const headEntryBytes = 12;
 

@@ -7,7 +7,9 @@
  *   ──> part published ──> chunks unlinked and freed, once the readers that started before are gone
  */
 import { assert } from "../base/assert.ts";
-import { headChunkBytes, headContext, headEntryBytes, type HeadKernels, headKernels, headRecordBytes, headStatus } from "../kernel/head.ts";
+import {
+  headChunkBytes, headContext, headEntryBytes, headFreeMapBytes, headFreeSummaryBytes, type HeadKernels, headKernels, headRecordBytes, headStatus,
+} from "../kernel/head.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 
 const chunkBlockBytes = 1 << 20;
@@ -84,6 +86,8 @@ export class Head {
     this.#set(headContext.records, kernel.allocate(options.seriesMax * headRecordBytes));
     this.#set(headContext.table, kernel.allocate(slots * 8));
     this.#set(headContext.tableMask, Math.min(slots, 16384) - 1);
+    this.#set(headContext.freeMap, kernel.allocate(headFreeMapBytes));
+    this.#set(headContext.freeSummary, kernel.allocate(headFreeSummaryBytes));
     this.#set(headContext.seriesMax, options.seriesMax);
     this.#set(headContext.nextSeriesId, options.nextSeriesId);
     this.#set(headContext.seriesIdStep, options.seriesIdStep);

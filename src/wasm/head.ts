@@ -13,12 +13,12 @@
 // Data is stored before the count that publishes it, and a chunk before the pointer to it, so that readers on other threads may
 // walk the lists at any time. Chunks leave the lists when their seal is published and no reader needs them any more, and are used again when
 // no reader is left that may have been on its way to them (storage/seal_queue.ts).
+import { takeChunk } from "./chunks";
 import { clipColumns, columnsSort } from "./columns";
 import { logSealRecord } from "./log_record";
 import { indexAddSeries, indexLastDay, indexTouchDay } from "./postings";
 
 const RECORD_SHIFT: usize = 5;
-const CHUNK_SIZE: usize = 128;
 const CHUNK_SLOTS: u32 = 8;
 const FLAG_SEAL_BOUNDARY: u32 = 1;
 const NOT_LOGGED: u32 = 0xffff;
@@ -36,10 +36,6 @@ const NEXT_SERIES_ID: usize = 24;
 const SERIES_ID_STEP: usize = 28;
 const SEED_LOW: usize = 32;
 const SEED_HIGH: usize = 40;
-const FREE_CHUNK: usize = 48;
-const CHUNK_BUMP: usize = 52;
-const CHUNK_END: usize = 56;
-const CHUNKS_USED: usize = 60;
 const ENTRIES: usize = 64;
 const ENTRY_COUNT: usize = 68;
 const ENTRY_MAX: usize = 72;
@@ -218,34 +214,6 @@ export function headForgetLogged(context: usize, fromSeries: u32, toSeries: u32,
 export function headShardOf(context: usize, run: usize, size: usize, accountId: u32, projectId: u32, shardCount: u32): u32 {
   fingerprint(context, run, size, accountId, projectId);
   return (((fingerprintHigh >> 32) * (shardCount as u64)) >> 32) as u32;
-}
-
-/** A free chunk, or 0 when memory for more must be given with headGiveChunks. */
-@inline
-function takeChunk(context: usize): usize {
-  const free = load<u32>(context, FREE_CHUNK) as usize;
-  if (free != 0) {
-    store<u32>(context, load<u32>(free, 16), FREE_CHUNK);
-    store<u32>(context, load<u32>(context, CHUNKS_USED) + 1, CHUNKS_USED);
-    return free;
-  }
-  const chunk = load<u32>(context, CHUNK_BUMP) as usize;
-  if (chunk + CHUNK_SIZE > (load<u32>(context, CHUNK_END) as usize)) return 0;
-  store<u32>(context, (chunk + CHUNK_SIZE) as u32, CHUNK_BUMP);
-  store<u32>(context, load<u32>(context, CHUNKS_USED) + 1, CHUNKS_USED);
-  return chunk;
-}
-
-/** Gives [from, to) to the chunk allocator; what was left of the area before is put on the free list. */
-export function headGiveChunks(context: usize, from: usize, to: usize): void {
-  let chunk = load<u32>(context, CHUNK_BUMP) as usize;
-  const end = load<u32>(context, CHUNK_END) as usize;
-  for (; chunk != 0 && chunk + CHUNK_SIZE <= end; chunk += CHUNK_SIZE) {
-    store<u32>(chunk, load<u32>(context, FREE_CHUNK), 16);
-    store<u32>(context, chunk as u32, FREE_CHUNK);
-  }
-  store<u32>(context, from as u32, CHUNK_BUMP);
-  store<u32>(context, to as u32, CHUNK_END);
 }
 
 /** Hands the active chunks of a series over to sealing. False: the entry list is full. */
@@ -600,21 +568,6 @@ export function headUnlink(context: usize, entries: usize, fromEntry: u32, toEnt
   }
 }
 
-/** Frees the chunks of entries [fromEntry, toEntry). REQUIRES: they are unlinked, and no reader is left that was at work then. */
-export function headFree(context: usize, entries: usize, fromEntry: u32, toEntry: u32): void {
-  for (let i = fromEntry; i < toEntry; i++) {
-    const entry = entries + (i as usize) * 12;
-    let chunk = load<u32>(entry, 4) as usize;
-    for (let left = load<u32>(entry, 8); left != 0; left--) {
-      const next = load<u32>(chunk, 16) as usize;
-      store<u32>(chunk, load<u32>(context, FREE_CHUNK), 16);
-      store<u32>(context, chunk as u32, FREE_CHUNK);
-      chunk = next;
-    }
-    store<u32>(context, load<u32>(context, CHUNKS_USED) - load<u32>(entry, 8), CHUNKS_USED);
-  }
-}
-
 // ---- readers (any thread) --------------------------------------------------------------------------------------------
 
 /** Copies the samples of one chunk to position `to` of the columns. */
@@ -740,8 +693,10 @@ export function headGather(
   let end: usize = 0;
   let series: u32 = 0;
   let i = fromEntry;
+  let touched = fromEntry;
   store<u32>(sampleFrom, 0);
   while (i < toEntry) {
+    if (i >= touched) touched = touchEntries(entries, order, i, toEntry, scratch);
     const seriesIndex = load<u32>(entryAt(entries, order, i));
     let stop = i;
     let total: u32 = 0;
@@ -773,6 +728,33 @@ export function headGather(
   }
   store<u32>(seriesCountOut, series);
   return i;
+}
+
+/** Entries whose chunks are read ahead together: with 15 chunks each they fill the first cache. */
+const entriesAtOnce: u32 = 16;
+
+/**
+ * Follows the lists of the next entries side by side, so that the processor waits for their cache misses at once instead of one after the other. Returns
+ * where it ended. `scratch` has room for 8 bytes for each of them and 8 more.
+ */
+function touchEntries(entries: usize, order: usize, fromEntry: u32, toEntry: u32, scratch: usize): u32 {
+  const stop = min<u32>(toEntry, fromEntry + entriesAtOnce);
+  const end = scratch + (((stop - fromEntry) as usize) << 3);
+  for (let i = fromEntry, at = scratch; i < stop; i++, at += 8) store<u64>(at, load<u64>(entryAt(entries, order, i), 4));
+  let left: u32 = 1;
+  while (left != 0) {
+    left = 0;
+    for (let at = scratch; at < end; at += 8) {
+      const count = load<u32>(at, 4);
+      if (count == 0) continue;
+      const chunk = load<u32>(at) as usize;
+      store<u32>(end, load<u32>(chunk, 64)); // the values stand in the second cache line
+      store<u32>(at, load<u32>(chunk, 16));
+      store<u32>(at, count - 1, 4);
+      left |= count - 1;
+    }
+  }
+  return stop;
 }
 
 @inline
