@@ -2,18 +2,22 @@
 // series, sample, label and piece of metadata of their listing, and can be written, merged and opened again; and that directories of newer
 // formats are refused with a clear message, and left as they are.
 import assert from "node:assert/strict";
-import { cpSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test from "node:test";
 import { fileURLToPath } from "node:url";
+import { readFile } from "../disk/file_system.ts";
 import { RealFileSystem } from "../disk/real_file_system.ts";
+import { checksumOfBytes } from "../kernel/checksum.ts";
 import { labelsOf, labelsToRecord } from "../model/labels.ts";
 import { defaultTenant, type Matcher } from "../model/matcher.ts";
 import { RowBatchBuilder } from "../model/row_batch_builder.ts";
 import { goldenMetadata, goldenNowMs, type GoldenSeries, goldenTenants, readGoldenSeries } from "../../testkit/golden_directory.ts";
 import { openTestStore } from "../../testkit/local_stores.ts";
+import { storageFormats } from "./formats.ts";
 import type { LocalStore } from "./local_store.ts";
+import { decodeManifest, encodeManifest, type ManifestState } from "./manifest_state.ts";
 
 const everything = { minMs: 0, maxMs: 4e12 };
 const goldenFolder = fileURLToPath(new URL("../../conformance", import.meta.url));
@@ -137,4 +141,67 @@ for (const name of goldenNames) {
       await third[Symbol.asyncDispose]();
     });
   }
+}
+
+test("the newest format has a golden directory", () => {
+  const formats = goldenNames.map((name) => manifestOf(join(goldenFolder, name, "data")).formats);
+  for (const [kind, { min, current }] of Object.entries(storageFormats)) {
+    for (let version = min; version <= current; version++) assert.ok(formats.some((versions) => versions[kind] === version), `a directory with ${kind} format ${version}`);
+  }
+});
+
+function manifestOf(directory: string): ManifestState {
+  return decodeManifest(readFile(new RealFileSystem(), `${directory}/manifest`), "manifest");
+}
+
+function rewriteManifest(directory: string, change: (state: ManifestState) => object): void {
+  writeFileSync(`${directory}/manifest`, encodeManifest(change(manifestOf(directory)) as ManifestState));
+}
+
+/** Paths, contents and times of all files but the lock, which the refused program takes and gives back. */
+function printFiles(directory: string): string[] {
+  const paths = readdirSync(directory, { recursive: true, encoding: "utf8" }).filter((path) => path !== "lock").sort();
+  return paths.map((path) => {
+    const stat = statSync(join(directory, path));
+    return stat.isDirectory() ? path : `${path} ${stat.mtimeMs} ${checksumOfBytes(readFileSync(join(directory, path)))}`;
+  });
+}
+
+const refused: { name: string; prepare: (directory: string) => void; message: RegExp }[] = [
+  {
+    name: "the manifest",
+    prepare: (directory) => rewriteManifest(directory, (state) => ({ ...state, formatVersion: 77 })),
+    message: /\/manifest has manifest format 77; this program reads format \d+$/,
+  },
+  ...Object.keys(storageFormats).map((kind) => ({
+    name: `${kind} files`,
+    prepare: (directory: string) => rewriteManifest(directory, (state) => ({ ...state, formats: { ...state.formats, [kind]: 77 } })),
+    message: new RegExp(`/manifest says that the directory has ${kind} format 77; this program reads ${kind} formats? \\d.*: a newer one has written it$`),
+  })),
+  {
+    name: "files of an unknown kind",
+    prepare: (directory) => rewriteManifest(directory, (state) => ({ ...state, formats: { ...state.formats, frozen: 1 } })),
+    message: /\/manifest says that the directory has frozen format 1, which this program does not know: a newer one has written it$/,
+  },
+  {
+    name: "a log segment",
+    prepare(directory) {
+      const path = join(directory, "log", readdirSync(join(directory, "log"))[0]);
+      const bytes = readFileSync(path);
+      bytes.writeUInt32LE(77, 8);
+      bytes.writeUInt32LE(checksumOfBytes(bytes.subarray(0, 56)), 56);
+      writeFileSync(path, bytes);
+      writeFileSync(join(directory, "partitions/2023_11/orphan"), "the newer program may know what this is for");
+    },
+    message: /\/log\/\d+\.log has log format 77; this program reads format \d+$/,
+  },
+];
+for (const row of refused) {
+  test(`a directory with ${row.name} of a newer format is refused and stays as it is`, async () => {
+    using copy = copyOf(goldenNames[0]);
+    row.prepare(copy.directory);
+    const before = printFiles(copy.directory);
+    await assert.rejects(open(copy.directory, goldenNowMs), { code: "unsupported_format", message: row.message });
+    assert.deepEqual(printFiles(copy.directory), before);
+  });
 }

@@ -24,7 +24,7 @@ import { testSeed } from "../../testkit/seed.ts";
 const options = {
   randomBytes: (size: number): Uint8Array => Uint8Array.from({ length: size }, (_, i) => 0xa0 + i),
   shardCount: 2,
-  formats: { log: 1, part: 1 },
+  formats: { log: { min: 1, current: 1 }, part: { min: 2, current: 3 } },
 };
 const open = (files: FileSystem, directory = "/data"): Manifest => openManifest(files, directory, options);
 
@@ -65,7 +65,7 @@ test("a new directory gets an identity and keeps it", () => {
     nextPartId: 1,
     nextSeriesId: 1,
     checkpoint: { segment: 1, logRow: 0 },
-    formats: { log: 1, part: 1 },
+    formats: { log: 1, part: 3 },
     partitions: [],
   });
   const again = openManifest(files.crashClone(seededRandom(1)), "/data", { ...options, shardCount: 8, randomBytes: (size) => new Uint8Array(size) });
@@ -161,15 +161,31 @@ const refusals: { name: string; prepare: (files: MemoryFileSystem) => void; code
   },
   {
     name: "a newer part format",
-    prepare: (files) => putJson(files, (state) => ({ ...state, formats: { log: 1, part: 3 } })),
+    prepare: (files) => putJson(files, (state) => ({ ...state, formats: { log: 1, part: 4 } })),
     code: "unsupported_format",
-    message: /^\/data has part format 3; this program reads part format up to 1$/,
+    message: /^\/data\/manifest says that the directory has part format 4; this program reads part formats 2 to 3: a newer one has written it$/,
+  },
+  {
+    name: "a format that is too old",
+    prepare: (files) => putJson(files, (state) => ({ ...state, formats: { log: 1, part: 1 } })),
+    code: "unsupported_format",
+    message: /^\/data\/manifest says that the directory has part format 1; this program reads part formats 2 to 3: open the directory once with an older one that reads both$/,
+  },
+  {
+    name: "a newer part format in the previous copy, which is all there is",
+    prepare(files) {
+      putJson(files, (state) => ({ ...state, formats: { log: 2, part: 3 } }));
+      files.rename("/data/manifest", "/data/manifest.previous");
+      put(files, "/data/manifest", new Uint8Array(5));
+    },
+    code: "unsupported_format",
+    message: /^\/data\/manifest\.previous says that the directory has log format 2; this program reads log format 1: a newer one has written it$/,
   },
   {
     name: "an unknown kind of file",
     prepare: (files) => putJson(files, (state) => ({ ...state, formats: { cold: 1 } })),
     code: "unsupported_format",
-    message: /^\/data has cold format 1; this program reads cold format up to 0$/,
+    message: /^\/data\/manifest says that the directory has cold format 1, which this program does not know: a newer one has written it$/,
   },
 ];
 for (const row of refusals) {
@@ -186,6 +202,16 @@ function putJson(files: FileSystem, change: (state: object) => object): void {
   const state = decodeManifest(readFile(files, "/data/manifest"), "");
   put(files, "/data/manifest", encodeManifest(change({ ...state }) as ManifestState));
 }
+
+test("an older format is read, and the first commit names the formats that are written now", () => {
+  const { files } = twoCommits();
+  putJson(files, (state) => ({ ...state, formats: { part: 2 } }));
+  const manifest = open(files);
+  assert.deepEqual(manifest.state.formats, { part: 2 });
+  assert.deepEqual(open(files).state.formats, { part: 2 }, "opening changes nothing");
+  addPart(files, manifest);
+  for (const state of [manifest.state, open(files).state]) assert.deepEqual(state.formats, { log: 1, part: 3 });
+});
 
 const wrongStates: { name: string; change: (state: ManifestState) => object; problem: RegExp }[] = [
   { name: "no list of partitions", change: (state) => ({ ...state, partitions: 5 }), problem: /partitions is not a list/ },

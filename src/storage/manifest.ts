@@ -16,6 +16,7 @@ import { silentLogger } from "../base/logger.ts";
 import { fileErrorCode, storageErrorOf } from "../disk/file_error.ts";
 import { makeDirectoryDurable, readFile } from "../disk/file_system.ts";
 import type { FileSystem } from "../disk/file_system.ts";
+import { currentVersions, formatProblem, type StorageFormats } from "./formats.ts";
 import { findOrphans, moveToQuarantine } from "./manifest_orphans.ts";
 import { decodeManifest, encodeManifest, manifestProblem } from "./manifest_state.ts";
 import type { ManifestState } from "./manifest_state.ts";
@@ -25,8 +26,8 @@ export interface OpenManifestOptions {
   readonly randomBytes: (size: number) => Uint8Array;
   /** Of a new directory; an existing one keeps its own. */
   readonly shardCount: number;
-  /** Format versions that this program reads and writes, by kind of file. */
-  readonly formats: Readonly<Record<string, number>>;
+  /** Format versions that this program reads and writes, by kind of file. A commit names the ones that it writes. */
+  readonly formats: StorageFormats;
   readonly logger?: Logger;
 }
 
@@ -41,14 +42,12 @@ const previousName = "manifest.previous";
 export function openManifest(files: FileSystem, directory: string, options: OpenManifestOptions): Manifest {
   const logger = options.logger ?? silentLogger;
   try {
-    const loaded = load(files, directory, logger);
-    const manifest = loaded ?? new Manifest(files, directory, logger, newState(options), "created");
-    if (loaded === undefined) {
-      checkIsNew(files, directory);
-      makeDirectoryDurable(files, directory);
-      manifest.commit(manifest.state);
-    }
-    checkFormats(manifest.state, options.formats, directory);
+    const loaded = load(files, directory, options.formats, logger);
+    if (loaded !== undefined) return loaded;
+    checkIsNew(files, directory);
+    makeDirectoryDurable(files, directory);
+    const manifest = new Manifest(files, directory, options.formats, logger, newState(options), "created");
+    manifest.commit(manifest.state);
     return manifest;
   } catch (error) {
     if (error instanceof StorageError) throw error;
@@ -61,27 +60,30 @@ export class Manifest {
   readonly loadedFrom: "created" | "current" | "previous";
   readonly #files: FileSystem;
   readonly #directory: string;
+  readonly #formats: StorageFormats;
   readonly #logger: Logger;
   #state: ManifestState;
 
-  constructor(files: FileSystem, directory: string, logger: Logger, state: ManifestState, loadedFrom: "created" | "current" | "previous") {
+  constructor(files: FileSystem, directory: string, formats: StorageFormats, logger: Logger, state: ManifestState, loadedFrom: "created" | "current" | "previous") {
     this.#files = files;
     this.#directory = directory;
+    this.#formats = formats;
     this.#logger = logger;
     this.#state = state;
     this.loadedFrom = loadedFrom;
   }
 
-  /** The last committed state. */
+  /** The last committed state. Of a directory that an older program has written, it names that program's formats until the first commit. */
   get state(): ManifestState {
     return this.#state;
   }
 
   /**
-   * Replaces the state, durably. REQUIRES: all files that `next` names are written and synced, with their directories. Throws StorageError
+   * Replaces the state, durably; `formats` become those that this program writes. REQUIRES: all files that `wanted` names are written and synced, with their directories. Throws StorageError
    * "disk_full" or "disk_error"; then either state may be on the disk, so no file of either is removed before a later commit succeeds.
    */
-  commit(next: ManifestState): void {
+  commit(wanted: ManifestState): void {
+    const next = { ...wanted, formats: currentVersions(this.#formats) };
     const problem = manifestProblem(next) ?? successionProblem(this.#state, next);
     assert(problem === undefined, `manifest: ${problem}`);
     const path = `${this.#directory}/${fileName}`;
@@ -137,10 +139,10 @@ export class Manifest {
 }
 
 /** Undefined if there is neither copy. */
-function load(files: FileSystem, directory: string, logger: Logger): Manifest | undefined {
-  const current = tryDecode(files, `${directory}/${fileName}`);
-  if (current !== undefined && !(current instanceof StorageError)) return new Manifest(files, directory, logger, current, "current");
-  const previous = tryDecode(files, `${directory}/${previousName}`);
+function load(files: FileSystem, directory: string, formats: StorageFormats, logger: Logger): Manifest | undefined {
+  const current = tryDecode(files, `${directory}/${fileName}`, formats);
+  if (current !== undefined && !(current instanceof StorageError)) return new Manifest(files, directory, formats, logger, current, "current");
+  const previous = tryDecode(files, `${directory}/${previousName}`, formats);
   if (previous === undefined) {
     if (current !== undefined) throw current;
     return undefined;
@@ -149,14 +151,17 @@ function load(files: FileSystem, directory: string, logger: Logger): Manifest | 
   const reason = current === undefined ? `${directory}/${fileName} is missing` : current.message;
   logger.error(`${reason}; going on with ${previousName}: changes since then are forgotten, files that it does not name go to the quarantine`);
   if (current !== undefined) moveToQuarantine(files, directory, fileName);
-  return new Manifest(files, directory, logger, previous, "previous");
+  return new Manifest(files, directory, formats, logger, previous, "previous");
 }
 
-/** The state, the StorageError "corrupt_manifest" that says why not, or undefined if there is no such file. */
-function tryDecode(files: FileSystem, path: string): ManifestState | StorageError | undefined {
+/** The state, the StorageError "corrupt_manifest" that says why not, or undefined if there is no such file. Throws "unsupported_format". */
+function tryDecode(files: FileSystem, path: string, formats: StorageFormats): ManifestState | StorageError | undefined {
   if (!files.exists(path)) return undefined;
   try {
-    return decodeManifest(readFile(files, path), path);
+    const state = decodeManifest(readFile(files, path), path);
+    const problem = formatProblem(state.formats, formats);
+    if (problem !== undefined) throw new StorageError("unsupported_format", `${path} says that the directory has ${problem}`);
+    return state;
   } catch (error) {
     if (error instanceof StorageError && error.code === "corrupt_manifest") return error;
     throw error;
@@ -171,14 +176,6 @@ function checkIsNew(files: FileSystem, directory: string): void {
   }
 }
 
-function checkFormats(state: ManifestState, formats: Readonly<Record<string, number>>, directory: string): void {
-  for (const [kind, version] of Object.entries(state.formats)) {
-    const known = formats[kind] ?? 0;
-    if (version <= known) continue;
-    throw new StorageError("unsupported_format", `${directory} has ${kind} format ${version}; this program reads ${kind} format up to ${known}`);
-  }
-}
-
 function newState(options: OpenManifestOptions): ManifestState {
   const hex = (size: number): string => Buffer.from(options.randomBytes(size)).toString("hex");
   return {
@@ -188,7 +185,7 @@ function newState(options: OpenManifestOptions): ManifestState {
     nextPartId: 1,
     nextSeriesId: 1,
     checkpoint: { segment: 1, logRow: 0 },
-    formats: options.formats,
+    formats: currentVersions(options.formats),
     partitions: [],
   };
 }

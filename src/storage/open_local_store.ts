@@ -24,7 +24,7 @@ import { gatherScratchBytes } from "./seal_gather.ts";
 import { SeriesLoader } from "./series_loader.ts";
 import { Shard, ShardReader } from "./shard.ts";
 import type { TableClient } from "./table_client.ts";
-import { partitionPath, partRefs, type TableSetup } from "./table_writer.ts";
+import { indexSegmentRefs, partitionPath, partRefs, type TableSetup } from "./table_writer.ts";
 
 export interface OpenLocalStoreOptions extends LocalStoreOptions {
   readonly files: FileSystem;
@@ -70,7 +70,6 @@ async function recover(options: OpenLocalStoreOptions, lock: DirectoryLock): Pro
   const { files, directory, clock, logger } = options;
   const startMs = clock.monotonicMs();
   const manifest = openManifest(files, directory, { randomBytes: options.randomBytes, shardCount: options.shardCount, formats: storageFormats, logger });
-  for (const orphan of manifest.removeOrphans()) logger.info(`${orphan} was left over by a crash and removed`);
   const { state } = manifest;
   const shards = Array.from({ length: state.shardCount }, () => createShard(options, state));
   const loader = new SeriesLoader(shards, options.seriesMax, state.nextSeriesId);
@@ -82,6 +81,8 @@ async function recover(options: OpenLocalStoreOptions, lock: DirectoryLock): Pro
   const maxLogRows = loadLogRows(options, state, loader);
   const metadata = new MetadataTable();
   const recovery = await replay(options, state, shards, loader, metadata);
+  // Only now: a log of a newer format refuses the directory, and then nothing is changed.
+  for (const orphan of manifest.removeOrphans()) logger.info(`${orphan} was left over by a crash and removed`);
   loader.forgetLogged();
   if (loader.rejectedSeries > 0) logger.error(`${directory} has ${loader.rejectedSeries} series more than there is room for: they cannot be queried; more memory makes room`);
   const nextLogRow = Math.max(state.checkpoint.logRow, ...maxLogRows.values(), ...shards.map(({ head }) => head.nextLogRow - 1)) + 1;
@@ -102,7 +103,7 @@ async function recover(options: OpenLocalStoreOptions, lock: DirectoryLock): Pro
   });
   const series = shards.reduce((sum, { head }) => sum + head.seriesCount, 0);
   logger.info(`opened ${directory}: ${series} series, ${recovery.recordCount} log records replayed in ${Math.round(clock.monotonicMs() - startMs)} ms`);
-  const version = { version: 1, parts: partRefs(directory, state), sealNumbers: shards.map(() => 0) };
+  const version = { version: 1, parts: partRefs(directory, state), indexSegments: indexSegmentRefs(directory, state), sealNumbers: shards.map(() => 0) };
   return new LocalStore({ shards, table: options.startTable(setup), version, metadata, reader, lock, logBytes: recovery.existingBytes }, options);
 }
 
