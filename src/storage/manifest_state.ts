@@ -54,6 +54,8 @@ export interface ManifestIndexSegment {
   readonly files: readonly string[];
   readonly seriesCount: number;
   readonly sizeBytes: number;
+  /** Times and days of its rows are those of all parts of the partition with ids up to this one. Absent: a hint only. */
+  readonly activityPartId?: number;
 }
 
 export function encodeManifest(state: ManifestState): Uint8Array {

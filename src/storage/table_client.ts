@@ -16,10 +16,24 @@ export interface PartRef {
   readonly sizeBytes: number;
 }
 
-/** All live parts at one moment; versions count up with every change. */
+/** A segment of the index of a partition as readers know it; its file stays as long as those of parts. */
+export interface IndexSegmentRef {
+  readonly partition: string;
+  readonly path: string;
+  /** Bounds of the partition's month, inclusive. */
+  readonly minMs: number;
+  readonly maxMs: number;
+  readonly rowCount: number;
+  readonly sizeBytes: number;
+  /** Whether times and days of its rows hold for all parts of the partition; otherwise they are a hint. */
+  readonly isActivityExact: boolean;
+}
+
+/** All live files at one moment; versions count up with every change. */
 export interface TableVersion {
   readonly version: number;
   readonly parts: readonly PartRef[];
+  readonly indexSegments: readonly IndexSegmentRef[];
   /** By shard: the seals up to this number are in the parts. */
   readonly sealNumbers: readonly number[];
 }

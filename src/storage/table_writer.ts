@@ -26,7 +26,7 @@ import { type Partition, partitionNamed, splitByPartition } from "./partition.ts
 import { gatherSeal } from "./seal_gather.ts";
 import { SeriesSet } from "./series_set.ts";
 import { type ShardLayout, ShardReader } from "./shard.ts";
-import type { Checkpoint, LogPiece, PartRef, TableVersion } from "./table_client.ts";
+import type { Checkpoint, IndexSegmentRef, LogPiece, PartRef, TableVersion } from "./table_client.ts";
 import { storageFormats } from "./formats.ts";
 
 /** What the storage thread needs to take over a directory that has been recovered. Plain data: it can be posted to a worker. */
@@ -116,7 +116,9 @@ export class TableWriter implements Disposable {
   }
 
   get version(): TableVersion {
-    return { version: this.#versionNumber, parts: partRefs(this.#setup.directory, this.#manifest.state), sealNumbers: [...this.#sealNumbers] };
+    const { state } = this.#manifest;
+    const { directory } = this.#setup;
+    return { version: this.#versionNumber, parts: partRefs(directory, state), indexSegments: indexSegmentRefs(directory, state), sealNumbers: [...this.#sealNumbers] };
   }
 
   // ---- log --------------------------------------------------------------------------------------------------------
@@ -416,6 +418,18 @@ export function partRefs(directory: string, state: ManifestState): PartRef[] {
       partition: name, name: String(id), path: `${partitionPath(directory, name)}/parts/${id}`, minMs, maxMs, seriesCount, sampleCount, sizeBytes,
     })),
   );
+}
+
+/** The index segments of a manifest, as readers know them; a partition without parts has no samples to be found. */
+export function indexSegmentRefs(directory: string, state: ManifestState): IndexSegmentRef[] {
+  return state.partitions.flatMap(({ name, parts, indexSegments }) => {
+    if (parts.length === 0) return [];
+    const { minMs, maxMs } = partitionNamed(name) ?? { minMs: -Infinity, maxMs: Infinity };
+    return indexSegments.map(({ files, seriesCount, sizeBytes, activityPartId }) => ({
+      partition: name, path: `${partitionPath(directory, name)}/${files[0]}`, minMs, maxMs, rowCount: seriesCount, sizeBytes,
+      isActivityExact: parts.every(({ id }) => id <= (activityPartId ?? 0)),
+    }));
+  });
 }
 
 /** The state with one partition changed, or added in its place. */
