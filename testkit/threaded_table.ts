@@ -8,11 +8,12 @@ import type { Logger } from "../src/base/logger.ts";
 import type { Random } from "../src/base/random.ts";
 import type { FileSystem } from "../src/disk/file_system.ts";
 import type { Seal } from "../src/storage/head.ts";
-import type { Checkpoint, LogPiece, TableClient, TableVersion } from "../src/storage/table_client.ts";
+import type { Steps } from "../src/storage/steps.ts";
+import type { Checkpoint, LogPiece, MergeRequest, TableClient, TableStats, TableVersion } from "../src/storage/table_client.ts";
 import { type TableSetup, TableWriter } from "../src/storage/table_writer.ts";
 
 interface Task {
-  readonly steps: Generator<void, TableVersion>;
+  readonly steps: Steps<TableVersion>;
   readonly answer: PromiseWithResolvers<TableVersion>;
 }
 
@@ -36,6 +37,10 @@ export class ThreadedTable implements TableClient {
     this.#isDead = true;
   }
 
+  get stats(): TableStats {
+    return this.#writer.stats;
+  }
+
   async appendLog(pieces: readonly LogPiece[], extraRecords?: Uint8Array): Promise<void> {
     return this.#call(() => this.#writer.appendLog(pieces, extraRecords));
   }
@@ -52,8 +57,12 @@ export class ThreadedTable implements TableClient {
     return this.#call(() => this.#writer.checkpoint(checkpoint, metadata));
   }
 
-  merge(force: boolean): Promise<TableVersion> {
-    return this.#task(this.#merges, () => this.#writer.merge(force));
+  merge(request: MergeRequest): Promise<TableVersion> {
+    return this.#task(this.#merges, () => this.#writer.merge(request));
+  }
+
+  quarantine(partition: string, id: number, reason: string): Promise<TableVersion> {
+    return this.#task(this.#merges, () => this.#writer.quarantine(partition, id, reason));
   }
 
   dropBefore(minMs: number): Promise<TableVersion> {
@@ -86,7 +95,7 @@ export class ThreadedTable implements TableClient {
     return answer.promise;
   }
 
-  #task(queue: Task[], start: () => Generator<void, TableVersion>): Promise<TableVersion> {
+  #task(queue: Task[], start: () => Steps<TableVersion>): Promise<TableVersion> {
     const answer = Promise.withResolvers<TableVersion>();
     this.#calls.push(() => {
       if (this.#isClosed) answer.reject(new StorageError("closed", "the store is closed"));

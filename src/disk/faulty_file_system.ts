@@ -98,6 +98,11 @@ export class FaultyFileSystem implements FileSystem {
     this.#inner.removeTree(path);
   }
 
+  startRemoveTree(path: string): Promise<void> | undefined {
+    this.#run("removeTree", path);
+    return this.#inner.startRemoveTree(path);
+  }
+
   hardLink(fromPath: string, toPath: string): void {
     this.#run("hardLink", fromPath);
     this.#inner.hardLink(fromPath, toPath);
@@ -169,6 +174,14 @@ class FaultyFileHandle implements FileHandle {
   sync(): void {
     const fault = this.#next("sync", 0);
     if (fault === undefined) return this.#inner.sync();
+    this.#inner.loseUnsynced?.();
+    throw new FileError(fault.code, "sync", this.path);
+  }
+
+  /** Fails like sync(), at once. */
+  startSync(): Promise<void> | undefined {
+    const fault = this.#next("sync", 0);
+    if (fault === undefined) return this.#inner.startSync();
     this.#inner.loseUnsynced?.();
     throw new FileError(fault.code, "sync", this.path);
   }

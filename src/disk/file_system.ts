@@ -24,6 +24,8 @@ export interface FileSystem {
   remove(path: string): void;
   /** Removes a directory and all that is in it; fine if it is not there. */
   removeTree(path: string): void;
+  /** As removeTree, on another thread: large files take long. Undefined if the disk does it at once. */
+  startRemoveTree(path: string): Promise<void> | undefined;
   /** A second name for a file; fails with EEXIST if the name is taken. */
   hardLink(fromPath: string, toPath: string): void;
   /** Makes creations, renames and removals in this directory durable. */
@@ -46,6 +48,11 @@ export interface FileHandle extends Disposable {
   truncate(size: number): void;
   /** Makes the written bytes durable (fdatasync). After it has failed once the handle must be closed and not be trusted. */
   sync(): void;
+  /**
+   * As sync() of what is written by now, on another thread: this one can do other things, with this file too. Undefined if the disk does it at once. The
+   * file may be closed meanwhile. A later sync() does not tell of the failure of this one.
+   */
+  startSync(): Promise<void> | undefined;
   close(): void;
 }
 

@@ -101,6 +101,10 @@ export class MemoryFileSystem implements FileSystem {
     this.#change([{ directory, name, entry: undefined }]);
   }
 
+  startRemoveTree(path: string): undefined {
+    this.removeTree(path);
+  }
+
   hardLink(fromPath: string, toPath: string): void {
     const source = this.#locate(fromPath, "link");
     const target = this.#locate(toPath, "link");
@@ -313,6 +317,10 @@ export class MemoryFileHandle implements FileHandle {
   sync(): void {
     this.#check("fdatasync", false);
     this.#file.sync();
+  }
+
+  startSync(): undefined {
+    this.sync();
   }
 
   /** What a failed fsync does on Linux: what was not synced stays readable, but no later sync makes it durable. */

@@ -6,6 +6,7 @@ import {
   closeSync,
   constants,
   existsSync,
+  fdatasync,
   fdatasyncSync,
   fstatSync,
   fsyncSync,
@@ -22,6 +23,7 @@ import {
   unlinkSync,
   writeSync,
 } from "node:fs";
+import { rm } from "node:fs/promises";
 import { FileError, fileErrorCode } from "./file_error.ts";
 import { parentPath } from "./file_system.ts";
 import type { FileHandle, FileSystem, OpenMode } from "./file_system.ts";
@@ -76,6 +78,10 @@ export class RealFileSystem implements FileSystem {
     rmSync(path, { recursive: true, force: true });
   }
 
+  startRemoveTree(path: string): Promise<void> {
+    return rm(path, { recursive: true, force: true });
+  }
+
   hardLink(fromPath: string, toPath: string): void {
     linkSync(fromPath, toPath);
   }
@@ -107,6 +113,8 @@ export class RealFileSystem implements FileSystem {
 class RealFileHandle implements FileHandle {
   readonly path: string;
   #descriptor: number;
+  /** Syncs on other threads; the descriptor is closed after the last one, so that its number cannot be that of another file. */
+  #syncCount = 0;
 
   constructor(path: string, descriptor: number) {
     this.path = path;
@@ -139,11 +147,24 @@ class RealFileHandle implements FileHandle {
     fdatasyncSync(this.#open("fdatasync"));
   }
 
+  startSync(): Promise<void> {
+    const descriptor = this.#open("fdatasync");
+    this.#syncCount++;
+    return new Promise((resolve, reject) => {
+      fdatasync(descriptor, (error) => {
+        this.#syncCount--;
+        if (this.#descriptor < 0 && this.#syncCount === 0) closeQuietly(descriptor);
+        if (error === null) resolve();
+        else reject(error);
+      });
+    });
+  }
+
   close(): void {
     if (this.#descriptor < 0) return;
     const descriptor = this.#descriptor;
     this.#descriptor = -1;
-    closeSync(descriptor);
+    if (this.#syncCount === 0) closeSync(descriptor);
   }
 
   [Symbol.dispose](): void {
@@ -154,5 +175,14 @@ class RealFileHandle implements FileHandle {
   #open(syscall: string): number {
     if (this.#descriptor < 0) throw new FileError("EBADF", syscall, this.path);
     return this.#descriptor;
+  }
+}
+
+/** After a sync, what closing says is of no consequence. */
+function closeQuietly(descriptor: number): void {
+  try {
+    closeSync(descriptor);
+  } catch (error) {
+    if (fileErrorCode(error) === undefined) throw error;
   }
 }

@@ -1,6 +1,10 @@
-/** TableClient in the same thread: every call is done before it returns. For tests, simulations and small embedded stores. */
+/**
+ * TableClient in the same thread: every call is done before it returns, unless the disk is busy on another thread. For tests, simulations and small embedded
+ * stores.
+ */
 import type { Seal } from "./head.ts";
-import type { Checkpoint, LogPiece, TableClient, TableVersion } from "./table_client.ts";
+import { runSteps } from "./steps.ts";
+import type { Checkpoint, LogPiece, MergeRequest, TableClient, TableStats, TableVersion } from "./table_client.ts";
 import type { TableWriter } from "./table_writer.ts";
 
 export class DirectTableClient implements TableClient {
@@ -8,6 +12,10 @@ export class DirectTableClient implements TableClient {
 
   constructor(writer: TableWriter) {
     this.#writer = writer;
+  }
+
+  get stats(): TableStats {
+    return this.#writer.stats;
   }
 
   async appendLog(pieces: readonly LogPiece[], extraRecords?: Uint8Array): Promise<void> {
@@ -19,15 +27,19 @@ export class DirectTableClient implements TableClient {
   }
 
   async seal(shard: number, seal: Seal, nextSeriesId: number): Promise<TableVersion> {
-    return runToEnd(this.#writer.seal(shard, seal, nextSeriesId));
+    return runSteps(this.#writer.seal(shard, seal, nextSeriesId));
   }
 
   async checkpoint(checkpoint: Checkpoint, metadata: Uint8Array): Promise<TableVersion> {
     return this.#writer.checkpoint(checkpoint, metadata);
   }
 
-  async merge(force: boolean): Promise<TableVersion> {
-    return runToEnd(this.#writer.merge(force));
+  async merge(request: MergeRequest): Promise<TableVersion> {
+    return runSteps(this.#writer.merge(request));
+  }
+
+  async quarantine(partition: string, id: number, reason: string): Promise<TableVersion> {
+    return runSteps(this.#writer.quarantine(partition, id, reason));
   }
 
   async dropBefore(minMs: number): Promise<TableVersion> {
@@ -40,12 +52,5 @@ export class DirectTableClient implements TableClient {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#writer[Symbol.dispose]();
-  }
-}
-
-function runToEnd<T>(steps: Generator<void, T>): T {
-  for (;;) {
-    const step = steps.next();
-    if (step.done === true) return step.value;
   }
 }

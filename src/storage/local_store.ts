@@ -189,7 +189,7 @@ export class LocalStore implements Store {
 
   async merge(): Promise<void> {
     await this.flush();
-    this.#publish(await this.#table.merge(true));
+    this.#publish(await this.#table.merge({ force: true }));
   }
 
   stats(): LocalStoreStats {

@@ -37,6 +37,8 @@ export interface ManifestPartition {
   readonly name: string;
   readonly parts: readonly ManifestPart[];
   readonly indexSegments: readonly ManifestIndexSegment[];
+  /** The part that the final merge of this past month has made: it is not done again, whatever comes late. */
+  readonly finalPartId?: number;
 }
 
 export interface ManifestPart {
@@ -47,6 +49,8 @@ export interface ManifestPart {
   readonly minMs: number;
   readonly maxMs: number;
   readonly sizeBytes: number;
+  /** How its blocks are encoded; absent: fast. */
+  readonly codec?: "compact";
 }
 
 export interface ManifestIndexSegment {
@@ -109,8 +113,14 @@ const isHex =
 const isFileName: Check = (value) => typeof value === "string" && /^[\w-][\w.-]*(\/[\w-][\w.-]*)*$/.test(value);
 const isPartitionName: Check = (value) => typeof value === "string" && /^[\w-]+$/.test(value);
 
-const indexSegmentShape: Shape = { id: isId, files: [isFileName], seriesCount: isCount, sizeBytes: isCount };
-const partShape: Shape = { ...indexSegmentShape, sampleCount: isCount, minMs: isTime, maxMs: isTime };
+const optional =
+  (check: Check): Check =>
+  (value) =>
+    value === undefined || check(value);
+
+const fileSetShape = { id: isId, files: [isFileName] as const, seriesCount: isCount, sizeBytes: isCount };
+const indexSegmentShape: Shape = { ...fileSetShape, activityPartId: optional(isId) };
+const partShape: Shape = { ...fileSetShape, sampleCount: isCount, minMs: isTime, maxMs: isTime, codec: optional((value) => value === "compact") };
 const stateShape: Shape = {
   directoryId: isHex(32),
   fingerprintSeed: (value) => Array.isArray(value) && value.length === 2 && value.every(isHex(16)),
@@ -119,7 +129,7 @@ const stateShape: Shape = {
   nextSeriesId: isId,
   checkpoint: { segment: isId, logRow: isCount },
   formats: (value) => isRecord(value) && Object.values(value).every(isId),
-  partitions: [{ name: isPartitionName, parts: [partShape], indexSegments: [indexSegmentShape] }],
+  partitions: [{ name: isPartitionName, parts: [partShape], indexSegments: [indexSegmentShape], finalPartId: optional(isId) }],
 };
 
 function describeProblem(value: unknown, shape: Shape, path: string): string | undefined {

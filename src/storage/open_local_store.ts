@@ -24,7 +24,8 @@ import { gatherScratchBytes } from "./seal_gather.ts";
 import { SeriesLoader } from "./series_loader.ts";
 import { Shard, ShardReader } from "./shard.ts";
 import type { TableClient } from "./table_client.ts";
-import { indexSegmentRefs, partitionPath, partRefs, type TableSetup } from "./table_writer.ts";
+import type { TableSetup } from "./table_writer.ts";
+import { partitionPath, tableVersion } from "./table_version.ts";
 
 export interface OpenLocalStoreOptions extends LocalStoreOptions {
   readonly files: FileSystem;
@@ -103,7 +104,7 @@ async function recover(options: OpenLocalStoreOptions, lock: DirectoryLock): Pro
   });
   const series = shards.reduce((sum, { head }) => sum + head.seriesCount, 0);
   logger.info(`opened ${directory}: ${series} series, ${recovery.recordCount} log records replayed in ${Math.round(clock.monotonicMs() - startMs)} ms`);
-  const version = { version: 1, parts: partRefs(directory, state), indexSegments: indexSegmentRefs(directory, state), sealNumbers: shards.map(() => 0) };
+  const version = tableVersion(directory, state, 1, shards.map(() => 0));
   return new LocalStore({ shards, table: options.startTable(setup), version, metadata, reader, lock, logBytes: recovery.existingBytes }, options);
 }
 

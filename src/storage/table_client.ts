@@ -51,7 +51,39 @@ export interface Checkpoint {
   readonly logRow: number;
 }
 
+/** What is to be merged. */
+export interface MergeRequest {
+  /** All parts and all index segments of each partition into one, at full speed; else one merge, if one is worth it. */
+  readonly force: boolean;
+  /** Of a forced merge: only partitions whose name ("2026_11") begins so. */
+  readonly partitionPrefix?: string;
+}
+
+/** Figures about the files, for self-monitoring; counted since the start. */
+export interface TableStats {
+  readonly mergesActive: number;
+  readonly mergesDone: number;
+  readonly samplesMerged: number;
+  /** Merges that were put off because the disk has too little room. */
+  readonly mergesPutOff: number;
+  readonly quarantinedParts: number;
+  readonly quarantinedIndexSegments: number;
+  /** Blocks that merges have left out because they are damaged. */
+  readonly damagedBlocks: number;
+  readonly freeBytes: number;
+  readonly minFreeBytes: number;
+  /** Why writes are refused; empty: they are not. */
+  readonly readOnlyReason: string;
+}
+
+export const noTableStats: TableStats = {
+  mergesActive: 0, mergesDone: 0, samplesMerged: 0, mergesPutOff: 0, quarantinedParts: 0, quarantinedIndexSegments: 0, damagedBlocks: 0,
+  freeBytes: 0, minFreeBytes: 0, readOnlyReason: "",
+};
+
 export interface TableClient extends AsyncDisposable {
+  /** As of a moment ago. */
+  readonly stats: TableStats;
   /** Resolves when the records survive a kill of the process (and, with fsyncInterval 0, a power loss). Rejects with StorageError when the disk refuses. */
   appendLog(pieces: readonly LogPiece[], extraRecords?: Uint8Array): Promise<void>;
   /** Starts a new log segment; resolves with its number. */
@@ -60,8 +92,13 @@ export interface TableClient extends AsyncDisposable {
   seal(shard: number, seal: Seal, nextSeriesId: number): Promise<TableVersion>;
   /** Commits a checkpoint and the metadata that the removed log segments held. */
   checkpoint(checkpoint: Checkpoint, metadata: Uint8Array): Promise<TableVersion>;
-  /** Merges what is worth it (`force`: all parts of each partition into one). Resolves with the version after the last merge. */
-  merge(force: boolean): Promise<TableVersion>;
+  /** Merges what is asked for. Resolves with the version afterwards; the same version: there was nothing to do. */
+  merge(request: MergeRequest): Promise<TableVersion>;
+  /**
+   * Takes a part (or index segment; ids are shared) out of service that cannot be read: its files go to `quarantine/<partition>-<id>/` with the reason. It
+   * is tried once more before, and stays if it can be read now, or if the error may pass.
+   */
+  quarantine(partition: string, id: number, reason: string): Promise<TableVersion>;
   /** Drops the parts of partitions whose month ended before `minMs`. Their indexes go with the next checkpoint that begins after this. */
   dropBefore(minMs: number): Promise<TableVersion>;
   /** Files of parts that left the version up to `version` are no longer read. */

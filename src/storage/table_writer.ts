@@ -26,7 +26,9 @@ import { type Partition, partitionNamed, splitByPartition } from "./partition.ts
 import { gatherSeal } from "./seal_gather.ts";
 import { SeriesSet } from "./series_set.ts";
 import { type ShardLayout, ShardReader } from "./shard.ts";
-import type { Checkpoint, IndexSegmentRef, LogPiece, PartRef, TableVersion } from "./table_client.ts";
+import type { Steps } from "./steps.ts";
+import { type Checkpoint, type LogPiece, type MergeRequest, noTableStats, type TableStats, type TableVersion } from "./table_client.ts";
+import { partitionPath, tableVersion } from "./table_version.ts";
 import { storageFormats } from "./formats.ts";
 
 /** What the storage thread needs to take over a directory that has been recovered. Plain data: it can be posted to a worker. */
@@ -115,10 +117,12 @@ export class TableWriter implements Disposable {
     return new TableWriter(files, setup, manifest, clock, logger);
   }
 
+  get stats(): TableStats {
+    return noTableStats;
+  }
+
   get version(): TableVersion {
-    const { state } = this.#manifest;
-    const { directory } = this.#setup;
-    return { version: this.#versionNumber, parts: partRefs(directory, state), indexSegments: indexSegmentRefs(directory, state), sealNumbers: [...this.#sealNumbers] };
+    return tableVersion(this.#setup.directory, this.#manifest.state, this.#versionNumber, this.#sealNumbers);
   }
 
   // ---- log --------------------------------------------------------------------------------------------------------
@@ -299,7 +303,7 @@ export class TableWriter implements Disposable {
   // ---- merges -----------------------------------------------------------------------------------------------------
 
   /** Merges parts until nothing is worth it; `force`: one part and one index segment for each partition. */
-  *merge(force: boolean): Generator<void, TableVersion> {
+  *merge({ force }: MergeRequest): Generator<void, TableVersion> {
     for (;;) {
       const plan = chooseMerges(this.#manifest.state, { force, isMergeable: (part) => this.#isMergeable(part) })[0];
       if (plan === undefined) return this.version;
@@ -335,6 +339,10 @@ export class TableWriter implements Disposable {
     const base = partitionPath(this.#setup.directory, partition);
     for (const { id } of parts) this.#maxLogRows.delete(id);
     this.#removeLater(filesOf(base, parts, indexSegments));
+  }
+
+  *quarantine(_partition: string, _id: number, _reason: string): Steps<TableVersion> {
+    return this.version;
   }
 
   // ---- retention and removal --------------------------------------------------------------------------------------
@@ -405,31 +413,6 @@ export class TableWriter implements Disposable {
 
 function filesOf(base: string, parts: readonly ManifestPart[], indexSegments: readonly ManifestIndexSegment[]): string[] {
   return [...parts.map(({ id }) => `${base}/parts/${id}`), ...indexSegments.flatMap(({ files }) => files.map((file) => `${base}/${file}`))];
-}
-
-export function partitionPath(directory: string, partition: string): string {
-  return `${directory}/partitions/${partition}`;
-}
-
-/** The live parts of a manifest, as readers know them. */
-export function partRefs(directory: string, state: ManifestState): PartRef[] {
-  return state.partitions.flatMap(({ name, parts }) =>
-    parts.map(({ id, minMs, maxMs, seriesCount, sampleCount, sizeBytes }) => ({
-      partition: name, name: String(id), path: `${partitionPath(directory, name)}/parts/${id}`, minMs, maxMs, seriesCount, sampleCount, sizeBytes,
-    })),
-  );
-}
-
-/** The index segments of a manifest, as readers know them; a partition without parts has no samples to be found. */
-export function indexSegmentRefs(directory: string, state: ManifestState): IndexSegmentRef[] {
-  return state.partitions.flatMap(({ name, parts, indexSegments }) => {
-    if (parts.length === 0) return [];
-    const { minMs, maxMs } = partitionNamed(name) ?? { minMs: -Infinity, maxMs: Infinity };
-    return indexSegments.map(({ files, seriesCount, sizeBytes, activityPartId }) => ({
-      partition: name, path: `${partitionPath(directory, name)}/${files[0]}`, minMs, maxMs, rowCount: seriesCount, sizeBytes,
-      isActivityExact: parts.every(({ id }) => id <= (activityPartId ?? 0)),
-    }));
-  });
 }
 
 /** The state with one partition changed, or added in its place. */

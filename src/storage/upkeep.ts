@@ -63,7 +63,7 @@ export class Upkeep {
     const isCheckpointDue = this.#options.checkpointer.logBytes >= this.#options.checkpointLogBytes || nowMs - this.#checkpointMs >= this.#options.checkpointIntervalMs;
     if (isCheckpointDue && !this.#options.checkpointer.isRunning) {
       this.#checkpointMs = nowMs;
-      this.#background("checkpoint", this.#options.checkpointer.run().then(async () => this.#options.publish(await this.#options.table.merge(false))));
+      this.#background("checkpoint", this.#options.checkpointer.run().then(async () => this.#options.publish(await this.#options.table.merge({ force: false }))));
     }
     if (nowMs - this.#slowMs < slowPeriodMs) return;
     this.#slowMs = nowMs;

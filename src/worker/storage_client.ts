@@ -4,7 +4,7 @@ import { StorageError } from "../base/errors.ts";
 import type { Logger } from "../base/logger.ts";
 import { kernelModule } from "../kernel/kernel.ts";
 import type { Seal } from "../storage/head.ts";
-import type { Checkpoint, LogPiece, TableClient, TableVersion } from "../storage/table_client.ts";
+import { type Checkpoint, type LogPiece, type MergeRequest, noTableStats, type TableClient, type TableStats, type TableVersion } from "../storage/table_client.ts";
 import type { TableSetup } from "../storage/table_writer.ts";
 import type { StorageReply, StorageRequest, StorageWorkerSetup, WithoutRequestId } from "./storage_messages.ts";
 import { workerEntryUrl } from "./entry_url.ts";
@@ -17,6 +17,7 @@ export class StorageClient implements TableClient {
   readonly #waiting = new Map<number, PromiseWithResolvers<Done>>();
   #nextRequestId = 1;
   #closed = false;
+  #stats = noTableStats;
   #onFatal: (error: Error) => void;
 
   /** `onFatal` is called when the thread dies: without it nothing can be stored any more. */
@@ -30,6 +31,10 @@ export class StorageClient implements TableClient {
     this.#worker.on("exit", (code) => {
       this.#fail(new StorageError("storage_thread", `the storage thread ended with code ${code}`));
     });
+  }
+
+  get stats(): TableStats {
+    return this.#stats;
   }
 
   async appendLog(pieces: readonly LogPiece[], extraRecords?: Uint8Array): Promise<void> {
@@ -48,8 +53,12 @@ export class StorageClient implements TableClient {
     return version(await this.#call({ kind: "checkpoint", checkpoint, metadata }));
   }
 
-  async merge(force: boolean): Promise<TableVersion> {
-    return version(await this.#call({ kind: "merge", force }));
+  async merge(request: MergeRequest): Promise<TableVersion> {
+    return version(await this.#call({ kind: "merge", request }));
+  }
+
+  async quarantine(partition: string, id: number, reason: string): Promise<TableVersion> {
+    return version(await this.#call({ kind: "quarantine", partition, id, reason }));
   }
 
   async dropBefore(minMs: number): Promise<TableVersion> {
@@ -83,6 +92,10 @@ export class StorageClient implements TableClient {
   #receive(reply: StorageReply): void {
     if (reply.kind === "log") {
       this.#logger[reply.level](reply.message);
+      return;
+    }
+    if (reply.kind === "stats") {
+      this.#stats = reply.stats;
       return;
     }
     const waiting = this.#waiting.get(reply.requestId);

@@ -8,6 +8,7 @@ import { StorageError, TidemarkError } from "../base/errors.ts";
 import type { Logger } from "../base/logger.ts";
 import { RealFileSystem } from "../disk/real_file_system.ts";
 import { TableWriter } from "../storage/table_writer.ts";
+import type { Steps } from "../storage/steps.ts";
 import type { TableVersion } from "../storage/table_client.ts";
 import type { StorageReply, StorageRequest, StorageWorkerSetup } from "./storage_messages.ts";
 
@@ -16,7 +17,7 @@ const stepsPerMergeStep = 8;
 
 interface Task {
   readonly requestId: number;
-  readonly steps: Generator<void, TableVersion>;
+  readonly steps: Steps<TableVersion>;
 }
 
 export function runStorageWorker(port: MessagePort, setup: StorageWorkerSetup): void {
@@ -89,7 +90,10 @@ export function runStorageWorker(port: MessagePort, setup: StorageWorkerSetup): 
         enqueue(seals, { requestId, steps: writer.seal(request.shard, request.seal, request.nextSeriesId) });
         break;
       case "merge":
-        enqueue(merges, { requestId, steps: writer.merge(request.force) });
+        enqueue(merges, { requestId, steps: writer.merge(request.request) });
+        break;
+      case "quarantine":
+        enqueue(merges, { requestId, steps: writer.quarantine(request.partition, request.id, request.reason) });
         break;
       case "checkpoint":
         post({ kind: "done", requestId, version: writer.checkpoint(request.checkpoint, request.metadata) });
