@@ -54,19 +54,46 @@ export function classicScratchSize(): usize {
 
 // ---- bits ------------------------------------------------------------------------------------------------------------------
 
-/** Writes the low `bits` (1 to 64) of `code`, whose other bits are zero, at bit `at` behind `out`. Bits before it are kept, up to 9 bytes touched. */
+// The bits on their way to memory, further results of beginBits and putBits: where the next 8 bytes go, the bits that wait, and their number.
+let bitsTarget: usize = 0;
+let waitingBits: u64 = 0;
+let waitingCount: u32 = 0;
+
 @inline
-function writeBits(out: usize, at: u32, code: u64, bits: u32): void {
-  const address = out + (at >> 3);
-  const shift = at & 7;
-  const head = (load<u8>(address) as u64) & (0xff00 >> shift);
-  const end = shift + bits;
-  if (end <= 64) {
-    store<u64>(address, bswap((head << 56) | (code << (64 - end))));
+function beginBits(out: usize): void {
+  bitsTarget = out;
+  waitingBits = 0;
+  waitingCount = 0;
+}
+
+/** Writes the low `bits` (1 to 64) of `code`, whose other bits are zero. */
+@inline
+function putBits(code: u64, bits: u32): void {
+  const count = waitingCount + bits;
+  if (count < 64) {
+    waitingBits |= code << (64 - count);
+    waitingCount = count;
   } else {
-    store<u64>(address, bswap((head << 56) | (code >> (end - 64))));
-    store<u8>(address, (code << (72 - end)) as u8, 8);
+    store<u64>(bitsTarget, bswap(waitingBits | (code >> (count - 64))));
+    bitsTarget += 8;
+    waitingCount = count - 64;
+    waitingBits = count == 64 ? 0 : code << (128 - count);
   }
+}
+
+/** Writes what waits and returns the end of the bytes; touches up to 8. */
+@inline
+function endBits(): usize {
+  store<u64>(bitsTarget, bswap(waitingBits));
+  return bitsTarget + ((waitingCount + 7) >> 3);
+}
+
+/** At least 57 bits from bit `at` on, in front; zeros behind the end. */
+@inline
+function peekHead(source: usize, size: u32, at: u32): u64 {
+  const offset = at >> 3;
+  if (offset + 9 > size) return peekTail(source, size, at);
+  return bswap(load<u64>(source + offset)) << ((at & 7) as u64);
 }
 
 /** The 64 bits from bit `at` on; zeros behind the end. */
@@ -89,7 +116,7 @@ function peekTail(source: usize, size: u32, at: u32): u64 {
   return bits;
 }
 
-/** The error of a decoder that stopped at bit `at`: the bytes end in its byte, and what is left of it is zero. */
+/** The error of a decoder that stopped at bit `at`: the bytes end in its byte, and what is left of it is zero. A decoder that ran over the end has read zeros. */
 function endError(source: usize, size: u32, at: u32): i32 {
   if (at > size << 3) return errorTruncated;
   if ((at + 7) >> 3 != size) return errorMalformed;
@@ -183,43 +210,34 @@ export function classicDeltaOfDeltaEncode(values: usize, count: i32, out: usize)
   store<u8>(out, form);
   let previous = toInteger(values, 0, form);
   let previousDelta = ((previous % windowMs) + windowMs) % windowMs;
-  store<u8>(out, 0, 1);
-  writeBits(out, 8, (previous - previousDelta) as u64, 64);
-  writeBits(out, 72, previousDelta as u64, firstDeltaBits);
-  let at: u32 = 72 + firstDeltaBits;
+  beginBits(out + 1);
+  putBits((previous - previousDelta) as u64, 64);
+  putBits(previousDelta as u64, firstDeltaBits);
   for (let i = 1; i < count; i++) {
     const integer = toInteger(values, i, form);
     const delta = integer - previous;
-    at = writeSecondDelta(out, at, delta - previousDelta);
+    putSecondDelta(delta - previousDelta);
     previous = integer;
     previousDelta = delta;
   }
-  return (at + 7) >> 3;
+  return endBits() - out;
 }
 
 @inline
-function writeSecondDelta(out: usize, at: u32, second: i64): u32 {
-  let code: u64 = 0;
-  let bits: u32 = 1;
+function putSecondDelta(second: i64): void {
   if (second == 0) {
-    // One zero.
+    putBits(0, 1);
   } else if (second >= -63 && second <= 64) {
-    code = (2 << 7) | ((second + 63) as u64);
-    bits = 9;
+    putBits((2 << 7) | ((second + 63) as u64), 9);
   } else if (second >= -255 && second <= 256) {
-    code = (6 << 9) | ((second + 255) as u64);
-    bits = 12;
+    putBits((6 << 9) | ((second + 255) as u64), 12);
   } else if (second >= -2047 && second <= 2048) {
-    code = (14 << 12) | ((second + 2047) as u64);
-    bits = 16;
+    putBits((14 << 12) | ((second + 2047) as u64), 16);
   } else {
     const isShort = second > escapedDelta && second <= 2147483647;
-    writeBits(out, at, ((15 as u64) << 32) | ((isShort ? second : escapedDelta) as u64 & 0xffffffff), 36);
-    if (!isShort) writeBits(out, at + 36, second as u64, 64);
-    return at + (isShort ? 36 : 100);
+    putBits(((15 as u64) << 32) | ((isShort ? second : escapedDelta) as u64 & 0xffffffff), 36);
+    if (!isShort) putBits(second as u64, 64);
   }
-  writeBits(out, at, code, bits);
-  return at + bits;
 }
 
 // Second result of readSecondDelta.
@@ -227,7 +245,7 @@ let secondDeltaBits: u32 = 0;
 
 @inline
 function readSecondDelta(source: usize, size: u32, at: u32): i64 {
-  const bits = peekBits(source, size, at);
+  const bits = peekHead(source, size, at);
   if (!(bits >> 63)) {
     secondDeltaBits = 1;
     return 0;
@@ -262,7 +280,6 @@ export function classicDeltaOfDeltaDecode(source: usize, size: u32, count: i32, 
   for (let i = 1; i < count; i++) {
     delta += readSecondDelta(source, size, at);
     at += secondDeltaBits;
-    if (at > size << 3) return errorTruncated;
     integer += delta;
     store<u64>(target + ((i as usize) << 3), fromInteger(integer, form));
   }
@@ -273,9 +290,8 @@ export function classicDeltaOfDeltaDecode(source: usize, size: u32, count: i32, 
 
 export function classicGorillaEncode(values: usize, count: i32, out: usize): usize {
   let previous = bitsAt(values, 0);
-  store<u8>(out, 0);
-  writeBits(out, 0, previous, 64);
-  let at: u32 = 64;
+  beginBits(out);
+  putBits(previous, 64);
   let leading: u32 = 64; // No window yet: no XOR has so many leading zeros.
   let trailing: u32 = 0;
   for (let i = 1; i < count; i++) {
@@ -283,25 +299,21 @@ export function classicGorillaEncode(values: usize, count: i32, out: usize): usi
     const xor = value ^ previous;
     previous = value;
     if (xor == 0) {
-      writeBits(out, at++, 0, 1);
+      putBits(0, 1);
       continue;
     }
     const xorLeading = min(clz(xor) as u32, 31);
     const xorTrailing = ctz(xor) as u32;
     if (xorLeading >= leading && xorTrailing >= trailing) {
-      writeBits(out, at, 2, 2);
-      at += 2;
+      putBits(2, 2);
     } else {
       leading = xorLeading;
       trailing = xorTrailing;
-      writeBits(out, at, (3 << 11) | ((leading << 6) as u64) | ((63 - leading - trailing) as u64), 13);
-      at += 13;
+      putBits((3 << 11) | ((leading << 6) as u64) | ((63 - leading - trailing) as u64), 13);
     }
-    const length = 64 - leading - trailing;
-    writeBits(out, at, xor >> trailing, length);
-    at += length;
+    putBits(xor >> trailing, 64 - leading - trailing);
   }
-  return (at + 7) >> 3;
+  return endBits() - out;
 }
 
 export function classicGorillaDecode(source: usize, size: u32, count: i32, target: usize): i32 {
@@ -313,7 +325,7 @@ export function classicGorillaDecode(source: usize, size: u32, count: i32, targe
   let length: u32 = 0;
   let trailing: u32 = 0;
   for (let i = 1; i < count; i++) {
-    const bits = peekBits(source, size, at);
+    const bits = peekHead(source, size, at);
     if (!(bits >> 63)) {
       at++;
     } else {
@@ -330,7 +342,6 @@ export function classicGorillaDecode(source: usize, size: u32, count: i32, targe
       value ^= (peekBits(source, size, at) >> (64 - length)) << trailing;
       at += length;
     }
-    if (at > size << 3) return errorTruncated;
     store<u64>(target + ((i as usize) << 3), value);
   }
   return endError(source, size, at);
@@ -340,17 +351,15 @@ export function classicGorillaDecode(source: usize, size: u32, count: i32, targe
 
 export function classicChimpEncode(values: usize, count: i32, out: usize): usize {
   let previous = bitsAt(values, 0);
-  store<u8>(out, 0);
-  writeBits(out, 0, previous, 64);
-  let at: u32 = 64;
+  beginBits(out);
+  putBits(previous, 64);
   let lastLeading = leadingNone;
   for (let i = 1; i < count; i++) {
     const value = bitsAt(values, i);
     const xor = value ^ previous;
     previous = value;
     if (xor == 0) {
-      writeBits(out, at, 0, 2);
-      at += 2;
+      putBits(0, 2);
       lastLeading = leadingNone;
       continue;
     }
@@ -358,27 +367,23 @@ export function classicChimpEncode(values: usize, count: i32, out: usize): usize
     const trailing = ctz(xor) as u32;
     if (trailing >= chimpTrailingMin) {
       const length = 64 - leading - trailing;
-      writeBits(out, at, (1 << 9) | ((load<u8>(leadingClass + leading) as u64) << 6) | (length as u64), 11);
-      writeBits(out, at + 11, xor >> trailing, length);
-      at += 11 + length;
+      putBits((1 << 9) | ((load<u8>(leadingClass + leading) as u64) << 6) | (length as u64), 11);
+      putBits(xor >> trailing, length);
       lastLeading = leadingNone;
     } else {
-      at = writeWholeXor(out, at, xor, leading, lastLeading);
+      putWholeXor(xor, leading, lastLeading);
       lastLeading = leading;
     }
   }
-  return (at + 7) >> 3;
+  return endBits() - out;
 }
 
 /** A XOR without its leading zeros: flag 10 if there are as many as the last time, flag 11 otherwise. */
 @inline
-function writeWholeXor(out: usize, at: u32, xor: u64, leading: u32, lastLeading: u32): u32 {
-  const isSame = leading == lastLeading;
-  const head = isSame ? 2 : (3 << 3) | (load<u8>(leadingClass + leading) as u64);
-  const headBits: u32 = isSame ? 2 : 5;
-  writeBits(out, at, head, headBits);
-  writeBits(out, at + headBits, xor, 64 - leading);
-  return at + headBits + 64 - leading;
+function putWholeXor(xor: u64, leading: u32, lastLeading: u32): void {
+  if (leading == lastLeading) putBits(2, 2);
+  else putBits((3 << 3) | (load<u8>(leadingClass + leading) as u64), 5);
+  putBits(xor, 64 - leading);
 }
 
 export function classicChimpDecode(source: usize, size: u32, count: i32, target: usize): i32 {
@@ -389,7 +394,7 @@ export function classicChimpDecode(source: usize, size: u32, count: i32, target:
   let at: u32 = 64;
   let lastLeading = leadingNone;
   for (let i = 1; i < count; i++) {
-    const bits = peekBits(source, size, at);
+    const bits = peekHead(source, size, at);
     const flag = (bits >> 62) as u32;
     if (flag == 0) {
       at += 2;
@@ -408,7 +413,6 @@ export function classicChimpDecode(source: usize, size: u32, count: i32, target:
       value ^= peekBits(source, size, at) >> lastLeading;
       at += 64 - lastLeading;
     }
-    if (at > size << 3) return errorTruncated;
     store<u64>(target + ((i as usize) << 3), value);
   }
   return endError(source, size, at);
@@ -419,9 +423,8 @@ export function classicChimpDecode(source: usize, size: u32, count: i32, target:
 /** `scratch` holds for the low bits of a value the position where they were seen last. */
 export function classicChimp128Encode(values: usize, count: i32, out: usize, scratch: usize): usize {
   memory.fill(scratch, 0, chimp128Slots * 2);
-  store<u8>(out, 0);
-  writeBits(out, 0, bitsAt(values, 0), 64);
-  let at: u32 = 64;
+  beginBits(out);
+  putBits(bitsAt(values, 0), 64);
   let lastLeading = leadingNone;
   for (let i = 1; i < count; i++) {
     const value = bitsAt(values, i);
@@ -441,24 +444,22 @@ export function classicChimp128Encode(values: usize, count: i32, out: usize, scr
     }
     const place = (like & (chimp128Values - 1)) as u64;
     if (xor == 0) {
-      writeBits(out, at, place, 9);
-      at += 9;
+      putBits(place, 9);
       lastLeading = leadingNone;
       continue;
     }
     const leading = load<u8>(roundedLeading + (clz(xor) as usize)) as u32;
     if (trailing >= chimp128TrailingMin) {
       const length = 64 - leading - trailing;
-      writeBits(out, at, (1 << 16) | (place << 9) | ((load<u8>(leadingClass + leading) as u64) << 6) | (length as u64), 18);
-      writeBits(out, at + 18, xor >> trailing, length);
-      at += 18 + length;
+      putBits((1 << 16) | (place << 9) | ((load<u8>(leadingClass + leading) as u64) << 6) | (length as u64), 18);
+      putBits(xor >> trailing, length);
       lastLeading = leadingNone;
     } else {
-      at = writeWholeXor(out, at, xor, leading, lastLeading);
+      putWholeXor(xor, leading, lastLeading);
       lastLeading = leading;
     }
   }
-  return (at + 7) >> 3;
+  return endBits() - out;
 }
 
 export function classicChimp128Decode(source: usize, size: u32, count: i32, target: usize): i32 {
@@ -469,7 +470,7 @@ export function classicChimp128Decode(source: usize, size: u32, count: i32, targ
   let at: u32 = 64;
   let lastLeading = leadingNone;
   for (let i = 1; i < count; i++) {
-    const bits = peekBits(source, size, at);
+    const bits = peekHead(source, size, at);
     const flag = (bits >> 62) as u32;
     if (flag < 2) {
       // The newest value before this one whose position ends in these 7 bits.
@@ -492,7 +493,6 @@ export function classicChimp128Decode(source: usize, size: u32, count: i32, targ
       value ^= peekBits(source, size, at) >> lastLeading;
       at += 64 - lastLeading;
     }
-    if (at > size << 3) return errorTruncated;
     store<u64>(target + ((i as usize) << 3), value);
   }
   return endError(source, size, at);
