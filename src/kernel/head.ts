@@ -96,6 +96,8 @@ export interface HeadKernels {
     entries: number, order: number, fromEntry: number, toEntry: number, timestamps: number, values: number, capacity: number, samplesOut: number,
   ): number;
   headSeriesIds(context: number, list: number, count: number, target: number): void;
+  headFingerprints(context: number, list: number, count: number, target: number): void;
+  headFingerprintRuns(context: number, runs: number, offsets: number, count: number, accountIds: number, projectIds: number, target: number): void;
 }
 
 /** The head kernels of an instance. */

@@ -778,3 +778,21 @@ export function headSeriesIds(context: usize, list: usize, count: u32, target: u
     store<u32>(target + ((i as usize) << 2), load<u32>(recordOf(context, load<u32>(list + ((i as usize) << 2))), 28));
   }
 }
+
+/** Writes the fingerprints (16 bytes: low, high) of the listed series. */
+export function headFingerprints(context: usize, list: usize, count: u32, target: usize): void {
+  for (let i: usize = 0; i < (count as usize); i++) memory.copy(target + (i << 4), recordOf(context, load<u32>(list + (i << 2))), 16);
+}
+
+/**
+ * Writes the fingerprints of `count` label runs: run i is bytes [offsets[i], offsets[i + 1]) of `runs` (7 bytes behind the last one may be read), of the
+ * tenant accountIds[i], projectIds[i]. Of the context only the seeds are read.
+ */
+export function headFingerprintRuns(context: usize, runs: usize, offsets: usize, count: u32, accountIds: usize, projectIds: usize, target: usize): void {
+  for (let i: usize = 0; i < (count as usize); i++) {
+    const from = load<u32>(offsets + (i << 2)) as usize;
+    const size = (load<u32>(offsets + (i << 2), 4) as usize) - from;
+    store<u64>(target + (i << 4), fingerprint(context, runs + from, size, load<u32>(accountIds + (i << 2)), load<u32>(projectIds + (i << 2))));
+    store<u64>(target + (i << 4), fingerprintHigh, 8);
+  }
+}

@@ -17,4 +17,5 @@ export * from "./postings";
 export { prometheusTextParse } from "./prometheus_text";
 export { remoteWriteLongLabel, remoteWriteParse } from "./remote_write";
 export * from "./rollup";
+export * from "./segment_index";
 export { snappyDecode, snappyDecodedSize, snappyFailedAt } from "./snappy";
