@@ -83,6 +83,12 @@ export function lockDirectory(files: FileSystem, directory: string, options: Dir
   return new DirectoryLock(files, directory, token);
 }
 
+/** The process that has the directory now, for those who only want to read it; undefined if there is none, or the one that locked it is dead. */
+export function ownerOf(files: FileSystem, directory: string, processes: ProcessTable): { readonly pid: number; readonly sinceMs: number } | undefined {
+  const owner = readOwner(files, lockPath(directory));
+  return owner !== undefined && isAlive(owner, processes) ? owner : undefined;
+}
+
 /** The processes of a Linux machine from /proc; elsewhere start times are not known, and a live pid holds its lock. */
 export const systemProcesses: ProcessTable = {
   pid: process.pid,

@@ -114,6 +114,17 @@ export class Part implements Disposable {
     return low;
   }
 
+  /** Where frames and header groups end in the block file. */
+  get dataEnd(): number {
+    return this.#dataEnd;
+  }
+
+  /** The row of the directory for one group: where its headers are in the file, and what they say. */
+  groupAt(group: number): { offset: number; sizeBytes: number; firstSeriesId: number; minMs: number; maxMs: number } {
+    const { offsets, sizes, firstSeriesIds, minMs, maxMs } = this.#directory;
+    return { offset: offsets[group], sizeBytes: sizes[group], firstSeriesId: firstSeriesIds[group], minMs: minMs[group], maxMs: maxMs[group] };
+  }
+
   /** The headers of one group, in order. */
   readGroup(group: number): BlockList {
     const list = this.#decodeGroup(group);

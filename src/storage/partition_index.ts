@@ -13,7 +13,7 @@ import { checksumBytes, isChecksummed, TableReader } from "./block_table.ts";
 import { readFully } from "./part_frames.ts";
 import { decodeIndexEnds, groupRowCount, indexFooterBytes, indexHeaderBytes, type IndexRows, pairIdBytes, sectionKinds } from "./partition_index_format.ts";
 
-interface Section {
+export interface Section {
   readonly kind: number;
   readonly offset: number;
   readonly size: number;
@@ -41,6 +41,8 @@ export class IndexSegment implements Disposable {
   readonly path: string;
   readonly rowCount: number;
   readonly sizeBytes: number;
+  /** Where the sections end in the file. */
+  readonly directoryOffset: number;
   readonly #file: FileHandle;
   readonly #kernel = new Kernel();
   readonly #sections: readonly Section[];
@@ -58,6 +60,7 @@ export class IndexSegment implements Disposable {
     const ends = decodeIndexEnds(this.#kernel, header, footer, this.sizeBytes);
     if (typeof ends === "string") this.#fail(ends);
     this.rowCount = ends.rowCount;
+    this.directoryOffset = ends.directoryOffset;
     this.#sections = this.#readDirectory(ends.directoryOffset, ends.directorySize);
   }
 
@@ -206,6 +209,36 @@ export class IndexSegment implements Disposable {
       labels: kernel.u8.subarray(expanded.labels, expanded.labels + expanded.labelsSize),
       labelOffsets: kernel.u32.slice(expanded.offsets / 4, expanded.offsets / 4 + rowCount + 1),
     };
+  }
+
+  /** Where the sections are in the file, in its order; for verification. */
+  get sections(): readonly Section[] {
+    return this.#sections;
+  }
+
+  /** Every pair, as a Label field, with the numbers of the rows that have it; for verification. The field is valid until the next one. */
+  *postingLists(): Generator<{ field: Uint8Array; rows: Uint32Array }> {
+    const pairs = this.#loadPairs();
+    const kernel = this.#kernel;
+    const mark = kernel.mark();
+    try {
+      const { counts, sizes } = this.#inArena(() => {
+        const reader = this.#table(this.#section(sectionKinds.postings), "the table of postings");
+        return { counts: reader.integers(pairs.count, 1, this.rowCount), sizes: reader.integers(pairs.count, 1, 2 ** 40) };
+      });
+      const bytes = this.#bytes(this.#section(sectionKinds.postingBytes), "the postings");
+      let from = 0;
+      for (let pair = 0; pair < pairs.count; pair++) {
+        if (from + sizes[pair] > bytes.size) this.#fail("a posting list is cut");
+        const rows = this.#inArena(() => this.#decodePostings(bytes.pointer + from, sizes[pair], counts[pair]));
+        from += sizes[pair];
+        const offset = pairs.pointers.offsets / 4 + pair;
+        yield { field: kernel.u8.subarray(pairs.pointers.bytes + kernel.u32[offset], pairs.pointers.bytes + kernel.u32[offset + 1]), rows };
+      }
+      if (from !== bytes.size) this.#fail("there are bytes behind the last posting list");
+    } finally {
+      kernel.reset(mark);
+    }
   }
 
   /** Numbers of the rows (positions among all rows of the segment) that have this label, ascending. */
