@@ -2,10 +2,8 @@
  * A matcher as a condition on the pairs of a series: it must have one of some pairs of a name, or none of them. A missing label
  * has the value "", so matchers that accept "" are of the second kind: no pair of the name that the matcher refuses.
  */
-import type { IndexKernel } from "../kernel/postings.ts";
 import type { Matcher } from "../model/matcher.ts";
 import type { AnchoredRegexp } from "../model/regexp.ts";
-import type { Dictionary } from "./dictionary.ts";
 
 export interface Condition {
   readonly pairIds: readonly number[];
@@ -15,13 +13,25 @@ export interface Condition {
   readonly seriesCount: number;
 }
 
+/** The pairs of one name, in any order. */
+export interface PairDictionary {
+  readonly pairIds: readonly number[];
+  /** Pair ids of the values that match; valid until the next call. */
+  matching(regexp: AnchoredRegexp): readonly number[];
+}
+
+/** How many series have a pair. */
+export interface PairCounts {
+  postingCount(pairId: number): number;
+}
+
 /** What a condition is made from. */
 export interface ConditionSource {
-  readonly index: IndexKernel;
+  readonly index: PairCounts;
   /** Pair id of a label, or -1. */
   findPair(name: string, value: string): number;
   /** The dictionary of a name, or undefined if no series has it. */
-  dictionary(name: string): Dictionary | undefined;
+  dictionary(name: string): PairDictionary | undefined;
   regexp(pattern: string): AnchoredRegexp;
 }
 
@@ -71,8 +81,8 @@ function otherPairs(all: readonly number[], some: readonly number[]): readonly n
 }
 
 /** A condition on pairs of one name (a series has at most one of them). */
-export function condition(source: Pick<ConditionSource, "index">, pairIds: readonly number[], negative: boolean): Condition {
+export function condition({ index }: Pick<ConditionSource, "index">, pairIds: readonly number[], negative: boolean): Condition {
   let seriesCount = 0;
-  for (let i = 0; i < pairIds.length; i++) seriesCount += source.index.postingCount(pairIds[i]);
+  for (let i = 0; i < pairIds.length; i++) seriesCount += index.postingCount(pairIds[i]);
   return { pairIds, negative, seriesCount };
 }

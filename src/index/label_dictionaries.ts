@@ -2,8 +2,8 @@
 import type { Kernel } from "../kernel/kernel.ts";
 import type { IndexKernel } from "../kernel/postings.ts";
 import { AnchoredRegexp } from "../model/regexp.ts";
-import type { ConditionSource } from "./condition.ts";
 import { Dictionary } from "./dictionary.ts";
+import type { SelectionSource } from "./selection.ts";
 import type { SeriesLabels } from "./series_labels.ts";
 
 const regexpsMax = 256;
@@ -12,7 +12,7 @@ const decodedValuesMax = 2_000_000;
 /** Longer names and values than this cannot be looked up: they match nothing. */
 const keyBytesMax = 1 << 17;
 
-export class LabelDictionaries implements ConditionSource {
+export class LabelDictionaries implements SelectionSource {
   readonly index: IndexKernel;
   readonly #kernel: Kernel;
   readonly #labels: SeriesLabels;

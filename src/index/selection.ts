@@ -1,22 +1,64 @@
 /**
- * Evaluates selectors over a live index. A group of matchers becomes conditions on label pairs. The rarest positive condition
- * gives the candidates; the others cut them down, each in the way that is cheapest for its size: posting lists by gallop,
- * bitmaps, or a look at the rows of the candidates. Candidates are a list when few and a bitmap when many.
+ * Evaluates selectors over an index: the live one, or a segment of a partition. A group of matchers becomes conditions on label pairs. The
+ * rarest positive condition gives the candidates; the others cut them down, each in the way that is cheapest for its size: posting
+ * lists by gallop, bitmaps, or a look at the rows of the candidates. Candidates are a list when few and a bitmap when many.
  *
  * Lists and bitmaps live in scratch areas of the index' memory, reserved once; the outcome of a selection is the list at
  * `list`, valid until the next selection.
  */
 import type { Kernel } from "../kernel/kernel.ts";
-import { bitmapBytes, type IndexKernel, PostingsKernel, tenantNameId } from "../kernel/postings.ts";
+import { bitmapBytes, PostingsKernel, tenantNameId } from "../kernel/postings.ts";
 import type { Selector, Tenant } from "../model/matcher.ts";
-import type { TimeRange } from "../model/store.ts";
 import { type Condition, condition, conditionOf, type ConditionSource } from "./condition.ts";
 
-/** Measured costs in nanoseconds at 1 M series in random order; only their ratios matter. */
+/** Postings and rows of an index. Lists are ascending u32, lists and bitmaps stand at addresses in the index' memory. */
+export interface SelectionIndex {
+  readonly seriesCount: number;
+  readonly seriesMax: number;
+  readonly pairCount: number;
+  readonly pairMax: number;
+  /** How many series have the pair. */
+  postingCount(pairId: number): number;
+  /** The pair that all series of a tenant have, or -1. */
+  findTenant(accountId: number, projectId: number): number;
+  pairName(pairId: number): number;
+  /** The series of a pair as a list at `target` (16 spare bytes behind). */
+  decodePosting(pairId: number, target: number): number;
+  postingToBitmap(pairId: number, bitmap: number): number;
+  /** Keeps the series of a list whose row has (or has not) a pair of the pair bitmap; `target` may be `list`. */
+  filterRows(list: number, count: number, pairBitmap: number, wanted: boolean, target: number): number;
+  /** Sets the bits of all series whose row has a pair of the pair bitmap. Only called if `costs.scanNs` is finite. */
+  scanRows?(pairBitmap: number, bitmap: number): void;
+  /** Sets the bits of all pairs of the series of a list. */
+  collectPairs(list: number, count: number, pairBitmap: number): void;
+}
+
+export interface SelectionSource extends ConditionSource {
+  readonly index: SelectionIndex;
+}
+
+/** Estimated costs in nanoseconds; only their ratios matter. */
+export interface SelectionCosts {
+  readonly postingEntry: number;
+  readonly pairCall: number;
+  /** Of looking at the rows of so many series of a list. */
+  rowsNs(count: number): number;
+  /** Of looking at all rows. */
+  readonly scanNs: number;
+}
+
+/** Measured at 1 M series in random order. */
 export const cost = { rowCheck: 70, postingEntry: 5, pairCall: 80, bitTest: 2.5, gallopStep: 25, bitmapByte: 0.1 } as const;
+const liveCosts: SelectionCosts = { postingEntry: cost.postingEntry, pairCall: cost.pairCall, rowsNs: (count) => count * cost.rowCheck, scanNs: Infinity };
 /** Candidates are a list up to one series in so many. */
 const listDensity = 32;
 const dayMs = 86_400_000;
+
+export interface SelectionOptions {
+  readonly costs?: SelectionCosts;
+  /** Gives scratch areas; the kernel's arena if it is left out. */
+  readonly allocate?: (sizeBytes: number) => number;
+}
 
 interface Candidates {
   readonly form: "list" | "bitmap";
@@ -27,8 +69,9 @@ export class Selection {
   /** Pointer of the selected series: ascending u32. */
   readonly list: number;
   readonly #kernel: Kernel;
-  readonly #index: IndexKernel;
-  readonly #source: ConditionSource;
+  readonly #index: SelectionIndex;
+  readonly #source: SelectionSource;
+  readonly #costs: SelectionCosts;
   readonly #postings: PostingsKernel;
   readonly #otherList: number;
   readonly #bitmap: number;
@@ -36,30 +79,29 @@ export class Selection {
   readonly #unionBitmap: number;
   readonly #pairBitmap: number;
 
-  constructor(kernel: Kernel, source: ConditionSource) {
+  constructor(kernel: Kernel, source: SelectionSource, { costs = liveCosts, allocate = (size) => kernel.allocate(size) }: SelectionOptions = {}) {
     this.#kernel = kernel;
     this.#index = source.index;
     this.#source = source;
+    this.#costs = costs;
     this.#postings = new PostingsKernel(kernel);
     const { seriesMax, pairMax } = source.index;
-    this.list = kernel.allocate(seriesMax * 4 + 64);
-    this.#otherList = kernel.allocate(seriesMax * 4 + 64);
-    this.#bitmap = kernel.allocate(bitmapBytes(seriesMax));
-    this.#otherBitmap = kernel.allocate(bitmapBytes(seriesMax));
-    this.#unionBitmap = kernel.allocate(bitmapBytes(seriesMax));
-    this.#pairBitmap = kernel.allocate(bitmapBytes(pairMax));
+    this.list = allocate(seriesMax * 4 + 64);
+    this.#otherList = allocate(seriesMax * 4 + 64);
+    this.#bitmap = allocate(bitmapBytes(seriesMax));
+    this.#otherBitmap = allocate(bitmapBytes(seriesMax));
+    this.#unionBitmap = allocate(bitmapBytes(seriesMax));
+    this.#pairBitmap = allocate(bitmapBytes(pairMax));
   }
 
   /** Puts the series of the tenant that match into `list`; returns how many. Throws InputError for a bad regular expression. */
-  select(tenant: Tenant, selector: Selector, range: TimeRange | undefined): number {
+  select(tenant: Tenant, selector: Selector): number {
     // Conditions are made first: a bad regular expression is an error even if no series could match.
     const groups = selector.map((group) => group.map((matcher) => conditionOf(this.#source, matcher)));
     const tenantPair = this.#index.findTenant(tenant.accountId, tenant.projectId);
     if (tenantPair < 0 || groups.length === 0) return 0;
     const ofTenant = condition(this.#source, [tenantPair], false);
-    const count = groups.length === 1 ? this.#selectGroup(groups[0], ofTenant) : this.#selectUnion(groups, ofTenant);
-    if (range === undefined) return count;
-    return this.#index.filterDays(this.list, count, dayOf(range.minMs), dayOf(range.maxMs), this.list);
+    return groups.length === 1 ? this.#selectGroup(groups[0], ofTenant) : this.#selectUnion(groups, ofTenant);
   }
 
   #selectUnion(groups: readonly (readonly Condition[])[], ofTenant: Condition): number {
@@ -113,9 +155,10 @@ export class Selection {
   }
 
   #filterList(count: number, one: Condition): Candidates {
-    const rowsNs = count * cost.rowCheck + one.pairIds.length * 2;
-    const postingsNs = one.seriesCount * cost.postingEntry;
-    const bitmapNs = postingsNs + one.pairIds.length * cost.pairCall + this.#bitmapBytes() * cost.bitmapByte + count * cost.bitTest;
+    const costs = this.#costs;
+    const rowsNs = costs.rowsNs(count) + one.pairIds.length * 2;
+    const postingsNs = one.seriesCount * costs.postingEntry;
+    const bitmapNs = Math.min(costs.scanNs, postingsNs + one.pairIds.length * costs.pairCall) + this.#bitmapBytes() * cost.bitmapByte + count * cost.bitTest;
     const gallopNs = !one.negative && one.pairIds.length === 1 ? postingsNs + count * cost.gallopStep : Infinity;
     const { list } = this;
     if (rowsNs <= bitmapNs && rowsNs <= gallopNs) {
@@ -132,6 +175,12 @@ export class Selection {
 
   #conditionToBitmap(one: Condition, bitmap: number): void {
     this.#postings.clear(bitmap, this.#bitmapBytes());
+    const { postingEntry, pairCall, scanNs } = this.#costs;
+    if (scanNs < one.seriesCount * postingEntry + one.pairIds.length * pairCall) {
+      this.#setPairBits(one.pairIds);
+      this.#index.scanRows?.(this.#pairBitmap, bitmap);
+      return;
+    }
     for (let i = 0; i < one.pairIds.length; i++) this.#index.postingToBitmap(one.pairIds[i], bitmap);
   }
 
@@ -156,11 +205,11 @@ export class Selection {
     return (pairId) => ((u32[base + (pairId >>> 5)] >>> (pairId & 31)) & 1) === 1;
   }
 
-  /** How many of them have a pair (counting to `countMax`), by the pair's posting: costs once per pair. */
-  pairCountByPosting(count: number, countMax: number): (pairId: number) => number {
+  /** A bitmap of them, valid until the next selection. */
+  toBitmap(count: number): number {
     this.#postings.clear(this.#bitmap, this.#bitmapBytes());
     this.#postings.listToBitmap(this.list, count, this.#bitmap);
-    return (pairId) => this.#index.countInBitmap(pairId, this.#bitmap, countMax);
+    return this.#bitmap;
   }
 
   /** Name ids that occur in their rows. */

@@ -95,7 +95,7 @@ export class SeriesIndex {
 
   /** The series of a tenant that match, ascending. Throws InputError for a bad regular expression. */
   select(tenant: Tenant, selector: Selector, options: SelectOptions = {}): Uint32Array {
-    const count = Math.min(this.#selection.select(tenant, selector, options.range), options.limit || Infinity);
+    const count = Math.min(this.#select(tenant, selector, options.range), options.limit || Infinity);
     const from = this.#selection.list >>> 2;
     return this.#kernel.u32.slice(from, from + count);
   }
@@ -123,10 +123,24 @@ export class SeriesIndex {
 
   /** How many series of a tenant there are, and which names and pairs have most of them. */
   cardinality(tenant: Tenant, topCount: number): Cardinality {
-    const count = this.#selection.select(tenant, everything, undefined);
+    const count = this.#selection.select(tenant, everything);
     const isAll = count === this.#index.seriesCount;
-    const countOf = isAll ? (pairId: number) => this.#index.postingCount(pairId) : this.#selection.pairCountByPosting(count, 0xffffffff);
+    const countOf = isAll ? (pairId: number) => this.#index.postingCount(pairId) : this.#pairCountByPosting(count, 0xffffffff);
     return cardinalityOf(this.#index, this.#labels, count, countOf, topCount);
+  }
+
+  /** Puts the selected series with samples on the days of the range into the selection's list; returns how many. */
+  #select(tenant: Tenant, selector: Selector, range: TimeRange | undefined): number {
+    const count = this.#selection.select(tenant, selector);
+    if (range === undefined) return count;
+    const { list } = this.#selection;
+    return this.#index.filterDays(list, count, dayOf(range.minMs), dayOf(range.maxMs), list);
+  }
+
+  /** How many of the first `count` selected series have a pair (counting to `countMax`), by the pair's posting: costs once per pair. */
+  #pairCountByPosting(count: number, countMax: number): (pairId: number) => number {
+    const bitmap = this.#selection.toBitmap(count);
+    return (pairId) => this.#index.countInBitmap(pairId, bitmap, countMax);
   }
 
   /** Whether the options pick all series of the index, and all are of this tenant. */
@@ -140,11 +154,11 @@ export class SeriesIndex {
 
   /** A test whether a pair of a name occurs in the selection: by rows or by postings, whichever is cheaper. */
   #presenceTest(name: string, tenant: Tenant, options: LabelsOptions): (pairId: number) => boolean {
-    const count = this.#selection.select(tenant, options.selector ?? everything, options.range);
+    const count = this.#select(tenant, options.selector ?? everything, options.range);
     const nameId = this.#dictionaries.findName(name);
     if (nameId < 0 || count === 0) return () => false;
     if (count * cost.rowCheck <= this.#postingsNs(nameId)) return this.#selection.pairTestByRows(count);
-    const countOf = this.#selection.pairCountByPosting(count, 1);
+    const countOf = this.#pairCountByPosting(count, 1);
     return (pairId) => countOf(pairId) > 0;
   }
 
@@ -154,13 +168,13 @@ export class SeriesIndex {
 
   /** Most names are in the rows of the first few series; the others are searched for in the way that is cheaper. */
   #selectedNameIds(tenant: Tenant, options: LabelsOptions): number[] {
-    const count = this.#selection.select(tenant, options.selector ?? everything, options.range);
+    const count = this.#select(tenant, options.selector ?? everything, options.range);
     const found = this.#selection.nameIdsByRows(Math.min(count, sampledRows));
     if (count <= sampledRows) return [...found];
     const others = this.#allNameIds().filter((nameId) => !found.has(nameId));
     const postingsNs = others.reduce((sum, nameId) => sum + this.#postingsNs(nameId), 0);
     if (count * cost.rowCheck <= postingsNs) return [...this.#selection.nameIdsByRows(count)];
-    const countOf = this.#selection.pairCountByPosting(count, 1);
+    const countOf = this.#pairCountByPosting(count, 1);
     return [...found, ...others.filter((nameId) => this.#dictionaries.dictionaryOf(nameId).pairIds.some((pairId) => countOf(pairId) > 0))];
   }
 
