@@ -4,13 +4,14 @@
  * are joined (time bounds widened, days united), so that merging segments is adding all their rows.
  */
 import { assert } from "../base/assert.ts";
-import type { FileHandle, FileSystem } from "../disk/file_system.ts";
+import type { FileSystem } from "../disk/file_system.ts";
 import { blockSampleCountMax, codecScratchBytes, columnKinds, encodeColumn, encodedSizeMax } from "../kernel/codec.ts";
 import { packLabelRows, PairInterner } from "../kernel/codec_label_rows.ts";
 import { Kernel } from "../kernel/kernel.ts";
-import { ByteBuffer, checksumBytes, checksumOf, encodeTable } from "./block_table.ts";
+import { ByteBuffer, encodeTable } from "./block_table.ts";
 import { daysOf, type Partition } from "./partition.ts";
-import { encodeIndexFooter, encodeIndexHeader, groupRowCount, indexHeaderBytes, type IndexRows, pairIdBytes, sectionKinds } from "./partition_index_format.ts";
+import { groupRowCount, type IndexRows, pairIdBytes, sectionKinds } from "./partition_index_format.ts";
+import { SectionFile } from "./partition_index_sections.ts";
 
 export interface IndexSegmentSummary {
   readonly rowCount: number;
@@ -101,66 +102,6 @@ export class IndexSegmentWriter {
       out.abort();
       throw error;
     }
-  }
-}
-
-/** A file of checksummed sections, with their directory at the end. */
-class SectionFile {
-  readonly #kernel: Kernel;
-  readonly #files: FileSystem;
-  readonly #path: string;
-  readonly #file: FileHandle;
-  readonly #kinds: number[] = [];
-  readonly #offsets: number[] = [];
-  readonly #sizes: number[] = [];
-  #position = 0;
-  #isOpen = true;
-
-  constructor(kernel: Kernel, files: FileSystem, path: string) {
-    this.#kernel = kernel;
-    this.#files = files;
-    this.#path = path;
-    this.#file = files.open(path, "create");
-    this.#write(encodeIndexHeader());
-    assert(this.#position === indexHeaderBytes);
-  }
-
-  #write(bytes: Uint8Array): void {
-    this.#file.write(bytes, this.#position);
-    this.#position += bytes.length;
-  }
-
-  /** Adds a section that carries its checksum. */
-  add(kind: number, bytes: Uint8Array): void {
-    this.#kinds.push(kind);
-    this.#offsets.push(this.#position);
-    this.#sizes.push(bytes.length);
-    this.#write(bytes);
-  }
-
-  /** Adds plain bytes and their checksum. */
-  addBytes(kind: number, bytes: Uint8Array): void {
-    this.add(kind, bytes);
-    this.#write(checksumOf(this.#kernel, bytes));
-    this.#sizes[this.#sizes.length - 1] += checksumBytes;
-  }
-
-  finish(rowCount: number): number {
-    const directoryOffset = this.#position;
-    const directory = encodeTable(this.#kernel, [this.#kinds, this.#offsets, this.#sizes].map((column) => Float64Array.from(column)));
-    this.#write(directory);
-    this.#write(encodeIndexFooter(this.#kernel, { rowCount, directoryOffset, directorySize: directory.length }));
-    this.#file.sync();
-    this.#isOpen = false;
-    this.#file.close();
-    this.#files.syncDirectory(this.#path.slice(0, this.#path.lastIndexOf("/")) || "/");
-    return this.#position;
-  }
-
-  abort(): void {
-    if (this.#isOpen) this.#file.close();
-    this.#isOpen = false;
-    if (this.#files.exists(this.#path)) this.#files.remove(this.#path);
   }
 }
 

@@ -1,31 +1,56 @@
 /** Writes what a seal adds to one partition: a part, and an index segment with the series that the partition's index lacks. */
 import { type FileSystem, makeDirectoryDurable } from "../disk/file_system.ts";
-import type { SeriesLabels } from "../index/series_labels.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import type { ColumnRun } from "./column_run.ts";
+import { type LiveSeries, writeLiveSegment } from "./live_segment_writer.ts";
 import type { Partition } from "./partition.ts";
-import type { IndexRows } from "./partition_index_format.ts";
-import { IndexSegmentWriter } from "./partition_index_writer.ts";
 import type { ManifestIndexSegment, ManifestPart } from "./manifest_state.ts";
 import { partFiles, PartWriter } from "./part_writer.ts";
 import type { GatheredRun } from "./seal_gather.ts";
 import type { SeriesSet } from "./series_set.ts";
+import type { ShardReader } from "./shard.ts";
 
 export interface WrittenPartition {
   readonly part: ManifestPart;
   readonly indexSegment: ManifestIndexSegment | undefined;
   readonly maxLogRow: number;
-  readonly newSeries: readonly number[];
+  /** Series that the partition's index did not have. */
+  readonly newSeries: Uint32Array;
 }
 
-interface NewSeries {
-  readonly seriesId: number;
-  readonly seriesIndex: number;
-  readonly minMs: number;
-  maxMs: number;
-}
+/** The series that the partition's index lacks, ascending by id: columns that grow. */
+class NewSeries implements LiveSeries {
+  count = 0;
+  seriesIds = new Uint32Array(256);
+  seriesIndexes = new Uint32Array(256);
+  minMs = new Float64Array(256);
+  maxMs = new Float64Array(256);
 
-const rowsPerBatch = 4096;
+  add(seriesId: number, seriesIndex: number, minMs: number, maxMs: number): void {
+    if (this.count === this.seriesIds.length) this.#resize(this.count * 2);
+    this.seriesIds[this.count] = seriesId;
+    this.seriesIndexes[this.count] = seriesIndex;
+    this.minMs[this.count] = minMs;
+    this.maxMs[this.count] = maxMs;
+    this.count++;
+  }
+
+  /** Gives the columns the length of what was added. */
+  trim(): void {
+    if (this.seriesIds.length !== this.count) this.#resize(this.count);
+  }
+
+  #resize(length: number): void {
+    const resized = <T extends Uint32Array | Float64Array>(from: T, to: T): T => {
+      to.set(from.subarray(0, length) as never);
+      return to;
+    };
+    this.seriesIds = resized(this.seriesIds, new Uint32Array(length));
+    this.seriesIndexes = resized(this.seriesIndexes, new Uint32Array(length));
+    this.minMs = resized(this.minMs, new Float64Array(length));
+    this.maxMs = resized(this.maxMs, new Float64Array(length));
+  }
+}
 
 export class PartitionWriter {
   readonly #partition: Partition;
@@ -34,20 +59,22 @@ export class PartitionWriter {
   readonly #partId: number;
   readonly #indexId: number;
   readonly #known: SeriesSet;
-  readonly #labels: SeriesLabels;
+  readonly #shard: ShardReader;
+  readonly #kernel: Kernel;
   readonly #part: PartWriter;
-  readonly #newSeries: NewSeries[] = [];
+  readonly #newSeries = new NewSeries();
   #maxLogRow = 0;
 
   /** `known`: the series in the partition's index. The writer leaves memory in the kernel's arena, which is reset when all of a seal's writers are done. */
-  constructor(options: { files: FileSystem; partition: Partition; path: string; partId: number; indexId: number; kernel: Kernel; known: SeriesSet; labels: SeriesLabels }) {
+  constructor(options: { files: FileSystem; partition: Partition; path: string; partId: number; indexId: number; kernel: Kernel; known: SeriesSet; shard: ShardReader }) {
     this.#files = options.files;
     this.#partition = options.partition;
     this.#path = options.path;
     this.#partId = options.partId;
     this.#indexId = options.indexId;
     this.#known = options.known;
-    this.#labels = options.labels;
+    this.#shard = options.shard;
+    this.#kernel = options.kernel;
     makeDirectoryDurable(options.files, `${options.path}/parts`);
     this.#part = PartWriter.create(options.files, `${options.path}/parts/${options.partId}`, options.kernel);
   }
@@ -55,24 +82,28 @@ export class PartitionWriter {
   /** Appends the partition's share of a gathered run. */
   append(run: ColumnRun, gathered: GatheredRun): void {
     this.#part.append(run);
+    const { seriesCount, seriesIds, sampleFrom, lastLogRows, timestampsMs } = run;
+    const known = this.#known;
+    const added = this.#newSeries;
+    let maxLogRow = this.#maxLogRow;
     let position = 0;
-    for (let i = 0; i < run.seriesCount; i++) {
-      this.#maxLogRow = Math.max(this.#maxLogRow, run.lastLogRows[i]);
-      const seriesId = run.seriesIds[i];
-      if (this.#known.has(seriesId) || run.sampleFrom[i] === run.sampleFrom[i + 1]) continue;
+    for (let i = 0; i < seriesCount; i++) {
+      if (lastLogRows[i] > maxLogRow) maxLogRow = lastLogRows[i];
+      const seriesId = seriesIds[i];
+      if (known.has(seriesId) || sampleFrom[i] === sampleFrom[i + 1]) continue;
       while (gathered.seriesIds[position] !== seriesId) position++;
-      const minMs = run.timestampsMs[run.sampleFrom[i]];
-      const maxMs = run.timestampsMs[run.sampleFrom[i + 1] - 1];
-      const last = this.#newSeries.at(-1);
-      if (last?.seriesId === seriesId) last.maxMs = maxMs;
-      else this.#newSeries.push({ seriesId, seriesIndex: gathered.seriesIndexes[position], minMs, maxMs });
+      const maxMs = timestampsMs[sampleFrom[i + 1] - 1];
+      if (added.count > 0 && added.seriesIds[added.count - 1] === seriesId) added.maxMs[added.count - 1] = maxMs;
+      else added.add(seriesId, gathered.seriesIndexes[position], timestampsMs[sampleFrom[i]], maxMs);
     }
+    this.#maxLogRow = maxLogRow;
   }
 
   /** Completes the files, in steps; nothing refers to them before the manifest does. */
   *finish(): Generator<void, WrittenPartition> {
     const summary = this.#part.finish();
-    const indexSegment = this.#newSeries.length === 0 ? undefined : yield* this.#writeIndex();
+    this.#newSeries.trim();
+    const indexSegment = this.#newSeries.count === 0 ? undefined : yield* this.#writeIndex();
     const names = this.#maxLogRow > 0 ? [partFiles.blocks, partFiles.logRows] : [partFiles.blocks];
     return {
       part: {
@@ -86,41 +117,15 @@ export class PartitionWriter {
       },
       indexSegment,
       maxLogRow: this.#maxLogRow,
-      newSeries: this.#newSeries.map(({ seriesId }) => seriesId),
+      newSeries: this.#newSeries.seriesIds,
     };
   }
 
-  /** Writes the rows of the new series, some thousand at a time. */
   *#writeIndex(): Generator<void, ManifestIndexSegment> {
     const file = `index/${this.#indexId}.idx`;
-    const writer = new IndexSegmentWriter(this.#partition);
-    for (let from = 0; from < this.#newSeries.length; from += rowsPerBatch) {
-      writer.add(this.#indexRows(this.#newSeries.slice(from, from + rowsPerBatch)));
-      yield;
-    }
     makeDirectoryDurable(this.#files, `${this.#path}/index`);
-    const { rowCount, sizeBytes } = writer.finish(this.#files, `${this.#path}/${file}`);
-    this.#files.syncDirectory(`${this.#path}/index`);
-    return { id: this.#indexId, files: [file], seriesCount: rowCount, sizeBytes };
-  }
-
-  #indexRows(series: readonly NewSeries[]): IndexRows {
-    const runs = series.map(({ seriesIndex }) => this.#labels.labelRun(seriesIndex));
-    const tenants = series.map(({ seriesIndex }) => this.#labels.tenant(seriesIndex));
-    const labelOffsets = new Uint32Array(series.length + 1);
-    runs.forEach((run, i) => (labelOffsets[i + 1] = labelOffsets[i] + run.length));
-    const labels = new Uint8Array(labelOffsets[series.length]);
-    runs.forEach((run, i) => labels.set(run, labelOffsets[i]));
-    return {
-      rowCount: series.length,
-      seriesIds: Uint32Array.from(series, ({ seriesId }) => seriesId),
-      accountIds: Uint32Array.from(tenants, ({ accountId }) => accountId),
-      projectIds: Uint32Array.from(tenants, ({ projectId }) => projectId),
-      minMs: Float64Array.from(series, ({ minMs }) => minMs),
-      maxMs: Float64Array.from(series, ({ maxMs }) => maxMs),
-      labels,
-      labelOffsets,
-    };
+    const sizeBytes = yield* writeLiveSegment(this.#files, `${this.#path}/${file}`, this.#partition, this.#shard, this.#kernel, this.#newSeries);
+    return { id: this.#indexId, files: [file], seriesCount: this.#newSeries.count, sizeBytes };
   }
 
   abort(): void {

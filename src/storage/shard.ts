@@ -53,6 +53,7 @@ export class ShardReader {
   readonly kernel: Kernel;
   readonly kernels: HeadKernels;
   readonly headContext: number;
+  readonly indexContext: number;
   readonly labels: SeriesLabels;
   readonly scratch: ScratchArea;
 
@@ -60,6 +61,7 @@ export class ShardReader {
     this.kernel = new Kernel(layout.memory);
     this.kernels = headKernels(this.kernel);
     this.headContext = layout.headContext;
+    this.indexContext = layout.indexContext;
     this.labels = new SeriesLabels(this.kernel, layout.indexContext);
     this.scratch = layout.scratchAreas[scratchNumber];
   }

@@ -258,7 +258,7 @@ export class TableWriter implements Disposable {
         indexId: this.#takeFileId(),
         kernel,
         known: this.#known(partition.name),
-        labels: shard.labels,
+        shard,
       });
       writers.set(partition.name, writer);
     }

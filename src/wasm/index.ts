@@ -10,6 +10,7 @@ export { codecDecodeHeaders, codecHeaderColumnsSize } from "./codec_headers";
 export { codecExpandLabelRows, codecInternedRows, codecInternLabels, codecPackLabelRows, codecRehashPairs, codecUnpackLabelRows } from "./codec_label_rows";
 export * from "./columns";
 export * from "./head";
+export * from "./index_rows";
 export { jsonLinesParse, jsonLinesWriteValues } from "./json_lines";
 export * from "./log_record";
 export * from "./number_text";

@@ -658,6 +658,80 @@ export function indexFilterDays(context: usize, list: usize, count: u32, minDay:
   return kept;
 }
 
+// ---- copying out, by other threads than the writer: series and pairs that they were told about -------------------------
+
+/** Pair ids in the rows of the series list[0, count), tenants included. */
+export function indexCountRowIds(context: usize, list: usize, count: u32): u32 {
+  const rows: usize = load<u32>(context, rowsField);
+  const rowOffsets: usize = load<u32>(context, rowOffsetsField);
+  let total: u32 = 0;
+  for (let i: u32 = 0; i < count; i++) {
+    const offset = rowOffsets + ((load<u32>(list + ((i as usize) << 2)) as usize) << 2);
+    const end = rows + load<u32>(offset, 4);
+    for (let position = rows + load<u32>(offset); position < end; position++) total += (((load<u8>(position) as u32) >> 7) ^ 1);
+  }
+  return total;
+}
+
+/**
+ * Copies the rows of the series list[from, count) while there is room: the pair ids of their labels one after the other to `ids`, how many
+ * each has to `counts`, account and project (u32 each) to `tenants`, both at the series' position in the list. Returns where it stopped.
+ */
+export function indexCopyRows(context: usize, list: usize, from: u32, count: u32, ids: usize, idCapacity: u32, counts: usize, tenants: usize): u32 {
+  const rows: usize = load<u32>(context, rowsField);
+  const rowOffsets: usize = load<u32>(context, rowOffsetsField);
+  const states: usize = load<u32>(context, pairStatesField);
+  const strings: usize = load<u32>(context, stringsField);
+  const idsEnd = ids + ((idCapacity as usize) << 2);
+  for (let i = from; i < count; i++) {
+    const offset = rowOffsets + ((load<u32>(list + ((i as usize) << 2)) as usize) << 2);
+    let position = rows + load<u32>(offset);
+    const end = rows + load<u32>(offset, 4);
+    if (((end - position) << 2) > idsEnd - ids) return i;
+    const tenant = readVarint(position, end);
+    position = varintEnd;
+    const key = strings + load<u32>(states + (tenant as usize) * pairStateBytes, keyOffset);
+    store<u64>(tenants + ((i as usize) << 3), load<u64>(key, 2));
+    const first = ids;
+    while (position < end) {
+      store<u32>(ids, readVarint(position, end));
+      ids += 4;
+      position = varintEnd;
+    }
+    store<u32>(counts + ((i as usize) << 2), ((ids - first) >> 2) as u32);
+  }
+  return count;
+}
+
+/** Bytes of the keys of the pairs list[0, count), up to 2^32 - 1. */
+export function indexCountKeyBytes(context: usize, list: usize, count: u32): u32 {
+  const states: usize = load<u32>(context, pairStatesField);
+  let total: u64 = 0;
+  for (let i: u32 = 0; i < count; i++) total += load<u32>(states + (load<u32>(list + ((i as usize) << 2)) as usize) * pairStateBytes, keySize) as u64;
+  return min<u64>(total, 0xffffffff) as u32;
+}
+
+/**
+ * Copies the keys of the pairs list[from, count) one after the other to `keys` while there is room; their sizes and the ids of their names go to `sizes`
+ * and `names`, at the pair's position in the list. Returns where it stopped.
+ */
+export function indexCopyKeys(context: usize, list: usize, from: u32, count: u32, keys: usize, capacity: u32, sizes: usize, names: usize): u32 {
+  const states: usize = load<u32>(context, pairStatesField);
+  const strings: usize = load<u32>(context, stringsField);
+  let left = capacity;
+  for (let i = from; i < count; i++) {
+    const state = states + (load<u32>(list + ((i as usize) << 2)) as usize) * pairStateBytes;
+    const size = load<u32>(state, keySize);
+    if (size > left) return i;
+    memory.copy(keys, strings + load<u32>(state, keyOffset), size);
+    keys += size;
+    left -= size;
+    store<u32>(sizes + ((i as usize) << 2), size);
+    store<u32>(names + ((i as usize) << 2), load<u32>(state, pairName));
+  }
+  return count;
+}
+
 // ---- bitmaps and lists ------------------------------------------------------------------------------------------------
 // Bitmaps are whole multiples of 16 bytes, lists are ascending u32 without duplicates.
 
