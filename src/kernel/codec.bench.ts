@@ -1,12 +1,13 @@
 // Bytes and nanoseconds per sample of the column codec, by kind of column and size of block. `node src/kernel/codec.bench.ts`;
 // codec.test.ts runs it small.
 import { seededRandom } from "../base/random.ts";
-import { codecScratchBytes, decodeColumn, encodeColumn, encodedSizeMax } from "./codec.ts";
+import { codecScratchBytes, decodeColumn, encodeColumn, encodedSizeMax, type CodecEffort } from "./codec.ts";
 import { typicalColumns, type ColumnGenerator } from "./codec_columns.ts";
 import { Kernel } from "./kernel.ts";
 
 export interface CodecFigures {
   readonly name: string;
+  readonly effort: CodecEffort;
   readonly blockCount: number;
   readonly bytesPerSample: number;
   readonly encodeNs: number;
@@ -26,7 +27,7 @@ function nanosecondsPerSample(rounds: number, sampleCount: number, run: () => vo
 }
 
 /** Measures blocks of `blockCount` samples cut from columns of `generator`, `sampleCount` samples a round. */
-export function measureCodec(generator: ColumnGenerator, blockCount: number, sampleCount: number, rounds: number): CodecFigures {
+export function measureCodec(generator: ColumnGenerator, effort: CodecEffort, blockCount: number, sampleCount: number, rounds: number): CodecFigures {
   const kernel = new Kernel();
   const random = seededRandom(1);
   const blocks = Math.max(1, Math.floor(65536 / blockCount));
@@ -40,7 +41,8 @@ export function measureCodec(generator: ColumnGenerator, blockCount: number, sam
   const encode = (): void => {
     for (let repeat = 0; repeat < repeats; repeat++) {
       for (let i = 0; i < blocks; i++) {
-        sizes[i] = encodeColumn(kernel, source + i * blockCount * 8, blockCount, generator.kind, encoded + i * encodedSizeMax(blockCount), scratch);
+        const [from, to] = [source + i * blockCount * 8, encoded + i * encodedSizeMax(blockCount)];
+        sizes[i] = encodeColumn(kernel, from, blockCount, generator.kind, to, scratch, effort);
       }
     }
   };
@@ -52,17 +54,22 @@ export function measureCodec(generator: ColumnGenerator, blockCount: number, sam
   const total = repeats * blocks * blockCount;
   const encodeNs = nanosecondsPerSample(rounds, total, encode);
   const decodeNs = nanosecondsPerSample(rounds, total, decode);
-  return { name: generator.name, blockCount, bytesPerSample: sizes.reduce((sum, size) => sum + size, 0) / (blocks * blockCount), encodeNs, decodeNs };
+  const bytesPerSample = sizes.reduce((sum, size) => sum + size, 0) / (blocks * blockCount);
+  return { name: generator.name, effort, blockCount, bytesPerSample, encodeNs, decodeNs };
 }
 
-/** One line of figures. */
-export function printFigures(figures: CodecFigures): string {
-  const { name, blockCount, bytesPerSample, encodeNs, decodeNs } = figures;
-  return `${name.padEnd(34)} ${String(blockCount).padStart(5)} ${bytesPerSample.toFixed(4).padStart(9)} B ${encodeNs.toFixed(2).padStart(8)} ns encode ${decodeNs.toFixed(2).padStart(7)} ns decode`;
+/** A line with the figures of one column and block size, by effort. */
+export function printFigures(figures: readonly CodecFigures[]): string {
+  const cells = figures.map(({ effort, bytesPerSample, encodeNs, decodeNs }) => {
+    return `${effort} ${bytesPerSample.toFixed(4).padStart(7)} B ${encodeNs.toFixed(2).padStart(6)} ns encode ${decodeNs.toFixed(2).padStart(6)} ns decode`;
+  });
+  return `${figures[0].name.padEnd(33)} ${String(figures[0].blockCount).padStart(5)} | ${cells.join(" | ")}`;
 }
 
 if (import.meta.main) {
   for (const blockCount of [8192, 1024, 240, 120, 4]) {
-    for (const generator of typicalColumns) process.stdout.write(printFigures(measureCodec(generator, blockCount, 1 << 20, 5)) + "\n");
+    for (const generator of typicalColumns) {
+      process.stdout.write(printFigures([measureCodec(generator, "fast", blockCount, 1 << 20, 5), measureCodec(generator, "compact", blockCount, 1 << 20, 5)]) + "\n");
+    }
   }
 }

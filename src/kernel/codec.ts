@@ -17,10 +17,12 @@ export const codecs = {
   fastDecimal: 2,
   /** Bit patterns as integers, mini-blocks or sparse. */
   fastBits: 3,
-  /** Reserved: decimals with entropy coding (tANS), for merged parts. */
+  /** Decimals, entropy coded (tANS) or sparse. */
   compactDecimal: 4,
-  /** Reserved: bit patterns with entropy coding. */
+  /** Bit patterns as integers, entropy coded or sparse. */
   compactBits: 5,
+  /** Bit patterns as integers, the high halves entropy coded, the low ones as they are. */
+  compactSplit: 6,
 } as const;
 
 /** What a column holds, a hint for the encoder; the decoder does not need it. */
@@ -29,6 +31,12 @@ export type ColumnKind = (typeof columnKinds)[keyof typeof columnKinds];
 
 /** Samples of one block at most. */
 export const blockSampleCountMax = 8192;
+
+/**
+ * How much work the encoder puts into a column: "fast" for what was just written and is read often (codecs 0 to 3), "compact" for what is kept
+ * (the others too, where they pay).
+ */
+export type CodecEffort = "fast" | "compact";
 
 /** Why codecDecode refused, by its error number. */
 export const codecErrors = ["", "argument out of range", "truncated column", "unknown codec", "malformed column"] as const;
@@ -40,12 +48,20 @@ export function codecScratchBytes(kernel: Kernel): number {
 
 /** Bytes that encoding `count` doubles may touch at its target; the result has at most 8 * count + 1. */
 export function encodedSizeMax(count: number): number {
-  return count * 12 + 128;
+  return count * 12 + 512;
 }
 
 /** Encodes the `count` doubles at `valuesPointer` to `targetPointer`; returns the size in bytes. */
-export function encodeColumn(kernel: Kernel, valuesPointer: number, count: number, kind: ColumnKind, targetPointer: number, scratchPointer: number): number {
-  return kernel.exports.codecEncode(valuesPointer, count, kind, targetPointer, scratchPointer);
+export function encodeColumn(
+  kernel: Kernel,
+  valuesPointer: number,
+  count: number,
+  kind: ColumnKind,
+  targetPointer: number,
+  scratchPointer: number,
+  effort: CodecEffort = "fast",
+): number {
+  return kernel.exports.codecEncode(valuesPointer, count, kind, effort === "compact" ? 1 : 0, targetPointer, scratchPointer);
 }
 
 /** Decodes a column of `size` untrusted bytes to exactly `count` doubles at `targetPointer`. Returns an index into codecErrors, 0 for none. */

@@ -2,7 +2,7 @@
  * Door to the kernels that encode and decode many blocks per call (src/wasm/codec_blocks.ts). A RunEncoder owns the memory in which
  * the frames of a part and the rows of its block headers come into being; storage/part_writer.ts empties them into the file.
  */
-import { codecScratchBytes, encodedSizeMax, blockSampleCountMax } from "./codec.ts";
+import { codecScratchBytes, encodedSizeMax, blockSampleCountMax, type CodecEffort } from "./codec.ts";
 import type { Kernel } from "./kernel.ts";
 
 /** u32 slots of the context; src/wasm/codec_blocks.ts has the same table. */
@@ -31,8 +31,9 @@ const slots = {
   valuesOrdinal: 21,
   kind: 22,
   aggregateMin: 23,
+  isCompact: 24,
 } as const;
-const slotCount = 24;
+const slotCount = 25;
 
 /** Columns of the header rows, in the order in which the kernel writes them. */
 export const blockRowColumns = [
@@ -73,6 +74,8 @@ export interface RunEncoderOptions {
   readonly aggregateSampleCountMin: number;
   /** Remembered sequences of timestamps, a power of two. */
   readonly sequenceCapacity: number;
+  /** Default "fast". */
+  readonly effort?: CodecEffort;
 }
 
 const sequenceBytes = 32;
@@ -107,6 +110,7 @@ export class RunEncoder {
     this.#set("sequenceMask", options.sequenceCapacity - 1);
     this.#set("scratch", scratch);
     this.#set("aggregateMin", options.aggregateSampleCountMin);
+    this.#set("isCompact", options.effort === "compact" ? 1 : 0);
   }
 
   #set(slot: keyof typeof slots, value: number): void {

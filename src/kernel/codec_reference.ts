@@ -3,8 +3,9 @@
  * bits where the kernel wraps. The layout is drawn in docs/formats/block.md. For tests only: it is some hundred times slower.
  */
 import { blockSampleCountMax, codecs, columnKinds, type ColumnKind } from "./codec.ts";
+import { decodeEntropyReference, MalformedColumn } from "./codec_entropy_reference.ts";
 
-const transforms = { constant: 0, constantDelta: 1, centre: 2, delta: 3, linear: 4 } as const;
+const transforms = { constant: 0, constantDelta: 1, centre: 2, delta: 3, linear: 4, delta2: 5 } as const;
 const formSparse = 8;
 const formDivisor = 16;
 const formExceptions = 32;
@@ -22,7 +23,7 @@ const bitWidth = (value: bigint): number => (value === 0n ? 0 : value.toString(2
 /** Bit patterns in the order of the numbers; its own inverse. */
 const orderedBits = (bits: bigint): bigint => signed64(bits ^ ((bits >> 63n) & 0x7fffffffffffffffn));
 
-/** Encodes 1 to 8192 doubles. */
+/** Encodes 1 to 8192 doubles as the effort "fast" does. */
 export function encodeColumnReference(values: Float64Array, kind: ColumnKind): Uint8Array {
   const patterns = patternsOf(values);
   if (patterns.every((bits) => bits === patterns[0])) return encodeConstant(values[0], patterns[0]);
@@ -290,9 +291,6 @@ function pushUint64(out: number[], value: bigint): void {
   for (let shift = 0n; shift < 64n; shift += 8n) out.push(Number((value >> shift) & 255n));
 }
 
-/** Thrown for bytes that are not a column. */
-export class MalformedColumn extends Error {}
-
 class Reader {
   readonly #bytes: Uint8Array;
   position = 0;
@@ -354,6 +352,7 @@ export function decodeColumnReference(bytes: Uint8Array, count: number): Float64
   const codec = head & 15;
   const patterns = new BigUint64Array(count);
   if (codec === codecs.fastDecimal || codec === codecs.fastBits) decodeFast(reader, head, patterns);
+  else if (codec === codecs.compactDecimal || codec === codecs.compactBits || codec === codecs.compactSplit) decodeCompact(reader, head, patterns);
   else if (codec === codecs.constant && head < 16) patterns.fill(reader.uint64());
   else if (codec === codecs.raw && head < 16) for (let i = 0; i < count; i++) patterns[i] = reader.uint64();
   else throw new MalformedColumn("codec");
@@ -361,29 +360,90 @@ export function decodeColumnReference(bytes: Uint8Array, count: number): Float64
   return new Float64Array(patterns.buffer);
 }
 
-function decodeFast(reader: Reader, head: number, patterns: BigUint64Array): void {
-  const isBits = (head & 15) === codecs.fastBits;
+/** Header of a fast or compact column. */
+interface ColumnHeader {
+  readonly form: number;
+  readonly transform: number;
+  readonly divisor: bigint;
+  readonly exceptions: readonly { at: number; bits: bigint }[];
+  readonly base: bigint;
+  readonly centre: bigint;
+}
+
+function readHeader(reader: Reader, count: number, transformMax: number): ColumnHeader {
   const form = reader.byte();
   const transform = form & 7;
-  if (form >> 6 !== 0 || transform > transforms.linear || (isBits && head >> 4 !== 0)) throw new MalformedColumn("form");
+  if (form >> 6 !== 0 || transform > transformMax) throw new MalformedColumn("form");
   const divisor = form & formDivisor ? reader.varint() : 1n;
   if (divisor === 0n) throw new MalformedColumn("divisor");
-  const exceptions = form & formExceptions ? readExceptions(reader, patterns.length) : [];
+  const exceptions = form & formExceptions ? readExceptions(reader, count) : [];
   const base = unzigzag(reader.varint());
   const hasCentre = transform !== transforms.constant && transform !== transforms.centre;
-  const centre = hasCentre ? unzigzag(reader.varint()) : 0n;
-  const residuals = readResiduals(reader, form, patterns.length);
-  const power = 10 ** (head >> 4);
-  const values = new Float64Array(patterns.buffer);
+  return { form, transform, divisor, exceptions, base, centre: hasCentre ? unzigzag(reader.varint()) : 0n };
+}
+
+/** The integers of a column from its residuals, one for each sample. */
+function integersOf({ transform, divisor, base, centre }: ColumnHeader, residuals: readonly bigint[]): bigint[] {
   let sum = 0n;
-  for (let i = 0; i < patterns.length; i++) {
-    if (transform === transforms.delta) sum += i === 0 ? 0n : centre + residuals[i];
-    else sum = centre * BigInt(i) + residuals[i];
-    const integer = signed64(base + divisor * sum);
-    if (isBits) patterns[i] = bits64(orderedBits(integer));
-    else values[i] = Number(integer) / power;
-  }
-  for (const { at, bits } of exceptions) patterns[at] = bits;
+  let delta = centre;
+  return residuals.map((residual, i) => {
+    if (transform === transforms.delta) sum += i === 0 ? 0n : centre + residual;
+    else if (transform === transforms.delta2) sum += i === 0 ? 0n : (delta += residual);
+    else sum = centre * BigInt(i) + residual;
+    return signed64(base + divisor * sum);
+  });
+}
+
+function decodeFast(reader: Reader, head: number, patterns: BigUint64Array): void {
+  const isBits = (head & 15) === codecs.fastBits;
+  if (isBits && head >> 4 !== 0) throw new MalformedColumn("parameter");
+  const header = readHeader(reader, patterns.length, transforms.linear);
+  writePatterns(header, integersOf(header, readResiduals(reader, header.form, patterns.length)), isBits ? undefined : head >> 4, patterns);
+}
+
+/** Integers to bit patterns; with an exponent they are decimals. */
+function writePatterns(header: ColumnHeader, integers: readonly bigint[], exponent: number | undefined, patterns: BigUint64Array): void {
+  const values = new Float64Array(patterns.buffer);
+  integers.forEach((integer, i) => {
+    if (exponent === undefined) patterns[i] = bits64(orderedBits(integer));
+    else values[i] = Number(integer) / 10 ** exponent;
+  });
+  for (const { at, bits } of header.exceptions) patterns[at] = bits;
+}
+
+function decodeCompact(reader: Reader, head: number, patterns: BigUint64Array): void {
+  const codec = head & 15;
+  if (codec !== codecs.compactDecimal && head >> 4 !== 0) throw new MalformedColumn("parameter");
+  const header = readHeader(reader, patterns.length, transforms.delta2);
+  const skipped = header.transform === transforms.centre ? 0 : header.transform === transforms.delta2 ? 2 : 1;
+  const residualCount = patterns.length - skipped;
+  if (header.transform < transforms.centre || residualCount < 0) throw new MalformedColumn("transform");
+  const lows = codec === codecs.compactSplit ? new DataView(reader.take(patterns.length * 4).slice().buffer) : undefined;
+  const codes = header.form & formSparse ? readCodedSparse(reader, residualCount) : readCoded(reader.take(reader.left), residualCount);
+  const residuals = [...Array.from({ length: skipped }, () => 0n), ...codes.map(unzigzag)];
+  const integers = integersOf(header, residuals).map((integer, i) => {
+    return lows === undefined ? integer : signed64((integer << 32n) | BigInt(lows.getUint32(i * 4, true)));
+  });
+  writePatterns(header, integers, codec === codecs.compactDecimal ? head >> 4 : undefined, patterns);
+}
+
+/** A coded sequence that fills the bytes. */
+function readCoded(bytes: Uint8Array, count: number): bigint[] {
+  if (count > 0 && bytes.length > 0 && bytes[0] !== 0) return decodeEntropyReference(bytes, count);
+  const reader = new Reader(bytes);
+  if (count > 0) reader.byte();
+  const numbers = reader.sequence(count);
+  if (reader.left > 0) throw new MalformedColumn("bytes left over");
+  return numbers;
+}
+
+function readCodedSparse(reader: Reader, residualCount: number): bigint[] {
+  const k = reader.varint();
+  if (k > BigInt(residualCount)) throw new MalformedColumn("sparse count");
+  const size = reader.varint();
+  if (size > BigInt(reader.left)) throw new MalformedColumn("size of the gaps");
+  const gaps = readCoded(reader.take(Number(size)), Number(k));
+  return spreadSparse(gaps, readCoded(reader.take(reader.left), Number(k)), residualCount);
 }
 
 function readExceptions(reader: Reader, count: number): { at: number; bits: bigint }[] {
@@ -416,7 +476,11 @@ function readSparse(reader: Reader, residualCount: number): bigint[] {
   const k = reader.varint();
   if (k > BigInt(residualCount)) throw new MalformedColumn("sparse count");
   const gaps = reader.sequence(Number(k));
-  const rest = reader.sequence(Number(k));
+  return spreadSparse(gaps, reader.sequence(Number(k)), residualCount);
+}
+
+/** Residuals from gaps and the residuals minus 1 that stand behind them. */
+function spreadSparse(gaps: readonly bigint[], rest: readonly bigint[], residualCount: number): bigint[] {
   const codes = Array.from({ length: residualCount }, () => 0n);
   let position = 0n;
   for (let i = 0; i < gaps.length; i++) {

@@ -1,6 +1,7 @@
 // Many blocks per call: encoding the series of a run into frames of a part, and decoding blocks that were read from one
 // (docs/formats/part.md). A run of a million tiny series would otherwise cost a million calls from TypeScript.
-import { codecCountMax, codecDecode, codecEncode, codecScratchSize } from "./codec";
+import { codecDecode, codecEncode, codecScratchSize } from "./codec";
+import { codecCountMax } from "./codec_front";
 
 // Slots (u32 each) of the context of codecEncodeRun; src/kernel/codec_blocks.ts names them too.
 const slotSeriesIds: usize = 0;
@@ -27,6 +28,7 @@ const slotTimestampsOrdinal: usize = 80;
 const slotValuesOrdinal: usize = 84;
 const slotKind: usize = 88;
 const slotAggregateMin: usize = 92;
+const slotIsCompact: usize = 96;
 
 // Columns of the rows, each `rowCapacity` doubles.
 const columnSeriesId: usize = 0;
@@ -83,7 +85,8 @@ function encodeBlock(context: usize, series: u32, sample: u32, count: i32): void
   const values = (load<u32>(context, slotValues) as usize) + ((sample as usize) << 3);
   const scratch = load<u32>(context, slotScratch) as usize;
   const valuesFrameSize = load<u32>(context, slotValuesSize);
-  const size = codecEncode(values, count, 0, (load<u32>(context, slotValuesFrame) as usize) + (valuesFrameSize as usize), scratch);
+  const isCompact = load<u32>(context, slotIsCompact) as i32;
+  const size = codecEncode(values, count, 0, isCompact, (load<u32>(context, slotValuesFrame) as usize) + (valuesFrameSize as usize), scratch);
   store<u32>(context, valuesFrameSize + (size as u32), slotValuesSize);
   placeTimestamps(context, timestamps, count, scratch);
 
@@ -164,7 +167,8 @@ function placeTimestamps(context: usize, timestamps: usize, count: i32, scratch:
   }
   placedOrdinal = load<u32>(context, slotTimestampsOrdinal);
   placedOffset = load<u32>(context, slotTimestampsSize);
-  placedSize = codecEncode(timestamps, count, 1, (load<u32>(context, slotTimestampsFrame) as usize) + (placedOffset as usize), scratch) as u32;
+  const isCompact = load<u32>(context, slotIsCompact) as i32;
+  placedSize = codecEncode(timestamps, count, 1, isCompact, (load<u32>(context, slotTimestampsFrame) as usize) + (placedOffset as usize), scratch) as u32;
   store<u32>(context, placedOffset + placedSize, slotTimestampsSize);
   memory.copy(second, first, sequenceBytes);
   store<u64>(first, hashLow);
