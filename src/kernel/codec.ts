@@ -61,7 +61,7 @@ export function encodeColumn(
   scratchPointer: number,
   effort: CodecEffort = "fast",
 ): number {
-  return kernel.exports.codecEncode(valuesPointer, count, kind, effort === "compact" ? 1 : 0, targetPointer, scratchPointer);
+  return kernel.exports.codecEncodeWith(valuesPointer, count, kind, effort === "compact" ? 1 : 0, targetPointer, scratchPointer);
 }
 
 /** Decodes a column of `size` untrusted bytes to exactly `count` doubles at `targetPointer`. Returns an index into codecErrors, 0 for none. */

@@ -45,7 +45,7 @@ export function codecScratchSize(): usize {
  * may be touched (encodedSizeMax in src/kernel/codec.ts). `kind` is 0 for values, 1 for timestamps (whole numbers; tries the linear
  * transform too). `isCompact`: entropy coding where it pays.
  */
-export function codecEncode(values: usize, count: i32, kind: i32, isCompact: i32, out: usize, scratch: usize): i32 {
+export function codecEncodeWith(values: usize, count: i32, kind: i32, isCompact: i32, out: usize, scratch: usize): i32 {
   if (allSame(values, count)) return encodeConstant(load<f64>(values), out);
   const exponent = kind == 1 ? 0 : findExponent(values, count);
   if (exponent <= exponentMax) {
@@ -67,6 +67,11 @@ export function codecEncode(values: usize, count: i32, kind: i32, isCompact: i32
   store<u8>(out, codecRaw as u8);
   memory.copy(out + 1, values, (count as usize) << 3);
   return (count << 3) + 1;
+}
+
+/** codecEncodeWith without entropy coding. */
+export function codecEncode(values: usize, count: i32, kind: i32, out: usize, scratch: usize): i32 {
+  return codecEncodeWith(values, count, kind, 0, out, scratch);
 }
 
 function allSame(values: usize, count: i32): bool {

@@ -1,6 +1,6 @@
 // Many blocks per call: encoding the series of a run into frames of a part, and decoding blocks that were read from one
 // (docs/formats/part.md). A run of a million tiny series would otherwise cost a million calls from TypeScript.
-import { codecDecode, codecEncode, codecScratchSize } from "./codec";
+import { codecDecode, codecEncodeWith, codecScratchSize } from "./codec";
 import { codecCountMax } from "./codec_front";
 
 // Slots (u32 each) of the context of codecEncodeRun; src/kernel/codec_blocks.ts names them too.
@@ -86,7 +86,7 @@ function encodeBlock(context: usize, series: u32, sample: u32, count: i32): void
   const scratch = load<u32>(context, slotScratch) as usize;
   const valuesFrameSize = load<u32>(context, slotValuesSize);
   const isCompact = load<u32>(context, slotIsCompact) as i32;
-  const size = codecEncode(values, count, 0, isCompact, (load<u32>(context, slotValuesFrame) as usize) + (valuesFrameSize as usize), scratch);
+  const size = codecEncodeWith(values, count, 0, isCompact, (load<u32>(context, slotValuesFrame) as usize) + (valuesFrameSize as usize), scratch);
   store<u32>(context, valuesFrameSize + (size as u32), slotValuesSize);
   placeTimestamps(context, timestamps, count, scratch);
 
@@ -168,7 +168,7 @@ function placeTimestamps(context: usize, timestamps: usize, count: i32, scratch:
   placedOrdinal = load<u32>(context, slotTimestampsOrdinal);
   placedOffset = load<u32>(context, slotTimestampsSize);
   const isCompact = load<u32>(context, slotIsCompact) as i32;
-  placedSize = codecEncode(timestamps, count, 1, isCompact, (load<u32>(context, slotTimestampsFrame) as usize) + (placedOffset as usize), scratch) as u32;
+  placedSize = codecEncodeWith(timestamps, count, 1, isCompact, (load<u32>(context, slotTimestampsFrame) as usize) + (placedOffset as usize), scratch) as u32;
   store<u32>(context, placedOffset + placedSize, slotTimestampsSize);
   memory.copy(second, first, sequenceBytes);
   store<u64>(first, hashLow);

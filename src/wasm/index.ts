@@ -4,7 +4,7 @@ export * from "./bytes";
 export * from "./checksum";
 export { headFree, headGiveChunks } from "./chunks";
 export { classicChimp128Decode, classicChimp128Encode, classicChimpDecode, classicChimpEncode, classicDeltaDecode, classicDeltaEncode, classicDeltaOfDeltaDecode, classicDeltaOfDeltaEncode, classicGorillaDecode, classicGorillaEncode, classicScratchSize } from "./classic_codecs";
-export { codecDecode, codecEncode, codecScratchSize } from "./codec";
+export { codecDecode, codecEncodeWith, codecScratchSize } from "./codec";
 export { codecDecodeBlocks, codecDecodeBlocksScratchSize, codecEncodeRun } from "./codec_blocks";
 export { codecDecodeHeaders, codecHeaderColumnsSize } from "./codec_headers";
 export { codecExpandLabelRows, codecInternedRows, codecInternLabels, codecPackLabelRows, codecRehashPairs, codecUnpackLabelRows } from "./codec_label_rows";
