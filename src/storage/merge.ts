@@ -2,10 +2,10 @@
  * Merges several parts of a partition into one, and several index segments into one. Only new files are written; what replaces what is said
  * by the manifest afterwards, so a crash or an abort at any point loses nothing.
  *
- *   header cursors of the parts --series by series--> block lists --decode--> columns, part after part
+ *   header cursors of the parts --series by series--> stretches of blocks --decode--> columns, part after part
  *     --scatter by series, oldest part first; stable sort by time--> ColumnRun in the kernel's memory --> PartWriter
  *
- * Samples with equal timestamps are all kept, those of older parts first. One step takes about 131,072 samples, of many small series or of a
+ * Samples with equal timestamps are all kept, those of older parts first. Blocks that cannot be read are left out and reported, if the caller wants that. One step takes about 131,072 samples, of many small series or of a
  * slice of a long one, so memory is bounded by some 15 MB plus a block for each part, whatever the parts hold.
  */
 import { assert } from "../base/assert.ts";
@@ -13,57 +13,92 @@ import type { FileSystem } from "../disk/file_system.ts";
 import { blockSampleCountMax } from "../kernel/codec.ts";
 import { columnKernels, sortScratchBytes } from "../kernel/columns.ts";
 import type { Kernel } from "../kernel/kernel.ts";
-import { type BlockList, BlockListBuilder, sampleCountOf } from "./block_list.ts";
+import type { BlockList } from "./block_list.ts";
 import type { LogRows, Part } from "./part.ts";
-import { type PartSummary, PartWriter } from "./part_writer.ts";
+import { DamagedBlocksError, DamagedPartError } from "./part_error.ts";
+import { type PartSummary, PartWriter, type PartWriterOptions } from "./part_writer.ts";
 import type { IndexSegment } from "./partition_index.ts";
 import { type IndexSegmentSummary, IndexSegmentWriter } from "./partition_index_writer.ts";
 import type { Partition } from "./partition.ts";
+import type { SeriesActivity } from "./series_activity.ts";
 
 /** Samples that a step aims at; a series with more is cut into slices. */
 const stepSampleCount = 1 << 17;
-const stepSeriesCountMax = 1 << 14;
+const stepSeriesCountMax = 1 << 13;
 
-/** The next block of a part. */
+/** What a merge could not read of a part, and left out. */
+export interface LostBlocks {
+  /** Position of the part among those that are merged. */
+  readonly part: number;
+  /** Inclusive. */
+  readonly fromSeriesId: number;
+  readonly toSeriesId: number;
+  readonly minMs: number;
+  readonly maxMs: number;
+  /** 0 if the headers cannot be read: then nobody knows. */
+  readonly blockCount: number;
+}
+
+/** Blocks [from, to) of a list. */
+interface Stretch {
+  readonly list: BlockList;
+  readonly from: number;
+  to: number;
+}
+
+/** The next block of a part, and those that the current step has taken. */
 class Cursor {
   readonly part: Part;
-  #group = -1;
+  /** Series and time of the next block, Infinity at the end. */
+  seriesId = Infinity;
+  minMs = Infinity;
+  stretches: Stretch[] = [];
   #list: BlockList | undefined;
   #index = 0;
+  #group = -1;
+  readonly #onLostGroup: (group: number, error: DamagedPartError) => void;
 
-  constructor(part: Part) {
+  constructor(part: Part, onLostGroup: (group: number, error: DamagedPartError) => void) {
     this.part = part;
-    this.#load();
+    this.#onLostGroup = onLostGroup;
+    this.#show();
   }
 
-  #load(): void {
+  #show(): void {
     while (this.#list === undefined || this.#index === this.#list.count) {
       if (++this.#group >= this.part.groupCount) {
-        this.#list = undefined;
+        this.seriesId = Infinity;
+        this.minMs = Infinity;
         return;
       }
-      this.#list = this.part.readGroup(this.#group);
+      this.#list = this.#readGroup();
       this.#index = 0;
+    }
+    this.seriesId = this.#list.seriesIds[this.#index];
+    this.minMs = this.#list.minMs[this.#index];
+  }
+
+  #readGroup(): BlockList | undefined {
+    try {
+      return this.part.readGroup(this.#group);
+    } catch (error) {
+      if (!(error instanceof DamagedPartError)) throw error;
+      this.#onLostGroup(this.#group, error);
+      return undefined;
     }
   }
 
-  /** Series of the next block, Infinity at the end. */
-  get seriesId(): number {
-    return this.#list === undefined ? Infinity : this.#list.seriesIds[this.#index];
-  }
-
-  get minMs(): number {
-    return this.#list === undefined ? Infinity : this.#list.minMs[this.#index];
-  }
-
-  /** Moves the next block to `target` and returns its samples. */
-  take(target: BlockListBuilder): number {
-    assert(this.#list !== undefined, "the part has no more blocks");
-    assert((this.#list.kinds[this.#index] & 0xffff) === 0, "only float samples of column 0 are merged yet");
-    const sampleCount = this.#list.sampleCounts[this.#index];
-    target.append(this.#list, this.#index, this.#index + 1);
+  /** Takes the next block and returns its samples. */
+  take(): number {
+    const list = this.#list;
+    assert(list !== undefined, "the part has no more blocks");
+    assert((list.kinds[this.#index] & 0xffff) === 0, "only float samples of column 0 are merged yet");
+    const last = this.stretches.at(-1);
+    if (last?.list === list) last.to++;
+    else this.stretches.push({ list, from: this.#index, to: this.#index + 1 });
+    const sampleCount = list.sampleCounts[this.#index];
     this.#index++;
-    this.#load();
+    this.#show();
     return sampleCount;
   }
 }
@@ -77,38 +112,82 @@ interface Carry {
 const noCarry: Carry = { timestampsMs: new Float64Array(0), values: new Float64Array(0) };
 
 /** What a step has collected. Source 0 is the carried prefix, source p + 1 is part p. */
-interface Collection {
-  readonly seriesIds: number[];
+class Collection {
+  seriesCount = 0;
+  readonly seriesIds = new Uint32Array(stepSeriesCountMax);
+  readonly sources: number;
   /** Samples by series and source. */
-  readonly counts: number[];
-  readonly lists: readonly BlockListBuilder[];
+  counts: Uint32Array;
+  sampleCount = 0;
   /** The last series goes on: only its samples before this time are complete. Infinity if it is complete. */
-  cutMs: number;
+  cutMs = Infinity;
+
+  constructor(sources: number) {
+    this.sources = sources;
+    this.counts = new Uint32Array(256 * sources);
+  }
+
+  clear(): void {
+    this.counts.fill(0, 0, this.seriesCount * this.sources);
+    this.seriesCount = 0;
+    this.sampleCount = 0;
+    this.cutMs = Infinity;
+  }
+
+  /** Adds a series and returns where its counts begin. */
+  add(seriesId: number): number {
+    const at = this.seriesCount * this.sources;
+    if (at + this.sources > this.counts.length) {
+      const counts = new Uint32Array(this.counts.length * 2);
+      counts.set(this.counts);
+      this.counts = counts;
+    }
+    this.seriesIds[this.seriesCount++] = seriesId;
+    return at;
+  }
+
+  /** Position of a series that was collected. */
+  indexOf(seriesId: number): number {
+    let low = 0;
+    let high = this.seriesCount - 1;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (this.seriesIds[middle] < seriesId) low = middle + 1;
+      else high = middle;
+    }
+    assert(this.seriesIds[low] === seriesId, "the series was collected");
+    return low;
+  }
 }
 
 /** Addresses of the columns of a step. */
 interface Areas {
-  readonly sampleCount: number;
   readonly decodedTimestamps: number;
   readonly decodedValues: number;
   readonly timestamps: number;
   readonly values: number;
 }
 
-export interface PartMergeOptions {
+export interface PartMergeOptions extends PartWriterOptions {
   /** Keep the newest log row of each series, if parts have them: needed until the log is cut behind them. Default true. */
   readonly keepLogRows?: boolean;
+  /** Told about what cannot be read, which is left out. Default: an error ends the merge. */
+  readonly onLost?: (lost: LostBlocks) => void;
+  /** Learns the times of all series. */
+  readonly activity?: SeriesActivity;
 }
 
 /** One merge, done in steps so that its thread can do other things between them. */
 export class PartMerge {
   readonly #kernel: Kernel;
   readonly #mark: number;
+  readonly #options: PartMergeOptions;
   readonly #parts: readonly Part[];
   readonly #cursors: readonly Cursor[];
-  readonly #logRows: readonly (LogRows | undefined)[];
+  readonly #logRows: readonly LogRows[];
   readonly #logPositions: number[];
   readonly #writer: PartWriter;
+  readonly #collection: Collection;
   /** What is left of the last series, by source. */
   #carries: Carry[];
   #carriedSeriesId = Infinity;
@@ -121,23 +200,38 @@ export class PartMerge {
   constructor(files: FileSystem, kernel: Kernel, parts: readonly Part[], targetPath: string, options: PartMergeOptions = {}) {
     this.#kernel = kernel;
     this.#mark = kernel.mark();
+    this.#options = options;
     this.#parts = parts;
-    this.#cursors = parts.map((part) => new Cursor(part));
-    this.#logRows = parts.map((part) => (options.keepLogRows === false ? undefined : part.lastLogRows()));
-    this.#logPositions = parts.map(() => 0);
+    this.#cursors = parts.map((part, p) => new Cursor(part, (group, error) => this.#loseGroup(p, group, error)));
+    this.#logRows = options.keepLogRows === false ? [] : parts.map((part) => part.lastLogRows()).filter((rows) => rows !== undefined);
+    this.#logPositions = this.#logRows.map(() => 0);
     this.#nothing = [noCarry, ...parts.map(() => noCarry)];
     this.#carries = [...this.#nothing];
-    this.#writer = PartWriter.create(files, targetPath, kernel);
+    this.#collection = new Collection(parts.length + 1);
+    this.#writer = PartWriter.create(files, targetPath, kernel, options);
   }
 
   /** Merges some more samples; false when all are written and finish() may be called. Throws what reading the parts throws. */
   step(): boolean {
-    const collection = this.#collect();
-    if (collection.seriesIds.length === 0) return false;
+    const collection = this.#collection;
+    collection.clear();
+    for (const cursor of this.#cursors) cursor.stretches = [];
+    this.#collect(collection);
+    if (collection.seriesCount === 0) return false;
     const mark = this.#kernel.mark();
     this.#mergeCollection(collection);
     this.#kernel.reset(mark);
     return true;
+  }
+
+  /** Bytes written so far. */
+  get writtenBytes(): number {
+    return this.#writer.writtenBytes;
+  }
+
+  /** See PartWriter.startSync. */
+  startSync(): Promise<void> | undefined {
+    return this.#writer.startSync();
   }
 
   /** Completes the new part. */
@@ -153,56 +247,63 @@ export class PartMerge {
     this.#kernel.reset(this.#mark);
   }
 
-  #collect(): Collection {
-    const collection: Collection = { seriesIds: [], counts: [], lists: this.#parts.map(() => new BlockListBuilder()), cutMs: Infinity };
-    let sampleCount = 0;
+  #collect(collection: Collection): void {
+    const cursors = this.#cursors;
     // A series that goes on comes first: no part has a smaller one left.
     let carriedSeriesId = this.#carriedSeriesId;
-    while (sampleCount < stepSampleCount && collection.seriesIds.length < stepSeriesCountMax && collection.cutMs === Infinity) {
-      const seriesId = this.#cursors.reduce((least, cursor) => Math.min(least, cursor.seriesId), carriedSeriesId);
+    while (collection.sampleCount < stepSampleCount && collection.seriesCount < stepSeriesCountMax && collection.cutMs === Infinity) {
+      let seriesId = carriedSeriesId;
+      for (let p = 0; p < cursors.length; p++) if (cursors[p].seriesId < seriesId) seriesId = cursors[p].seriesId;
       if (seriesId === Infinity) break;
-      sampleCount += this.#collectSeries(seriesId, seriesId === carriedSeriesId ? this.#carries : this.#nothing, collection);
+      this.#collectSeries(seriesId, seriesId === carriedSeriesId, collection);
       carriedSeriesId = Infinity;
     }
-    return collection;
   }
 
-  /** Takes the blocks of a series in the order of their times, until they are all taken or enough; returns their samples. */
-  #collectSeries(seriesId: number, carries: readonly Carry[], collection: Collection): number {
+  /** Takes the blocks of a series in the order of their times, until they are all taken or enough. */
+  #collectSeries(seriesId: number, isCarried: boolean, collection: Collection): void {
+    const cursors = this.#cursors;
+    const first = collection.add(seriesId);
     const { counts } = collection;
-    const first = counts.length;
-    for (const carry of carries) counts.push(carry.values.length);
-    collection.seriesIds.push(seriesId);
+    if (isCarried) {
+      for (let source = 0; source < collection.sources; source++) {
+        counts[first + source] = this.#carries[source].values.length;
+        collection.sampleCount += counts[first + source];
+      }
+    }
     let sampleCount = 0;
     for (;;) {
       let next = -1;
-      for (let p = 0; p < this.#cursors.length; p++) {
-        const cursor = this.#cursors[p];
-        if (cursor.seriesId === seriesId && (next < 0 || cursor.minMs < this.#cursors[next].minMs)) next = p;
+      let minMs = Infinity;
+      for (let p = 0; p < cursors.length; p++) {
+        const cursor = cursors[p];
+        if (cursor.seriesId === seriesId && (next < 0 || cursor.minMs < minMs)) {
+          next = p;
+          minMs = cursor.minMs;
+        }
       }
-      if (next < 0) return sampleCount;
+      if (next < 0) break;
       if (sampleCount >= stepSampleCount) {
-        collection.cutMs = this.#cursors[next].minMs;
-        return sampleCount;
+        collection.cutMs = minMs;
+        break;
       }
-      const taken = this.#cursors[next].take(collection.lists[next]);
+      const taken = cursors[next].take();
       counts[first + 1 + next] += taken;
       sampleCount += taken;
     }
+    collection.sampleCount += sampleCount;
   }
 
   #mergeCollection(collection: Collection): void {
     const kernel = this.#kernel;
-    const sampleCount = collection.counts.reduce((sum, count) => sum + count, 0);
+    const { sampleCount, seriesCount } = collection;
     const areas: Areas = {
-      sampleCount,
       decodedTimestamps: kernel.allocate(sampleCount * 8),
       decodedValues: kernel.allocate(sampleCount * 8),
       timestamps: kernel.allocate(sampleCount * 8),
       values: kernel.allocate(sampleCount * 8),
     };
     const sourceFrom = this.#decodeSources(collection, areas);
-    const seriesCount = collection.seriesIds.length;
     const sampleFrom = kernel.allocate((seriesCount + 1) * 4);
     this.#carries = [...this.#nothing];
     this.#carriedSeriesId = Infinity;
@@ -217,62 +318,93 @@ export class PartMerge {
     const kernel = this.#kernel;
     const sourceFrom: number[] = [];
     let at = 0;
-    for (let source = 0; source <= this.#parts.length; source++) {
+    for (let source = 0; source < collection.sources; source++) {
       sourceFrom.push(at);
       const carry = this.#carries[source];
       kernel.f64.set(carry.timestampsMs, areas.decodedTimestamps / 8 + at);
       kernel.f64.set(carry.values, areas.decodedValues / 8 + at);
       at += carry.values.length;
       if (source === 0) continue;
-      const list = collection.lists[source - 1];
-      at += this.#parts[source - 1].readBlocks(kernel, list, 0, list.count, areas.decodedTimestamps + at * 8, areas.decodedValues + at * 8, sampleCountOf(list));
+      for (const stretch of this.#cursors[source - 1].stretches) at = this.#decodeStretch(collection, areas, source - 1, stretch, at);
     }
-    assert(at === areas.sampleCount);
+    assert(at <= collection.sampleCount);
     return sourceFrom;
+  }
+
+  /** Decodes the blocks of a stretch to sample `at` and the following; returns the sample after them. Those that cannot be decoded are left out. */
+  #decodeStretch(collection: Collection, areas: Areas, p: number, { list, from, to }: Stretch, at: number): number {
+    let next = at;
+    const decode = (fromBlock: number, toBlock: number): void => {
+      const room = collection.sampleCount - next;
+      next += this.#parts[p].readBlocks(this.#kernel, list, fromBlock, toBlock, areas.decodedTimestamps + next * 8, areas.decodedValues + next * 8, room);
+    };
+    for (let block = from; block < to; ) {
+      try {
+        decode(block, to);
+        return next;
+      } catch (error) {
+        if (!(error instanceof DamagedBlocksError) || this.#options.onLost === undefined) throw error;
+        decode(block, error.fromIndex);
+        for (block = error.fromIndex; block < error.toIndex; block++) this.#loseBlock(collection, p, list, block);
+      }
+    }
+    return next;
+  }
+
+  #loseBlock(collection: Collection, part: number, list: BlockList, block: number): void {
+    const seriesId = list.seriesIds[block];
+    collection.counts[collection.indexOf(seriesId) * collection.sources + 1 + part] -= list.sampleCounts[block];
+    this.#options.onLost?.({ part, fromSeriesId: seriesId, toSeriesId: seriesId, minMs: list.minMs[block], maxMs: list.maxMs[block], blockCount: 1 });
+  }
+
+  #loseGroup(part: number, group: number, error: DamagedPartError): void {
+    if (this.#options.onLost === undefined) throw error;
+    this.#options.onLost({ part, ...this.#parts[part].groupBounds(group), blockCount: 0 });
   }
 
   /** Copies the samples from source order to series order (oldest source first), and writes where each series begins. Sets aside what is not complete. */
   #scatter(collection: Collection, areas: Areas, sourceFrom: number[], sampleFrom: number): void {
     const kernel = this.#kernel;
-    const sources = sourceFrom.length;
-    const seriesCount = collection.seriesIds.length;
-    const runs = kernel.allocate(collection.counts.length * 12);
-    let runCount = 0;
+    const { sources, seriesCount, counts, cutMs } = collection;
+    const runs = kernel.allocate(seriesCount * sources * 12);
+    const words = kernel.u32;
+    let run = runs / 4;
     let to = 0;
     for (let series = 0; series < seriesCount; series++) {
-      kernel.u32[sampleFrom / 4 + series] = to;
+      words[sampleFrom / 4 + series] = to;
+      const isCut = series === seriesCount - 1 && cutMs !== Infinity;
       for (let source = 0; source < sources; source++) {
-        let count = collection.counts[series * sources + source];
+        let count = counts[series * sources + source];
         if (count === 0) continue;
         const from = sourceFrom[source];
         sourceFrom[source] += count;
-        if (series === seriesCount - 1 && collection.cutMs !== Infinity) count = this.#carryTail(collection, areas, source, from, count);
-        const run = runs / 4 + runCount++ * 3;
-        kernel.u32[run] = from;
-        kernel.u32[run + 1] = to;
-        kernel.u32[run + 2] = count;
+        if (isCut) count = this.#carryTail(cutMs, areas, source, from, count);
+        words[run] = from;
+        words[run + 1] = to;
+        words[run + 2] = count;
+        run += 3;
         to += count;
       }
     }
-    kernel.u32[sampleFrom / 4 + seriesCount] = to;
-    columnKernels(kernel).columnsScatter(runs, runCount, areas.decodedTimestamps, areas.decodedValues, areas.timestamps, areas.values);
+    words[sampleFrom / 4 + seriesCount] = to;
+    columnKernels(kernel).columnsScatter(runs, (run - runs / 4) / 3, areas.decodedTimestamps, areas.decodedValues, areas.timestamps, areas.values);
   }
 
   /** Sets aside the samples at or after the cut; returns how many are before it. */
-  #carryTail(collection: Collection, areas: Areas, source: number, from: number, count: number): number {
-    const kernel = this.#kernel;
-    const timestampsMs = kernel.f64.subarray(areas.decodedTimestamps / 8 + from, areas.decodedTimestamps / 8 + from + count);
+  #carryTail(cutMs: number, areas: Areas, source: number, from: number, count: number): number {
+    const { f64 } = this.#kernel;
+    const timestampsMs = f64.subarray(areas.decodedTimestamps / 8 + from, areas.decodedTimestamps / 8 + from + count);
     let complete = count;
-    while (complete > 0 && timestampsMs[complete - 1] >= collection.cutMs) complete--;
+    while (complete > 0 && timestampsMs[complete - 1] >= cutMs) complete--;
     const values = areas.decodedValues / 8 + from;
-    this.#carries[source] = { timestampsMs: timestampsMs.slice(complete), values: kernel.f64.slice(values + complete, values + count) };
+    this.#carries[source] = { timestampsMs: timestampsMs.slice(complete), values: f64.slice(values + complete, values + count) };
     return complete;
   }
 
   /** Writes the sorted series. Of one that goes on, only full blocks are written; the rest is carried in front of all other samples. */
   #write(collection: Collection, areas: Areas, sampleFrom: Uint32Array): void {
     const { f64 } = this.#kernel;
-    const seriesCount = collection.seriesIds.length;
+    const { seriesCount } = collection;
     const end = sampleFrom[seriesCount];
     const timestampsMs = f64.subarray(areas.timestamps / 8, areas.timestamps / 8 + end);
     const values = f64.subarray(areas.values / 8, areas.values / 8 + end);
@@ -283,15 +415,22 @@ export class PartMerge {
       this.#carriedSeriesId = collection.seriesIds[seriesCount - 1];
       sampleFrom[seriesCount] = written;
     }
-    const seriesIds = Uint32Array.from(collection.seriesIds);
-    this.#writer.append({ seriesCount, seriesIds, sampleFrom, timestampsMs, values, lastLogRows: Float64Array.from(seriesIds, (seriesId) => this.#lastLogRow(seriesId)) });
+    const seriesIds = collection.seriesIds.slice(0, seriesCount);
+    const run = { seriesCount, seriesIds, sampleFrom, timestampsMs, values, lastLogRows: this.#lastLogRows(seriesIds) };
+    this.#options.activity?.add(run);
+    this.#writer.append(run);
+  }
+
+  #lastLogRows(seriesIds: Uint32Array): Float64Array {
+    const lastLogRows = new Float64Array(seriesIds.length);
+    if (this.#logRows.length > 0) for (let i = 0; i < seriesIds.length; i++) lastLogRows[i] = this.#lastLogRow(seriesIds[i]);
+    return lastLogRows;
   }
 
   /** The newest log row of the series in all parts. Series are asked for in ascending order. */
   #lastLogRow(seriesId: number): number {
     let lastLogRow = 0;
     for (const [p, rows] of this.#logRows.entries()) {
-      if (rows === undefined) continue;
       let at = this.#logPositions[p];
       while (at < rows.seriesIds.length && rows.seriesIds[at] < seriesId) at++;
       this.#logPositions[p] = at;

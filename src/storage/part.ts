@@ -125,6 +125,13 @@ export class Part implements Disposable {
     return { offset: offsets[group], sizeBytes: sizes[group], firstSeriesId: firstSeriesIds[group], minMs: minMs[group], maxMs: maxMs[group] };
   }
 
+  /** Series and times that a group may hold, inclusive, as the directory says: for a group that cannot be read. */
+  groupBounds(group: number): { fromSeriesId: number; toSeriesId: number; minMs: number; maxMs: number } {
+    const { firstSeriesIds, minMs, maxMs } = this.#directory;
+    const toSeriesId = group + 1 < this.groupCount ? firstSeriesIds[group + 1] : 2 ** 32 - 1;
+    return { fromSeriesId: firstSeriesIds[group], toSeriesId, minMs: minMs[group], maxMs: maxMs[group] };
+  }
+
   /** The headers of one group, in order. */
   readGroup(group: number): BlockList {
     const list = this.#decodeGroup(group);

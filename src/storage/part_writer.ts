@@ -274,6 +274,19 @@ export class PartWriter {
     };
   }
 
+  /** Bytes in the block file so far. */
+  get writtenBytes(): number {
+    return this.#writtenBytes;
+  }
+
+  /**
+   * Makes what is in the file so far durable, on another thread if the disk can (FileHandle.startSync): finish() then has less to wait for. After it has
+   * failed, the part must be aborted.
+   */
+  startSync(): Promise<void> | undefined {
+    return this.#file.startSync();
+  }
+
   /** Completes the files and makes them durable, with their names; the name of the directory itself too. */
   finish(): PartSummary {
     assert(this.#isOpen, "the part is finished");
