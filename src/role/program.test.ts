@@ -54,8 +54,8 @@ const commandLines: { line: string[]; code: number; output?: RegExp; errors?: Re
   { line: ["-version"], code: 0, output: /^tidemark \d+\.\d+\.\d+\n$/ },
   { line: ["-storageDataPaht=x"], code: 2, errors: /^tidemark: unknown flag -storageDataPaht; did you mean -storageDataPath\?/ },
   { line: ["single", "-retentionPeriod=soon"], code: 2, errors: /bad value "soon" of flag -retentionPeriod; allowed: / },
-  { line: ["agent"], code: 2, errors: /role agent is not yet available; available: single/ },
-  { line: ["sinlge"], code: 2, errors: /unexpected argument "sinlge"/ },
+  { line: ["agent"], code: 2, errors: /role agent is not yet available; available: single, ctl/ },
+  { line: ["sinlge"], code: 2, errors: /unknown role "sinlge"; did you mean single\?/ },
 ];
 
 for (const row of commandLines) {

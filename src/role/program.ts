@@ -1,14 +1,17 @@
 /**
  * What the program does: `tidemark [role] [flags]`. Without a role it is the single node.
  *
- * Exit codes: 0 stopped as asked, 1 could not start or go on, 2 the command line is wrong.
+ * Exit codes: 0 stopped as asked, 1 could not start or go on, 2 the command line is wrong. Those of the tools: ctl.ts.
  */
 import { readFileSync } from "node:fs";
 import { createLogger, type Logger } from "../base/logger.ts";
+import { nearestName } from "../base/nearest_name.ts";
+import { runCtl } from "./ctl.ts";
 import { type CommandLine, FlagError, parseCommandLine, printFlagHelp } from "./flag_parser.ts";
 import { type SingleNode, startSingle } from "./single.ts";
 
-const laterRoles: readonly string[] = ["insert", "select", "storage", "agent", "alert", "auth", "ctl"];
+const laterRoles: readonly string[] = ["insert", "select", "storage", "agent", "alert", "auth"];
+const availableRoles: readonly string[] = ["single", "ctl", "version"];
 /** The node is given this long to stop, and then ends anyway: what was acknowledged is in the log. */
 const stopMsMax = 29_000;
 
@@ -18,9 +21,11 @@ const version = (JSON.parse(readFileSync(new URL("../../package.json", import.me
 export async function runProgram(commandArguments: readonly string[]): Promise<void> {
   const [first = ""] = commandArguments;
   if (first === "version") return printVersion();
-  if (laterRoles.includes(first)) return fail(2, `role ${first} is not yet available; available: single`);
+  if (laterRoles.includes(first)) return fail(2, `role ${first} is not yet available; available: single, ctl`);
   let commandLine: CommandLine;
   try {
+    if (first === "ctl") return process.exit(await runCtl(commandArguments.slice(1)));
+    if (first !== "" && !first.startsWith("-") && !availableRoles.includes(first)) throw unknownRole(first);
     commandLine = parseCommandLine(first === "single" ? commandArguments.slice(1) : commandArguments);
   } catch (error) {
     if (!(error instanceof FlagError)) throw error;
@@ -29,6 +34,11 @@ export async function runProgram(commandArguments: readonly string[]): Promise<v
   if (commandLine.help) return printHelp();
   if (commandLine.values.version) return printVersion();
   await runSingle(commandLine);
+}
+
+function unknownRole(name: string): FlagError {
+  const nearest = nearestName(name, [...availableRoles, ...laterRoles]);
+  return new FlagError(`unknown role ${JSON.stringify(name)}${nearest === undefined ? "" : `; did you mean ${nearest}?`} (roles and flags: tidemark -help)`);
 }
 
 async function runSingle({ values, warnings }: CommandLine): Promise<void> {
@@ -98,9 +108,10 @@ function printVersion(): void {
 }
 
 function printHelp(): void {
-  process.stdout.write(`Usage: tidemark [single] [flags]
+  process.stdout.write(`Usage: tidemark [role] [flags]
 
   single     the whole of Tidemark in one process (the default)
+  ctl        tools: tidemark ctl -help
   version    print the version
 
 Flags, as -name=value, --name=value or --name value:
