@@ -415,3 +415,17 @@ test("faults: a backfill in reverse order is kept whole", { timeout: 30_000 }, a
   assert.equal(await countSamples(again), count);
   await store[Symbol.asyncDispose]();
 });
+
+test("faults: a damaged index segment does not bring samples back a second time that the log still has", async () => {
+  const files = new MemoryFileSystem();
+  const store = await openTestStore(files, { sealChunksMax: 8, chunkBudgetBytes: 128 });
+  // Sealed as soon as a chunk is full, without a checkpoint: parts and log both have them.
+  for (let i = 0; i < 10; i++) await store.write(rows("m", 20, { timestampMs: nowMs + i * 1000, samples: 8, stepMs: 1 }).build());
+  const disk = files.killClone();
+  const names = disk.list("/data/partitions/2023_11/index");
+  assert.ok(names.length > 0, "something was sealed");
+  for (const name of names) disk.corrupt(`/data/partitions/2023_11/index/${name}`, 20, 1);
+  await using again = await openTestStore(disk);
+  assert.equal(await countSamples(again), 10 * 20 * 8);
+  await store[Symbol.asyncDispose]();
+});

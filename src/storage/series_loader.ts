@@ -30,6 +30,8 @@ export class SeriesLoader {
   readonly #tables: readonly ShardTables[];
   readonly #idCount: number;
   readonly #areas: { shard: Shard; pointer: number; sizeBytes: number }[] = [];
+  /** Rows that are in parts, of series that no index segment knows because one is damaged: the log may know them. */
+  readonly #persistedOfUnknown = new Map<number, number>();
   #nextSeriesId: number;
   #rejectedSeries = 0;
 
@@ -76,11 +78,13 @@ export class SeriesLoader {
     const first = this.#tables[0];
     first.shard.kernel.u8.set(run, first.staging);
     const shardNumber = this.#tables.length === 1 ? 0 : first.shard.head.shardOf(first.staging, run.length, accountId, projectId, this.#tables.length);
-    const { shard, staging, indexOfId } = this.#tables[shardNumber];
+    const { shard, staging, indexOfId, persisted } = this.#tables[shardNumber];
     if (shardNumber !== 0) shard.kernel.u8.set(run, staging);
     const seriesIndex = shard.head.register(staging, run.length, accountId, projectId, seriesId);
     if (seriesIndex < 0) return this.#reject();
     shard.kernel.u32[indexOfId / 4 + seriesId - 1] = seriesIndex + 1;
+    const row = this.#persistedOfUnknown.get(seriesId);
+    if (row !== undefined) shard.kernel.f64[persisted / 8 + seriesIndex] = Math.max(shard.kernel.f64[persisted / 8 + seriesIndex], row);
     return { shard, seriesIndex };
   }
 
@@ -101,12 +105,15 @@ export class SeriesLoader {
   /** Rows of these series up to the given ones are in parts. */
   markPersisted(seriesIds: Uint32Array, logRows: Float64Array): void {
     for (let i = 0; i < seriesIds.length; i++) {
+      let isKnown = false;
       for (const { shard, indexOfId, persisted } of this.#tables) {
         const seriesIndex = shard.kernel.u32[indexOfId / 4 + seriesIds[i] - 1] - 1;
         if (seriesIndex < 0) continue;
+        isKnown = true;
         const at = persisted / 8 + seriesIndex;
         shard.kernel.f64[at] = Math.max(shard.kernel.f64[at], logRows[i]);
       }
+      if (!isKnown) this.#persistedOfUnknown.set(seriesIds[i], Math.max(this.#persistedOfUnknown.get(seriesIds[i]) ?? 0, logRows[i]));
     }
   }
 
