@@ -17,7 +17,7 @@ export type StorageFormats = Readonly<Record<string, FormatRange>>;
 
 export const storageFormats: StorageFormats = {
   log: { min: 1, current: 1 },
-  part: { min: 1, current: 1 },
+  part: { min: 1, current: 2 },
   index: { min: 1, current: 1 },
 };
 

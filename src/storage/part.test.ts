@@ -7,6 +7,7 @@ import test from "node:test";
 import { seededRandom } from "../base/random.ts";
 import { MemoryFileSystem } from "../disk/memory_file_system.ts";
 import { RealFileSystem } from "../disk/real_file_system.ts";
+import type { CodecEffort } from "../kernel/codec.ts";
 import { Kernel } from "../kernel/kernel.ts";
 import { bitsOf, randomSeries, runOf, scrapeTimes, type SeriesSamples } from "../../testkit/column_runs.ts";
 import { type BlockList, blockAggregates, hasAggregate, sampleCountOf } from "./block_list.ts";
@@ -20,9 +21,9 @@ const seed = Number(process.env.SEED ?? 20260702);
 const kernel = new Kernel();
 const everything = { minMs: -8.64e15, maxMs: 8.64e15 };
 
-function writePart(files: MemoryFileSystem, path: string, runs: readonly ColumnRun[]): PartSummary {
+function writePart(files: MemoryFileSystem, path: string, runs: readonly ColumnRun[], codec: CodecEffort = "fast"): PartSummary {
   const mark = kernel.mark();
-  const writer = PartWriter.create(files, path, kernel);
+  const writer = PartWriter.create(files, path, kernel, { codec });
   for (const run of runs) writer.append(run);
   const summary = writer.finish();
   kernel.reset(mark);
@@ -247,6 +248,17 @@ test("a damaged table of log rows is noticed", () => {
   assert.throws(() => part.lastLogRows(), DamagedPartError);
 });
 
+test("a compact part gives back what was written and is smaller", () => {
+  const series = randomSeries(20, 1500, seededRandom(seed + 9));
+  const files = filesWith();
+  const fast = writePart(files, "/data/fast", [runOf(series)]).sizeBytes;
+  const compact = writePart(files, "/data/compact", [runOf(series)], "compact").sizeBytes;
+  assert.ok(compact < fast, `${compact} bytes instead of ${fast}`);
+  using part = Part.open(files, "/data/compact");
+  assert.deepEqual(verifyPart(part), []);
+  checkSeries(part, series);
+});
+
 test("abort leaves nothing behind", () => {
   const files = filesWith();
   const mark = kernel.mark();
@@ -267,15 +279,16 @@ test("series out of order are a bug", () => {
   kernel.reset(mark);
 });
 
-const golden = new URL("golden/part_v1", import.meta.url);
-
-test("the golden part of format version 1 is read", () => {
-  const expected = JSON.parse(readFileSync(new URL("golden/part_v1/contents.json", import.meta.url), "utf8")) as { seriesId: number; timestampsMs: number[]; valueBits: string[] }[];
-  using part = Part.open(new RealFileSystem(), golden.pathname);
-  assert.deepEqual(verifyPart(part), []);
-  const list = part.findBlocks(Uint32Array.from(expected, (one) => one.seriesId), everything);
-  const columns = readColumns(part, list);
-  assert.deepEqual([...columns.timestampsMs], expected.flatMap((one) => one.timestampsMs));
-  assert.deepEqual([...bitsOf(columns.values)], expected.flatMap((one) => one.valueBits.map((bits) => BigInt(`0x${bits}`))));
-  assert.deepEqual([...part.lastLogRows()!.logRows], expected.map((_, i) => 100 + i));
-});
+for (const version of [1, 2]) {
+  test(`the golden part of format version ${version} is read`, () => {
+    const golden = new URL(`golden/part_v${version}`, import.meta.url).pathname;
+    const expected = JSON.parse(readFileSync(`${golden}/contents.json`, "utf8")) as { seriesId: number; timestampsMs: number[]; valueBits: string[] }[];
+    using part = Part.open(new RealFileSystem(), golden);
+    assert.deepEqual(verifyPart(part), []);
+    const list = part.findBlocks(Uint32Array.from(expected, (one) => one.seriesId), everything);
+    const columns = readColumns(part, list);
+    assert.deepEqual([...columns.timestampsMs], expected.flatMap((one) => one.timestampsMs));
+    assert.deepEqual([...bitsOf(columns.values)], expected.flatMap((one) => one.valueBits.map((bits) => BigInt(`0x${bits}`))));
+    assert.deepEqual([...part.lastLogRows()!.logRows], expected.map((_, i) => 100 + i));
+  });
+}

@@ -8,7 +8,8 @@
 import type { Kernel } from "../kernel/kernel.ts";
 import { checksumOf } from "./block_table.ts";
 
-export const partFormatVersion = 1;
+/** Versions of the format: those that are read, and what is written by which codecs may occur. */
+export const partFormatVersions = { min: 1, fast: 1, compact: 2, max: 2 } as const;
 export const partHeaderBytes = 16;
 export const partFooterBytes = 80;
 const magic = "TIDEPART";
@@ -38,10 +39,10 @@ function hasMagic(bytes: Uint8Array, position: number): boolean {
 }
 
 /** The 16 bytes that a block file begins with. */
-export function encodePartHeader(): Uint8Array {
+export function encodePartHeader(version: number = partFormatVersions.fast): Uint8Array {
   const bytes = new Uint8Array(partHeaderBytes);
   writeMagic(bytes, 0);
-  new DataView(bytes.buffer).setUint32(8, partFormatVersion, true);
+  new DataView(bytes.buffer).setUint32(8, version, true);
   return bytes;
 }
 
@@ -49,14 +50,19 @@ export function encodePartHeader(): Uint8Array {
 export function checkPartHeader(bytes: Uint8Array): string | undefined {
   if (bytes.length < partHeaderBytes || !hasMagic(bytes, 0)) return "it does not begin with the magic bytes";
   const version = new DataView(bytes.buffer, bytes.byteOffset).getUint32(8, true);
-  return version === partFormatVersion ? undefined : `format version ${version} is not known (this program reads version ${partFormatVersion})`;
+  return versionProblem(version);
+}
+
+function versionProblem(version: number): string | undefined {
+  const { min, max } = partFormatVersions;
+  return version >= min && version <= max ? undefined : `format version ${version} is not known (this program reads versions ${min} to ${max})`;
 }
 
 /** The last bytes of a block file. */
-export function encodePartFooter(kernel: Kernel, footer: PartFooter): Uint8Array {
+export function encodePartFooter(kernel: Kernel, footer: PartFooter, version: number = partFormatVersions.fast): Uint8Array {
   const bytes = new Uint8Array(partFooterBytes);
   const view = new DataView(bytes.buffer);
-  view.setUint32(0, partFormatVersion, true);
+  view.setUint32(0, version, true);
   view.setUint32(4, footer.groupCount, true);
   numbersOf(footer).forEach((value, i) => view.setFloat64(8 + i * 8, value, true));
   bytes.set(checksumOf(kernel, bytes.subarray(0, 64)), 64);
@@ -76,7 +82,8 @@ export function decodePartFooter(kernel: Kernel, bytes: Uint8Array, fileSize: nu
   if (!checksum.every((byte, i) => byte === bytes[64 + i])) return "the checksum of the footer is wrong";
   const view = new DataView(bytes.buffer, bytes.byteOffset);
   const version = view.getUint32(0, true);
-  if (version !== partFormatVersion) return `format version ${version} is not known (this program reads version ${partFormatVersion})`;
+  const problem = versionProblem(version);
+  if (problem !== undefined) return problem;
   const [seriesCount, sampleCount, blockCount, minMs, maxMs, directoryOffset, directorySize] = Array.from({ length: 7 }, (_, i) => view.getFloat64(8 + i * 8, true));
   const footer = { groupCount: view.getUint32(4, true), seriesCount, sampleCount, blockCount, minMs, maxMs, directoryOffset, directorySize };
   if (numbersOf(footer).some((value) => !Number.isInteger(value)) || directoryOffset < partHeaderBytes) return "the footer holds impossible numbers";

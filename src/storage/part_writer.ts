@@ -12,12 +12,13 @@
 import { assert } from "../base/assert.ts";
 import type { FileHandle, FileSystem } from "../disk/file_system.ts";
 import { storeChecksum64 } from "../kernel/checksum.ts";
+import type { CodecEffort } from "../kernel/codec.ts";
 import { RunEncoder, type BlockRowColumn } from "../kernel/codec_blocks.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import { blockAggregates, type BlockAggregate } from "./block_list.ts";
 import { ByteBuffer, checksumBytes, copyIn, encodeTable } from "./block_table.ts";
 import type { ColumnRun } from "./column_run.ts";
-import { encodePartFooter, encodePartHeader, partHeaderBytes, type PartTotals } from "./part_footer.ts";
+import { encodePartFooter, encodePartHeader, partFormatVersions, partHeaderBytes, type PartTotals } from "./part_footer.ts";
 import { aggregateSampleCountMin, encodeHeaderGroup, frameBytes, headerGroupCountMax, type HeaderColumns } from "./part_header.ts";
 
 /** Names of the files in a part's directory. */
@@ -33,6 +34,8 @@ export interface PartWriterOptions {
   readonly sampleKind?: number;
   /** Which value column of the series; 0 is the raw value. */
   readonly columnId?: number;
+  /** How much work goes into a block: "fast" (the default) for seals, "compact" for merges. */
+  readonly codec?: CodecEffort;
 }
 
 /** Output is written to the file in pieces of about this size. */
@@ -60,6 +63,7 @@ export class PartWriter {
   readonly #kernel: Kernel;
   readonly #encoder: RunEncoder;
   readonly #kind: number;
+  readonly #version: number;
   readonly #file: FileHandle;
   readonly #out = new ByteBuffer(writeBytes + (writeBytes >> 2));
   #writtenBytes = 0;
@@ -84,9 +88,11 @@ export class PartWriter {
     this.#path = path;
     this.#kernel = kernel;
     this.#kind = (options.sampleKind ?? 0) | ((options.columnId ?? 0) << 8);
-    this.#encoder = new RunEncoder(kernel, { frameBytes, rowCapacity: headerGroupCountMax, aggregateSampleCountMin, sequenceCapacity });
+    const effort = options.codec ?? "fast";
+    this.#version = partFormatVersions[effort];
+    this.#encoder = new RunEncoder(kernel, { frameBytes, rowCapacity: headerGroupCountMax, aggregateSampleCountMin, sequenceCapacity, effort });
     this.#file = files.open(`${path}/${partFiles.blocks}`, "create");
-    this.#out.append(encodePartHeader());
+    this.#out.append(encodePartHeader(this.#version));
   }
 
   /**
@@ -303,7 +309,7 @@ export class PartWriter {
       maxMs: isEmpty ? 0 : this.#maxMs,
     };
     const groupCount = this.#directory.offsets.length;
-    this.#emit(encodePartFooter(this.#kernel, { ...totals, groupCount, directoryOffset, directorySize: directory.length }));
+    this.#emit(encodePartFooter(this.#kernel, { ...totals, groupCount, directoryOffset, directorySize: directory.length }, this.#version));
     this.#flush();
     this.#file.sync();
     this.#isOpen = false;
@@ -318,7 +324,7 @@ export class PartWriter {
     const table = encodeTable(this.#kernel, [Float64Array.from(this.#logSeriesIds), Float64Array.from(this.#logRows)]);
     const file = this.#files.open(`${this.#path}/${partFiles.logRows}`, "create");
     try {
-      file.write(encodePartHeader(), 0);
+      file.write(encodePartHeader(this.#version), 0);
       file.write(table, partHeaderBytes);
       file.sync();
     } finally {
