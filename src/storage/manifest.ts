@@ -43,7 +43,11 @@ export function openManifest(files: FileSystem, directory: string, options: Open
   const logger = options.logger ?? silentLogger;
   try {
     const loaded = load(files, directory, options.formats, logger);
-    if (loaded !== undefined) return loaded;
+    if (loaded !== undefined) {
+      const { shardCount } = loaded.state;
+      if (shardCount !== options.shardCount) logger.warn(`${directory} was made with ${shardCount} shard(s) and keeps them; ${options.shardCount} would need a new directory`);
+      return loaded;
+    }
     checkIsNew(files, directory);
     makeDirectoryDurable(files, directory);
     const manifest = new Manifest(files, directory, options.formats, logger, newState(options), "created");
