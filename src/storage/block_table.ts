@@ -136,6 +136,8 @@ export class TableReader {
   column(rowsMax: number): Float64Array {
     const rows = this.#varint();
     if (rows > rowsMax) this.#fail(`${rows} rows where at most ${rowsMax} are possible`);
+    // Each 8192 rows take two bytes at least: memory is taken only for rows that may be there.
+    if (rows > ((this.#end - this.#position) / 2) * blockSampleCountMax) this.#fail("a column is cut");
     const values = new Float64Array(rows);
     for (let from = 0; from < rows; from += blockSampleCountMax) {
       const count = Math.min(rows - from, blockSampleCountMax);

@@ -7,7 +7,7 @@ import type { FileHandle, FileSystem } from "../disk/file_system.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import { checksumBytes, isChecksummed, TableReader } from "./block_table.ts";
 import { readFully } from "./part_frames.ts";
-import { decodeIndexEnds, indexFooterBytes, indexHeaderBytes } from "./partition_index_format.ts";
+import { decodeIndexEnds, groupRowCount, indexFooterBytes, indexHeaderBytes, sectionKinds } from "./partition_index_format.ts";
 
 /** Where a section is in the file. */
 export interface Section {
@@ -40,6 +40,7 @@ export class IndexFile implements Disposable {
     this.rowCount = ends.rowCount;
     this.directoryOffset = ends.directoryOffset;
     this.sections = this.#readDirectory(ends.directoryOffset, ends.directorySize);
+    if (this.rowCount > this.sectionsOf(sectionKinds.rows).length * groupRowCount) this.fail(`it has no room for ${this.rowCount} rows`);
   }
 
   /** Opens a finished file. */
@@ -82,9 +83,9 @@ export class IndexFile implements Disposable {
 
   /** Reads a section into arena memory. */
   #load(section: Section): number {
+    if (section.offset + section.size > this.sizeBytes) this.fail("a section is cut");
     const pointer = this.kernel.allocate(section.size + 64);
-    const target = this.kernel.u8.subarray(pointer, pointer + section.size);
-    if (section.offset + section.size > this.sizeBytes || !readFully(this.#file, target, section.offset)) this.fail("a section is cut");
+    if (!readFully(this.#file, this.kernel.u8.subarray(pointer, pointer + section.size), section.offset)) this.fail("a section is cut");
     return pointer;
   }
 

@@ -218,7 +218,10 @@ export class Part implements Disposable {
       if (reason !== undefined) throw new DamagedPartError(path, reason);
       const size = bytes.length - partHeaderBytes;
       const reader = new TableReader(kernel, copyIn(kernel, bytes.subarray(partHeaderBytes)), size, "the table of log rows");
-      const seriesIds = Uint32Array.from(reader.column(this.totals.seriesCount));
+      const column = reader.column(this.totals.seriesCount);
+      reader.check(column, 0, 2 ** 32 - 1);
+      const seriesIds = new Uint32Array(column);
+      if (!isAscending(seriesIds)) throw new DamagedPartError(path, "the series ids are out of order");
       return { seriesIds, logRows: reader.integers(seriesIds.length, 0, Number.MAX_SAFE_INTEGER) };
     } catch (error) {
       throw asDamagedPart(this.path, error);
@@ -268,13 +271,19 @@ function readDirectory(file: FileHandle, path: string, footer: PartFooter): Dire
       maxMs: reader.column(rows),
     };
     const isInside = directory.offsets.every((offset, i) => offset + directory.sizes[i] <= footer.directoryOffset);
-    if (!isInside || !reader.isAtEnd || directory.maxMs.length !== rows || directory.minMs.length !== rows) throw new DamagedPartError(path, "the directory holds impossible numbers");
+    if (!isInside || !isAscending(directory.firstSeriesIds) || !reader.isAtEnd || directory.maxMs.length !== rows || directory.minMs.length !== rows) throw new DamagedPartError(path, "the directory holds impossible numbers");
     return directory;
   } catch (error) {
     throw asDamagedPart(path, error);
   } finally {
     kernel.reset(mark);
   }
+}
+
+/** Equal numbers may follow each other. */
+function isAscending(numbers: ArrayLike<number>): boolean {
+  for (let i = 1; i < numbers.length; i++) if (numbers[i] < numbers[i - 1]) return false;
+  return true;
 }
 
 /** Errors about contents become DamagedPartError; those of the disk (EIO ...) pass as they are. */

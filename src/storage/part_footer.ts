@@ -86,7 +86,8 @@ export function decodePartFooter(kernel: Kernel, bytes: Uint8Array, fileSize: nu
   if (problem !== undefined) return problem;
   const [seriesCount, sampleCount, blockCount, minMs, maxMs, directoryOffset, directorySize] = Array.from({ length: 7 }, (_, i) => view.getFloat64(8 + i * 8, true));
   const footer = { groupCount: view.getUint32(4, true), seriesCount, sampleCount, blockCount, minMs, maxMs, directoryOffset, directorySize };
-  if (numbersOf(footer).some((value) => !Number.isInteger(value)) || directoryOffset < partHeaderBytes) return "the footer holds impossible numbers";
+  const counts = [seriesCount, sampleCount, blockCount, directoryOffset - partHeaderBytes];
+  if (numbersOf(footer).some((value) => !Number.isSafeInteger(value)) || counts.some((count) => count < 0)) return "the footer holds impossible numbers";
   if (directorySize < 0 || directoryOffset + directorySize + partFooterBytes !== fileSize) return `the directory does not end before the footer (file of ${fileSize} bytes)`;
   return footer;
 }

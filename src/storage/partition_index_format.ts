@@ -82,6 +82,6 @@ export function decodeIndexEnds(kernel: Kernel, header: Uint8Array, bytes: Uint8
   const checksum = checksumOf(kernel, bytes.subarray(0, 24));
   if (!checksum.every((byte, i) => byte === bytes[24 + i])) return "the checksum of the footer is wrong";
   const footer = { rowCount: view.getUint32(4, true), directoryOffset: view.getFloat64(8, true), directorySize: view.getFloat64(16, true) };
-  if (!(footer.directorySize >= 0) || footer.directoryOffset + footer.directorySize + indexFooterBytes !== fileSize) return "the directory does not end before the footer";
+  if (!(footer.directorySize >= 0) || !(footer.directoryOffset >= indexHeaderBytes) || !Number.isInteger(footer.directoryOffset) || footer.directoryOffset + footer.directorySize + indexFooterBytes !== fileSize) return "the directory does not end before the footer";
   return footer;
 }
