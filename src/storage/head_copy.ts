@@ -51,6 +51,20 @@ export class HeadCopy {
     return kernel.u32.slice(this.#sampleFrom / 4, this.#sampleFrom / 4 + seriesIndexes.length);
   }
 
+  /** Fingerprints of the given series, 16 bytes each. */
+  fingerprints(seriesIndexes: Uint32Array): Uint8Array {
+    const { kernel, kernels, headContext: context } = this.#shard;
+    const bytes = new Uint8Array(seriesIndexes.length * 16);
+    const stepCount = Math.min(headCopySeriesMax, Math.floor(this.#capacity / 2));
+    for (let from = 0; from < seriesIndexes.length; from += stepCount) {
+      const list = seriesIndexes.subarray(from, from + stepCount);
+      kernel.u32.set(list, this.#list / 4);
+      kernels.headFingerprints(context, this.#list, list.length, this.#timestamps);
+      bytes.set(kernel.u8.subarray(this.#timestamps, this.#timestamps + list.length * 16), from * 16);
+    }
+    return bytes;
+  }
+
   /**
    * The head's samples of the first of these series within `range`, without those of published seals: of all of them, or of as many as have
    * `samplesMin` samples together.

@@ -20,8 +20,9 @@ export interface IndexPairs {
   readonly fieldOffsets: Uint32Array;
 }
 
-/** Limit against files that are damaged in a way that checksums do not notice. */
+/** Limits against files that are damaged in a way that checksums do not notice. */
 const stringBytesMax = 2 ** 30;
+const fieldBytesMax = 2 ** 31;
 
 /** Reads strings and pairs; the kernel's arena is used and given back. */
 export function readIndexPairs(file: IndexFile): IndexPairs {
@@ -34,7 +35,7 @@ export function readIndexPairs(file: IndexFile): IndexPairs {
     return [names, reader.integers(names.length, 0, stringMax)];
   });
   if (!areAscending(nameIds, valueIds)) file.fail("the pairs are out of order");
-  const { bytes, offsets } = labelFields(strings, nameIds, valueIds);
+  const { bytes, offsets } = labelFields(strings, nameIds, valueIds) ?? file.fail("the pairs are too large");
   return { count: nameIds.length, nameIds, valueIds, strings, fields: bytes, fieldOffsets: offsets };
 }
 
@@ -85,15 +86,20 @@ function sizeOfSize(size: number): number {
   return size < 128 ? 1 : size < 1 << 14 ? 2 : size < 1 << 21 ? 3 : 4;
 }
 
-/** All pairs as Label fields, one after the other: 0x0a size, 0x0a size name, 0x12 size value. */
-function labelFields(strings: Strings, nameIds: Float64Array, valueIds: Float64Array): { bytes: Uint8Array; offsets: Uint32Array } {
+/** All pairs as Label fields, one after the other: 0x0a size, 0x0a size name, 0x12 size value; undefined if they are too large. */
+function labelFields(strings: Strings, nameIds: Float64Array, valueIds: Float64Array): { bytes: Uint8Array; offsets: Uint32Array } | undefined {
   const sizeOf = (id: number): number => strings.offsets[id + 1] - strings.offsets[id];
   const offsets = new Uint32Array(nameIds.length + 1);
   const innerSize = (i: number): number => {
     const [nameSize, valueSize] = [sizeOf(nameIds[i]), sizeOf(valueIds[i])];
     return 2 + sizeOfSize(nameSize) + nameSize + sizeOfSize(valueSize) + valueSize;
   };
-  for (let i = 0; i < nameIds.length; i++) offsets[i + 1] = offsets[i] + 1 + sizeOfSize(innerSize(i)) + innerSize(i);
+  for (let i = 0; i < nameIds.length; i++) {
+    const inner = innerSize(i);
+    const end = offsets[i] + 1 + sizeOfSize(inner) + inner;
+    if (end > fieldBytesMax) return undefined;
+    offsets[i + 1] = end;
+  }
   const bytes = new Uint8Array(offsets[nameIds.length]);
   let at = 0;
   const putSize = (tag: number, size: number): void => {
@@ -112,4 +118,15 @@ function labelFields(strings: Strings, nameIds: Float64Array, valueIds: Float64A
     putString(0x12, valueIds[i]);
   }
   return { bytes, offsets };
+}
+
+/** [number, position after it] of a varint. */
+export function readSize(bytes: Uint8Array, position: number): [number, number] {
+  let value = 0;
+  for (let scale = 1; scale < 2 ** 35; scale *= 128) {
+    const byte = bytes[position++];
+    value += (byte & 127) * scale;
+    if (byte < 128) break;
+  }
+  return [value, position];
 }

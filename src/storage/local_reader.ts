@@ -2,12 +2,15 @@
  * LocalReader: reads the series of a Snapshot: head chunks from shared memory, blocks from part files, joined per series and sorted
  * by time. Each reading thread has one, with a private Kernel; batches are views on that kernel's memory.
  *
+ *   live series, rows of old index segments ──> lists of series, each label set once
  *   group of series ──> block lists of all parts, copy of the head ──> batches of bounded size
  *   batch ──> decode part by part ──> scatter to series order ──> sort, clip ──> SeriesBatch
  */
+import { assert } from "../base/assert.ts";
 import { LimitError } from "../base/errors.ts";
 import type { FileSystem } from "../disk/file_system.ts";
 import { columnKernels, sortScratchBytes } from "../kernel/columns.ts";
+import { headContext } from "../kernel/head.ts";
 import { Kernel } from "../kernel/kernel.ts";
 import type { Labels } from "../model/labels.ts";
 import type { SearchRequest, SearchResult, SeriesBatch } from "../model/store.ts";
@@ -17,16 +20,30 @@ import { LargeKernel } from "./large_kernel.ts";
 import type { Part } from "./part.ts";
 import { PartCache } from "./part_cache.ts";
 import { DamagedBlocksError } from "./part_error.ts";
+import { SegmentCache, type SegmentCacheStats } from "./segment_cache.ts";
+import { type JoinedSeries, searchSegments } from "./segment_search.ts";
 import type { ShardReader } from "./shard.ts";
 import type { Snapshot } from "./snapshot.ts";
+import type { IndexSegmentRef } from "./table_client.ts";
 
 /** Samples that a batch aims at; a single series may have more. */
 const batchSamples = 1 << 18;
 /** Samples of the head that a group aims at. */
 const groupHeadSamples = 1 << 20;
 const freeAreasMax = 3;
+const noSamples = new Float64Array(0);
 
-/** Blocks of one part for a group; `firstBlock[i]` is the first block of the group's i-th series in id order. */
+/** Series that are read together, from one shard's head or from parts alone. */
+interface SeriesList {
+  readonly count: number;
+  /** The shard whose head has samples of them, and where. */
+  readonly live: { readonly shard: number; readonly seriesIndexes: Uint32Array } | undefined;
+  /** Series ids of [from, to): one each, or several, those of series i being ids[idFrom[i] .. idFrom[i + 1]). Left out: those of the live series. */
+  readonly ids?: (from: number, to: number) => { readonly ids: Uint32Array; readonly idFrom?: Uint32Array };
+  labels(position: number): Labels;
+}
+
+/** Blocks of one part for a group; `firstBlock[i]` is the first block of the group's i-th series id. */
 interface PartBlocks {
   readonly part: Part;
   readonly path: string;
@@ -34,15 +51,27 @@ interface PartBlocks {
   readonly firstBlock: Uint32Array;
 }
 
-/** Everything known about a group before anything is decoded. `order[i]` is the position of the i-th series in id order. */
+/**
+ * Everything known about a group before anything is decoded. Series have an order in which they are read, which is that of their ids when each has one;
+ * `order[i]` is the position of the i-th of them in the list.
+ */
 interface Group {
-  readonly shard: ShardReader;
-  readonly seriesIndexes: Uint32Array;
+  readonly seriesCount: number;
   readonly order: Uint32Array;
+  readonly rows: GroupRows;
   readonly parts: readonly PartBlocks[];
   readonly head: HeadColumns;
-  /** Samples by series in id order, decoded whole (before clipping). */
+  /** Samples by series in reading order, decoded whole (before clipping). */
   readonly sampleCounts: Uint32Array;
+  labels(position: number): Labels;
+}
+
+/** The series ids of a group, ascending, and whose they are; without `seriesOf` the i-th is that of the i-th series in reading order. */
+interface GroupRows {
+  readonly sortedIds: Uint32Array;
+  readonly seriesOf?: Uint32Array;
+  /** Rows by series. */
+  readonly rowsOf?: readonly (readonly number[])[];
 }
 
 /** Areas for one batch in a kernel's memory. */
@@ -79,18 +108,32 @@ interface SearchAreas {
   readonly large: LargeKernel;
 }
 
+export interface LocalReaderOptions {
+  readonly files: FileSystem;
+  readonly kernel: Kernel;
+  readonly shards: readonly ShardReader[];
+  readonly onUnreadable: (path: string, error: unknown) => void;
+  /** Bytes of old index segments that are kept in memory. */
+  readonly indexCacheBytes?: number;
+}
+
+const defaultIndexCacheBytes = 64 << 20;
+
 export class LocalReader implements Disposable {
   readonly #shards: readonly ShardReader[];
   readonly #heads: readonly HeadCopy[];
   readonly #parts: PartCache;
+  readonly #segments: SegmentCache;
   /** Areas that no search is using; overlapping searches get one each. */
   readonly #freeAreas: SearchAreas[];
   readonly #onUnreadable: (path: string, error: unknown) => void;
 
-  constructor(options: { files: FileSystem; kernel: Kernel; shards: readonly ShardReader[]; onUnreadable: (path: string, error: unknown) => void }) {
-    this.#shards = options.shards;
-    this.#heads = options.shards.map((shard) => new HeadCopy(shard));
-    this.#parts = new PartCache(options.files);
+  constructor(options: LocalReaderOptions) {
+    const { files, shards } = options;
+    this.#shards = shards;
+    this.#heads = shards.map((shard) => new HeadCopy(shard));
+    this.#parts = new PartCache(files);
+    this.#segments = new SegmentCache({ files, seeds: seedsOf(shards[0]), budgetBytes: options.indexCacheBytes ?? defaultIndexCacheBytes });
     this.#freeAreas = [{ usual: new BatchAreas(options.kernel, batchSamples), large: new LargeKernel() }];
     this.#onUnreadable = options.onUnreadable;
   }
@@ -105,8 +148,13 @@ export class LocalReader implements Disposable {
     return { batches: this.#batches(snapshot, request, unreadable), isPartial: () => partial };
   }
 
+  /** Figures about the old index segments that are loaded. */
+  get segmentStats(): SegmentCacheStats {
+    return this.#segments.stats();
+  }
+
   async *#batches(snapshot: Snapshot, request: SearchRequest, unreadable: (path: string, error: unknown) => void): AsyncGenerator<SeriesBatch> {
-    checkSeriesBudget(snapshot, request);
+    checkSeriesBudget(snapshot.series.reduce((sum, series) => sum + series.length, 0), request);
     const areas = this.#freeAreas.pop() ?? { usual: new BatchAreas(new Kernel(), batchSamples), large: new LargeKernel() };
     try {
       yield* this.#read(snapshot, request, areas, unreadable);
@@ -118,6 +166,7 @@ export class LocalReader implements Disposable {
   /** Called now and then: gives back what removed parts and unusually large series hold. */
   closeUnused(): void {
     this.#parts.closeRemoved();
+    this.#segments.dropUnused();
     for (const { large } of this.#freeAreas) large.drop();
     for (const head of this.#heads) head.dropSpare();
   }
@@ -129,10 +178,11 @@ export class LocalReader implements Disposable {
 
   async *#read(snapshot: Snapshot, request: SearchRequest, areas: SearchAreas, unreadable: (path: string, error: unknown) => void): AsyncGenerator<SeriesBatch> {
     let samples = 0;
-    for (const [shardNumber, series] of snapshot.series.entries()) {
-      for (let from = 0; from < series.length; ) {
-        const group = this.#openGroup(snapshot, shardNumber, series.subarray(from, from + headCopySeriesMax), request, unreadable);
-        from += group.seriesIndexes.length;
+    const lists = snapshot.indexSegments.length === 0 ? this.#liveLists(snapshot.series) : await this.#joinedLists(snapshot, request, unreadable);
+    for (const list of lists) {
+      for (let from = 0; from < list.count; ) {
+        const group = this.#openGroup(snapshot, list, from, request, unreadable);
+        from += group.seriesCount;
         for (const [fromSeries, toSeries] of batchBounds(group.sampleCounts)) {
           request.signal?.throwIfAborted();
           const batch = this.#readBatch(group, fromSeries, toSeries, request, areas, unreadable);
@@ -144,28 +194,106 @@ export class LocalReader implements Disposable {
     }
   }
 
-  /** Opens a group of the first of these series: all of them, unless the head has very many samples of them. */
-  #openGroup(snapshot: Snapshot, shardNumber: number, wanted: Uint32Array, request: SearchRequest, unreadable: (path: string, error: unknown) => void): Group {
-    const headCopy = this.#heads[shardNumber];
-    const head = headCopy.copy(wanted, request.range, snapshot.publishedSeals[shardNumber], groupHeadSamples);
-    const seriesIndexes = wanted.subarray(0, head.seriesCount);
-    const { order, sortedIds } = sortIds(headCopy.seriesIds(seriesIndexes));
-    const sampleCounts = new Uint32Array(seriesIndexes.length);
+  #liveLists(series: readonly Uint32Array[]): SeriesList[] {
+    return series.map((seriesIndexes, shard) => {
+      const { labels } = this.#shards[shard];
+      return { count: seriesIndexes.length, live: { shard, seriesIndexes }, labels: (position) => labels.labels(seriesIndexes[position]) };
+    });
+  }
+
+  /** Live series and those that only old index segments know. */
+  async #joinedLists(snapshot: Snapshot, request: SearchRequest, unreadable: (path: string, error: unknown) => void): Promise<SeriesList[]> {
+    const live = snapshot.series.map((seriesIndexes, shard) => ({
+      seriesIndexes, seriesIds: this.#seriesIds(shard, seriesIndexes), fingerprints: this.#heads[shard].fingerprints(seriesIndexes),
+    }));
+    const steps = searchSegments(this.#segments, snapshot.indexSegments, request, live, unreadable);
+    let step = steps.next();
+    for (; step.done !== true; step = steps.next()) {
+      await nextTurn();
+      request.signal?.throwIfAborted();
+    }
+    const found = step.value;
+    checkSeriesBudget(found.count, request);
+    const segments = found.segments.map(({ ref, rows, seriesIds }): SeriesList => ({
+      count: rows.length, live: undefined, ids: (from, to) => ({ ids: seriesIds.subarray(from, to) }), labels: (position) => this.#rowLabels(ref, rows[position]),
+    }));
+    return [...this.#liveLists(found.live), ...segments, ...this.#listsOfJoined(found.joined)];
+  }
+
+  #rowLabels(ref: IndexSegmentRef, row: number): Labels {
+    return this.#segments.use(ref, (segment) => segment.labels(row));
+  }
+
+  /** Series with several ids, by the shard that has them in its head; and those that none has. */
+  #listsOfJoined(joined: readonly JoinedSeries[]): SeriesList[] {
+    return [undefined, ...this.#shards.keys()].map((shard) => {
+      const series = joined.filter(({ live }) => live?.shard === shard);
+      return {
+        count: series.length,
+        live: shard === undefined ? undefined : { shard, seriesIndexes: Uint32Array.from(series, ({ live }) => live?.seriesIndex ?? 0) },
+        ids: (from, to) => idsOf(series.slice(from, to)),
+        labels: (position) => this.#labelsOfJoined(series[position]),
+      };
+    });
+  }
+
+  #labelsOfJoined({ live, row }: JoinedSeries): Labels {
+    if (live !== undefined) return this.#shards[live.shard].labels.labels(live.seriesIndex);
+    assert(row !== undefined, "a series is live or in a segment");
+    return this.#rowLabels(row.ref, row.row);
+  }
+
+  #seriesIds(shard: number, seriesIndexes: Uint32Array): Uint32Array {
+    const ids = new Uint32Array(seriesIndexes.length);
+    for (let from = 0; from < ids.length; from += headCopySeriesMax) ids.set(this.#heads[shard].seriesIds(seriesIndexes.subarray(from, from + headCopySeriesMax)), from);
+    return ids;
+  }
+
+  /** Opens a group of series from `from` on: as many as a group takes, unless the head has very many samples of them. */
+  #openGroup(snapshot: Snapshot, list: SeriesList, from: number, request: SearchRequest, unreadable: (path: string, error: unknown) => void): Group {
+    const head = this.#copyHead(snapshot, list, from, request);
+    const { seriesCount } = head;
+    const to = from + seriesCount;
+    const { order, rows } = this.#sortRows(list, from, to);
+    const sampleCounts = new Uint32Array(seriesCount);
     const parts: PartBlocks[] = [];
     for (const { path } of snapshot.parts) {
       try {
         const part = this.#parts.open(path);
-        const list = part.findBlocks(sortedIds, request.range, request.columnId ?? 0);
-        if (list.count > 0) parts.push({ part, path, list, firstBlock: firstBlocks(list, sortedIds, sampleCounts) });
+        const blocks = part.findBlocks(rows.sortedIds, request.range, request.columnId ?? 0);
+        if (blocks.count > 0) parts.push({ part, path, list: blocks, firstBlock: firstBlocks(blocks, rows, sampleCounts) });
       } catch (error) {
         unreadable(path, error);
       }
     }
-    for (let i = 0; i < order.length; i++) sampleCounts[i] += head.sampleFrom[order[i] + 1] - head.sampleFrom[order[i]];
-    return { shard: this.#shards[shardNumber], seriesIndexes, order, parts, head, sampleCounts };
+    for (let i = 0; i < seriesCount; i++) sampleCounts[i] += head.sampleFrom[order[i] + 1] - head.sampleFrom[order[i]];
+    return { seriesCount, order, rows, parts, head, sampleCounts, labels: (position) => list.labels(from + position) };
   }
 
-  /** Reads series [fromSeries, toSeries) of the group, in id order. */
+  #copyHead(snapshot: Snapshot, { live, count }: SeriesList, from: number, request: SearchRequest): HeadColumns {
+    if (live !== undefined) {
+      const wanted = live.seriesIndexes.subarray(from, from + headCopySeriesMax);
+      return this.#heads[live.shard].copy(wanted, request.range, snapshot.publishedSeals[live.shard], groupHeadSamples);
+    }
+    const seriesCount = Math.min(headCopySeriesMax, count - from);
+    return { seriesCount, sampleFrom: new Uint32Array(seriesCount + 1), timestampsMs: noSamples, values: noSamples };
+  }
+
+  /** Reading order and ids of a group. */
+  #sortRows({ live, ids: idsOfRange }: SeriesList, from: number, to: number): { order: Uint32Array; rows: GroupRows } {
+    const { ids, idFrom } = idsOfRange?.(from, to) ?? { ids: live === undefined ? new Uint32Array(0) : this.#heads[live.shard].seriesIds(live.seriesIndexes.subarray(from, to)) };
+    const { order, sortedIds } = sortIds(ids);
+    if (idFrom === undefined) return { order, rows: { sortedIds } };
+    // Series with several ids are read in the order of the list, row by row.
+    const owner = new Uint32Array(ids.length);
+    for (let i = 0; i < to - from; i++) owner.fill(i, idFrom[i], idFrom[i + 1]);
+    const seriesOf = Uint32Array.from(order, (position) => owner[position]);
+    const rowsOf: number[][] = Array.from({ length: to - from }, () => []);
+    seriesOf.forEach((series, row) => rowsOf[series].push(row));
+    return { order: Uint32Array.from({ length: to - from }, (_, i) => i), rows: { sortedIds, seriesOf, rowsOf } };
+  }
+
+  /** Reads series [fromSeries, toSeries) of the group, in reading order. */
   #readBatch(
     group: Group, fromSeries: number, toSeries: number, request: SearchRequest, { usual, large }: SearchAreas, unreadable: (path: string, error: unknown) => void,
   ): SeriesBatch {
@@ -185,7 +313,10 @@ export class LocalReader implements Disposable {
     }
     const scatter = new Scatter(areas);
     const missing = new Uint32Array(seriesCount);
-    for (const partBlocks of group.parts) this.#decodePart(partBlocks, fromSeries, toSeries, places, missing, scatter, unreadable);
+    const runs = rowRuns(group.rows, fromSeries, toSeries);
+    for (const partBlocks of group.parts) {
+      for (const [fromRow, toRow] of runs) this.#decodePart(partBlocks, group.rows, fromRow, toRow, fromSeries, places, missing, scatter, unreadable);
+    }
     for (let i = 0; i < seriesCount; i++) {
       const position = group.order[fromSeries + i];
       const from = group.head.sampleFrom[position];
@@ -202,21 +333,21 @@ export class LocalReader implements Disposable {
     return this.#seriesBatch(group, fromSeries, seriesCount, areas, count);
   }
 
-  /** Decodes a part's blocks of series [fromSeries, toSeries) and scatters them to the series' places. */
+  /** Decodes a part's blocks of rows [fromRow, toRow) and scatters them to the places of their series, which are counted from `fromSeries`. */
   #decodePart(
-    { part, path, list, firstBlock }: PartBlocks, fromSeries: number, toSeries: number, places: Uint32Array, missing: Uint32Array,
+    { part, path, list, firstBlock }: PartBlocks, { seriesOf }: GroupRows, fromRow: number, toRow: number, fromSeries: number, places: Uint32Array, missing: Uint32Array,
     scatter: Scatter, unreadable: (path: string, error: unknown) => void,
   ): void {
     const { areas } = scatter;
-    let series = fromSeries;
-    for (let from = firstBlock[fromSeries]; from < firstBlock[toSeries]; ) {
-      const to = Math.min(firstBlock[toSeries], from + areas.runsMax);
+    let row = fromRow;
+    for (let from = firstBlock[fromRow]; from < firstBlock[toRow]; ) {
+      const to = Math.min(firstBlock[toRow], from + areas.runsMax);
       const damaged = decodeBlocks(part, areas, list, from, to, (error) => unreadable(path, error));
       let decoded = 0;
       for (let block = from; block < to; block++) {
-        while (block >= firstBlock[series + 1]) series++;
+        while (block >= firstBlock[row + 1]) row++;
         const samples = list.sampleCounts[block];
-        const place = series - fromSeries;
+        const place = (seriesOf === undefined ? row : seriesOf[row]) - fromSeries;
         if (damaged?.has(block)) missing[place] += samples;
         else {
           scatter.add(decoded, places[place], samples);
@@ -236,9 +367,14 @@ export class LocalReader implements Disposable {
       sampleFrom: kernel.u32.subarray(areas.sampleFrom / 4, areas.sampleFrom / 4 + seriesCount + 1),
       timestampsMs: kernel.f64.subarray(areas.timestamps / 8, areas.timestamps / 8 + count),
       values: kernel.f64.subarray(areas.values / 8, areas.values / 8 + count),
-      labels: (index: number): Labels => group.shard.labels.labels(group.seriesIndexes[group.order[fromSeries + index]]),
+      labels: (index: number): Labels => group.labels(group.order[fromSeries + index]),
     };
   }
+}
+
+/** The secret of the fingerprints, which all shards share. */
+function seedsOf({ kernel, headContext: context }: ShardReader): Uint8Array {
+  return kernel.u8.slice(context + headContext.seedLow, context + headContext.seedHigh + 8);
 }
 
 /**
@@ -316,16 +452,35 @@ function sortIds(ids: Uint32Array): { order: Uint32Array; sortedIds: Uint32Array
   return { order, sortedIds: ascending ? ids : Uint32Array.from(order, (position) => ids[position]) };
 }
 
-/** For each series the number of its first block (n + 1 numbers); adds the blocks' samples to `sampleCounts`. */
-function firstBlocks(list: BlockList, sortedIds: Uint32Array, sampleCounts: Uint32Array): Uint32Array {
+/** For each row the number of its first block (n + 1 numbers); adds the blocks' samples to `sampleCounts` of its series. */
+function firstBlocks(list: BlockList, { sortedIds, seriesOf }: GroupRows, sampleCounts: Uint32Array): Uint32Array {
   const first = new Uint32Array(sortedIds.length + 1);
   let block = 0;
-  for (let i = 0; i < sortedIds.length; i++) {
-    first[i] = block;
-    while (block < list.count && list.seriesIds[block] === sortedIds[i]) sampleCounts[i] += list.sampleCounts[block++];
+  for (let row = 0; row < sortedIds.length; row++) {
+    first[row] = block;
+    const series = seriesOf === undefined ? row : seriesOf[row];
+    while (block < list.count && list.seriesIds[block] === sortedIds[row]) sampleCounts[series] += list.sampleCounts[block++];
   }
   first[sortedIds.length] = block;
   return first;
+}
+
+/** The rows of series [fromSeries, toSeries), as stretches of neighbours. */
+function rowRuns({ rowsOf }: GroupRows, fromSeries: number, toSeries: number): [number, number][] {
+  if (rowsOf === undefined) return [[fromSeries, toSeries]];
+  const runs: [number, number][] = [];
+  for (const row of rowsOf.slice(fromSeries, toSeries).flat().sort((a, b) => a - b)) {
+    const last = runs.at(-1);
+    if (last !== undefined && last[1] === row) last[1]++;
+    else runs.push([row, row + 1]);
+  }
+  return runs;
+}
+
+function idsOf(series: readonly JoinedSeries[]): { ids: Uint32Array; idFrom: Uint32Array } {
+  const idFrom = new Uint32Array(series.length + 1);
+  series.forEach(({ seriesIds }, i) => (idFrom[i + 1] = idFrom[i] + seriesIds.length));
+  return { ids: Uint32Array.from(series.flatMap(({ seriesIds }) => seriesIds)), idFrom };
 }
 
 /** Stretches of series whose samples fit a batch together; a larger series stands alone. */
@@ -343,8 +498,11 @@ function* batchBounds(sampleCounts: Uint32Array): Generator<[number, number]> {
   if (total > 0) yield [from, sampleCounts.length];
 }
 
-function checkSeriesBudget(snapshot: Snapshot, request: SearchRequest): void {
-  const count = snapshot.series.reduce((sum, series) => sum + series.length, 0);
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
+function checkSeriesBudget(count: number, request: SearchRequest): void {
   const max = request.budget?.seriesMax ?? Infinity;
   if (count > max) throw new LimitError("too_many_series", `the selector matches ${count} series, the limit is ${max}: narrow it or raise ${request.budget?.seriesFlag ?? "-search.maxUniqueTimeseries"}`);
 }

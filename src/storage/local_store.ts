@@ -11,7 +11,7 @@ import type { Logger } from "../base/logger.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import { compareBytewise, compareLabels, type Labels } from "../model/labels.ts";
 import type { MetricMetadata, RowBatch } from "../model/row_batch.ts";
-import type { LabelsRequest, SearchRequest, SearchResult, Store, StoreCapabilities, WriteResult } from "../model/store.ts";
+import type { LabelsRequest, SearchRequest, SearchResult, Store, StoreCapabilities, TimeRange, WriteResult } from "../model/store.ts";
 import { Checkpointer } from "./checkpointer.ts";
 import { HeadWriter } from "./head_writer.ts";
 import { LocalReader } from "./local_reader.ts";
@@ -22,7 +22,7 @@ import { ReleasingBatches } from "./releasing_batches.ts";
 import { SealQueue } from "./seal_queue.ts";
 import type { Shard, ShardLayout } from "./shard.ts";
 import type { Snapshot, SnapshotRequest } from "./snapshot.ts";
-import type { TableClient, TableVersion } from "./table_client.ts";
+import type { IndexSegmentRef, PartRef, TableClient, TableVersion } from "./table_client.ts";
 import { Upkeep } from "./upkeep.ts";
 
 /** Series handled between two turns of the event loop: about a millisecond. */
@@ -53,6 +53,8 @@ export interface LocalStoreParts {
   readonly lock: Disposable;
   /** What is in the log already. */
   readonly logBytes: number;
+  /** Every series with a sample at or after this time is in the live index; older ones may be in the index segments of their months only. Default: all are live. */
+  readonly coveredSinceMs?: number;
 }
 
 /** Figures for self-monitoring. */
@@ -82,6 +84,7 @@ export class LocalStore implements Store {
   readonly #writer: HeadWriter;
   readonly #checkpointer: Checkpointer;
   readonly #upkeep: Upkeep;
+  readonly #coveredSinceMs: number;
   #version: TableVersion;
   #closed: Promise<void> | undefined;
 
@@ -93,6 +96,7 @@ export class LocalStore implements Store {
     this.#metadata = parts.metadata;
     this.#reader = parts.reader;
     this.#lock = parts.lock;
+    this.#coveredSinceMs = parts.coveredSinceMs ?? -Infinity;
     this.#seals = new SealQueue({ table: parts.table, clock: options.clock, logger: options.logger, pins: this.#pins, publish: (version) => this.#publish(version) });
     const logOptions = { ...(options.logAreas ?? defaultLogAreas), retryMs: 1000 };
     this.#log = new LogBuffers(parts.shards.map((shard) => shard.head), options.clock, logOptions, (pieces, extra) => {
@@ -138,16 +142,27 @@ export class LocalStore implements Store {
   openSnapshot(request: SnapshotRequest): Snapshot {
     const pin = this.#pins.acquire();
     try {
+      const { sealNumbers } = this.#version;
+      const parts = this.#version.parts.filter((part) => part.maxMs >= request.range.minMs && part.minMs <= request.range.maxMs);
       return {
         pin,
         series: this.#shards.map((shard) => shard.index.select(request.tenant, request.selector, { range: request.range })),
-        publishedSeals: this.#version.sealNumbers,
-        parts: this.#version.parts.filter((part) => part.maxMs >= request.range.minMs && part.minMs <= request.range.maxMs),
+        publishedSeals: sealNumbers,
+        parts,
+        indexSegments: this.#oldIndexSegments(request.range, parts),
       };
     } catch (error) {
       this.#pins.release(pin);
       throw error;
     }
+  }
+
+  /** Index segments that may have series of the range which are not live. Series of a partition whose parts are not in question have no samples in it. */
+  #oldIndexSegments({ minMs, maxMs }: TimeRange, parts: readonly PartRef[]): readonly IndexSegmentRef[] {
+    if (minMs >= this.#coveredSinceMs) return [];
+    const partitions = new Set(parts.map(({ partition }) => partition));
+    const endMs = Math.min(maxMs, this.#coveredSinceMs - 1);
+    return this.#version.indexSegments.filter((segment) => segment.maxMs >= minMs && segment.minMs <= endMs && partitions.has(segment.partition));
   }
 
   releaseSnapshot(pin: number): void {

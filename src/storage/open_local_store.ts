@@ -20,6 +20,7 @@ import type { ManifestState } from "./manifest_state.ts";
 import { MetadataTable } from "./metadata_table.ts";
 import { Part } from "./part.ts";
 import { partFiles } from "./part_writer.ts";
+import { partitionNamed, partitionOf } from "./partition.ts";
 import { gatherScratchBytes } from "./seal_gather.ts";
 import { SeriesLoader } from "./series_loader.ts";
 import { Shard, ShardReader } from "./shard.ts";
@@ -43,6 +44,10 @@ export interface OpenLocalStoreOptions extends LocalStoreOptions {
   /** Threads besides this one that read: each gets a scratch area, numbered from `firstReaderScratch`. */
   readonly readerThreads: number;
   readonly startTable: (setup: TableSetup) => TableClient;
+  /** The live index knows the series of months that end in this time before the start; older ones are searched in their files. Default: all are live. */
+  readonly liveIndexMs?: number;
+  /** Bytes of old index segments that a reader keeps in memory. */
+  readonly indexCacheBytes?: number;
   /** Told about damage that a reader meets. */
   readonly onUnreadable?: (path: string, error: unknown) => void;
 }
@@ -75,7 +80,9 @@ async function recover(options: OpenLocalStoreOptions, lock: DirectoryLock): Pro
   const shards = Array.from({ length: state.shardCount }, () => createShard(options, state));
   const loader = new SeriesLoader(shards, options.seriesMax, state.nextSeriesId);
   const knownSeries = new Map<string, Uint8Array>();
+  const coveredSinceMs = options.liveIndexMs === undefined ? -Infinity : partitionOf(Math.max(0, clock.nowMs() - options.liveIndexMs)).minMs;
   for (const partition of state.partitions) {
+    if ((partitionNamed(partition.name)?.maxMs ?? Infinity) < coveredSinceMs) continue;
     knownSeries.set(partition.name, loader.loadPartition(files, partitionPath(directory, partition.name), partition, logger));
     await nextTurn();
   }
@@ -100,12 +107,13 @@ async function recover(options: OpenLocalStoreOptions, lock: DirectoryLock): Pro
     files,
     kernel: new Kernel(),
     shards: shards.map(({ layout }) => new ShardReader(layout, ownScratch)),
+    indexCacheBytes: options.indexCacheBytes,
     onUnreadable: options.onUnreadable ?? ((path, error) => logger.error(`cannot read ${path}: ${String(error)}`)),
   });
   const series = shards.reduce((sum, { head }) => sum + head.seriesCount, 0);
   logger.info(`opened ${directory}: ${series} series, ${recovery.recordCount} log records replayed in ${Math.round(clock.monotonicMs() - startMs)} ms`);
   const version = tableVersion(directory, state, 1, shards.map(() => 0));
-  return new LocalStore({ shards, table: options.startTable(setup), version, metadata, reader, lock, logBytes: recovery.existingBytes }, options);
+  return new LocalStore({ shards, table: options.startTable(setup), version, metadata, reader, lock, logBytes: recovery.existingBytes, coveredSinceMs }, options);
 }
 
 /** The smallest id from `nextSeriesId` on that belongs to the shard: ids of shard k leave the rest k when divided by the number of shards. */

@@ -9,7 +9,7 @@ import { expandLabelRows, type PairPointers } from "../kernel/codec_label_rows.t
 import { Kernel } from "../kernel/kernel.ts";
 import { encodeLabelRun } from "../model/labels.ts";
 import { IndexFile, type Section } from "./index_file.ts";
-import { readIndexPairs } from "./index_pairs.ts";
+import { readIndexPairs, readSize } from "./index_pairs.ts";
 import { groupRowCount, type IndexRows, pairIdBytes, sectionKinds } from "./partition_index_format.ts";
 
 interface Pairs {
@@ -214,15 +214,4 @@ function splitField(bytes: Uint8Array, position: number): { name: Uint8Array; va
   const [nameSize, nameFrom] = readSize(bytes, inner + 1);
   const [valueSize, valueFrom] = readSize(bytes, nameFrom + nameSize + 1);
   return { name: bytes.subarray(nameFrom, nameFrom + nameSize), value: bytes.subarray(valueFrom, valueFrom + valueSize) };
-}
-
-/** [number, position after it] of a varint. */
-function readSize(bytes: Uint8Array, position: number): [number, number] {
-  let value = 0;
-  for (let scale = 1; scale < 2 ** 35; scale *= 128) {
-    const byte = bytes[position++];
-    value += (byte & 127) * scale;
-    if (byte < 128) break;
-  }
-  return [value, position];
 }

@@ -1,7 +1,7 @@
 /** What a reader needs to read some series as they are at one moment, on whichever thread. Plain data: it can be posted to a worker. */
 import type { Selector, Tenant } from "../model/matcher.ts";
 import type { TimeRange } from "../model/store.ts";
-import type { PartRef } from "./table_client.ts";
+import type { IndexSegmentRef, PartRef } from "./table_client.ts";
 
 export interface SnapshotRequest {
   readonly tenant: Tenant;
@@ -17,4 +17,6 @@ export interface Snapshot {
   /** By shard: chunks of seals up to this number are in `parts`. */
   readonly publishedSeals: readonly number[];
   readonly parts: readonly PartRef[];
+  /** To be searched too: the range begins before the live index knows all series. Empty most of the time. */
+  readonly indexSegments: readonly IndexSegmentRef[];
 }
