@@ -8,8 +8,9 @@ import type { Kernel } from "./kernel.ts";
 export const headContext = {
   index: 0,
   records: 4,
-  table: 8,
-  tableMask: 12,
+  /** The table of series, see wasm/series_table.ts. */
+  segments: 8,
+  segmentCount: 12,
   seriesCount: 16,
   seriesMax: 20,
   nextSeriesId: 24,
@@ -52,14 +53,26 @@ export const headContext = {
   freeMap: 200,
   freeSummary: 204,
   freeCount: 208,
+  /** The table of series again. */
+  segmentMax: 212,
+  directory: 216,
+  directoryDepth: 220,
+  directoryDepthMax: 224,
+  segmentStates: 228,
+  splitScratch: 232,
   sizeBytes: 256,
 } as const;
 
-export const headStatus = { done: 0, needsChunks: 1, entriesFull: 2, logFull: 3, seriesLogFull: 4, tableFull: 5 } as const;
+export const headStatus = { done: 0, needsChunks: 1, entriesFull: 2, logFull: 3, seriesLogFull: 4 } as const;
 
 export const headRecordBytes = 32;
 export const headChunkBytes = 128;
 export const headChunkSlots = 8;
+/** One segment of the table of series. They are split at 768 series, so that one has 384 or more, but for chance. */
+export const headSegmentBytes = 8192;
+export const headSegmentSeriesMin = 320;
+/** A directory entry of the table of series takes 4 bytes, and more than 22 bits of a tag are not used for it. */
+export const headDirectoryDepthMax = 22;
 /** Areas of the bitmap of free chunks, cleared. */
 export const headFreeMapBytes = 4 << 20;
 export const headFreeSummaryBytes = 64 << 10;
@@ -68,13 +81,15 @@ export const headEntryBytes = 12;
 
 /** The kernels of wasm/head.ts on one memory. Pointers are byte addresses. */
 export interface HeadKernels {
-  headGrowTable(context: number): number;
   headRegister(context: number, run: number, size: number, accountId: number, projectId: number, seriesId: number): number;
+  headRegisterRows(
+    context: number, labels: number, offsets: number, ids: number, tenants: number, count: number, minDay: number, maxDay: number, indexOfId: number, idCount: number,
+  ): number;
   headForgetLogged(context: number, fromSeries: number, toSeries: number, beforeDay: number): void;
   headShardOf(context: number, run: number, size: number, accountId: number, projectId: number, shardCount: number): number;
   headGiveChunks(context: number, from: number, to: number): void;
   headAppend(
-    context: number, rows: number, fromRow: number, rowCount: number, labelBase: number, timestamps: number, values: number,
+    context: number, rows: number, fromRow: number, rowCount: number, labelBase: number, timestamps: number, values: number, knownSeries: number,
     accountId: number, projectId: number, minMs: number, maxMs: number,
   ): number;
   headReplay(context: number, payload: number, fromRow: number, indexOfId: number, idCount: number, persisted: number): number;

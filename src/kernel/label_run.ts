@@ -31,6 +31,7 @@ const rewriteBytesMin = 2 << 20;
 const extraRunBytesMax = 64 << 10;
 const notesMax = 512;
 const fixesMax = 512;
+const seriesHintsBytes = 24;
 const rowSlots = 5;
 
 /** What a parser answers. */
@@ -45,7 +46,7 @@ const at = {
   samplesMax: 36, sampleCount: 40, rewrite: 44, rewriteEnd: 48, rewriteTop: 52, references: 56, referenceCount: 60, strings: 64,
   stringsEnd: 68, stringsTop: 72, extraRun: 76, extraRunEnd: 80, extraCount: 84, labelsMax: 88, nameSizeMax: 92, valueSizeMax: 96,
   notes: 100, notesMax: 104, noteCount: 108, errorOffset: 112, errorReason: 116, skippedLines: 120, lineNumber: 124, nowMs: 128,
-  timestampUnit: 136, errorLine: 140, errorColumn: 144, previousLabels: 148, previousLabelsSize: 152, seriesEnd: 160, carry: 176, extraNameSizes: 184,
+  timestampUnit: 136, errorLine: 140, errorColumn: 144, previousLabels: 148, previousLabelsSize: 152, seriesHints: 156, seriesEnd: 160, carry: 176, extraNameSizes: 184,
   dropped: 192, fixes: 224, fixesMax: 228, fixCount: 232, size: 256,
 } as const;
 
@@ -56,7 +57,7 @@ export class ParseArea {
   readonly kernel: Kernel;
   /** Address of the parse context. */
   readonly context: number;
-  readonly #areas: { rows: number; timestampsMs: number; values: number; rewrite: number; references: number; strings: number; carry: number; extraRun: number; notes: number; fixes: number };
+  readonly #areas: { rows: number; timestampsMs: number; values: number; rewrite: number; references: number; strings: number; carry: number; extraRun: number; knownSeries: number; seriesHints: number; notes: number; fixes: number };
   readonly #limits: LabelLimits;
   readonly #stringsBytes: number;
   readonly #rewriteBytes: number;
@@ -78,6 +79,8 @@ export class ParseArea {
       strings: kernel.allocate(this.#stringsBytes),
       carry: kernel.allocate(runBytesMax),
       extraRun: kernel.allocate(extraRunBytesMax),
+      knownSeries: kernel.allocate(sliceRowsMax * 4),
+      seriesHints: kernel.allocate(seriesHintsBytes),
       notes: kernel.allocate(notesMax * 8),
       fixes: kernel.allocate(fixesMax * 12),
     };
@@ -103,6 +106,13 @@ export class ParseArea {
     for (const name of Object.keys(fields) as (keyof typeof fields)[]) kernel.u32[(context + at[name]) >>> 2] = fields[name] as number;
     for (const size of extraNameSizes) kernel.u32[(context + at.extraNameSizes + ((size & 32) >> 3)) >>> 2] |= 1 << (size & 31);
     kernel.f64[(context + at.nowMs) / 8] = nowMs;
+  }
+
+  /** After start(): lets the kernel ask the head at `head`, in the same memory, for series that it knows (wasm/remote_write.ts). */
+  askHead(head: number, accountId: number, projectId: number): void {
+    const { knownSeries, seriesHints } = this.#areas;
+    this.kernel.u32.set([head, accountId, projectId, 0, knownSeries, 0], seriesHints / 4);
+    this.kernel.u32[(this.context + at.seriesHints) >>> 2] = seriesHints;
   }
 
   #field(offset: number): number {
@@ -146,6 +156,11 @@ export class ParseArea {
   get seriesRows(): Uint32Array {
     const from = this.#areas.rows / 4;
     return this.kernel.u32.subarray(from, from + this.rowCount * rowSlots);
+  }
+  /** By row, seriesIndex + 1 or 0; only after askHead(). */
+  get knownSeries(): Uint32Array {
+    const from = this.#areas.knownSeries / 4;
+    return this.kernel.u32.subarray(from, from + this.rowCount);
   }
   get timestampsMs(): Float64Array {
     const from = this.#areas.timestampsMs / 8;

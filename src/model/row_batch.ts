@@ -29,6 +29,8 @@ export interface RowBatch {
   readonly seriesRows: Uint32Array;
   readonly timestampsMs: Float64Array;
   readonly values: Float64Array;
+  /** By row, which series it is in the head whose memory the batch lies in: seriesIndex + 1, 0 if the parser does not know. A hint for that head only. */
+  readonly knownSeries?: Uint32Array;
   /** Type, help and unit by metric family, where the protocol carries them. */
   readonly metadata: readonly MetricMetadata[];
 }

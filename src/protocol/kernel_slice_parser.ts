@@ -10,13 +10,16 @@ import type { ParseReport, SliceOptions, SliceParser } from "./slice_parser.ts";
 
 export abstract class KernelSliceParser implements SliceParser {
   protected readonly area: ParseArea;
+  /** Address of a head in the kernel's memory, which is asked for the series of rows; undefined: there is none. */
+  readonly #head: number | undefined;
   #tenant: Tenant = defaultTenant;
   #status: number = parseStatus.done;
   #samples = 0;
   #firstError: InputError | undefined;
 
-  constructor(kernel: Kernel, limits: LabelLimits = defaultLabelLimits) {
+  constructor(kernel: Kernel, limits: LabelLimits = defaultLabelLimits, head?: number) {
     this.area = new ParseArea(kernel, limits);
+    this.#head = head;
   }
 
   /** Runs the kernel for one slice. */
@@ -34,6 +37,7 @@ export abstract class KernelSliceParser implements SliceParser {
     const extraLabels = canonical(options.extraLabels);
     const nameSizes = extraLabels.map((label) => Buffer.byteLength(label.name));
     this.area.start(bodyPointer, bodySize, encodeLabelRun(extraLabels), nameSizes, options.nowMs, this.timestampUnit());
+    if (this.#head !== undefined) this.area.askHead(this.#head, options.tenant.accountId, options.tenant.projectId);
     this.#tenant = options.tenant;
     this.#status = parseStatus.full;
     this.#samples = 0;
@@ -57,6 +61,7 @@ export abstract class KernelSliceParser implements SliceParser {
       seriesRows: area.seriesRows,
       timestampsMs: area.timestampsMs,
       values: area.values,
+      ...(this.#head !== undefined && { knownSeries: area.knownSeries }),
       metadata,
     };
   }

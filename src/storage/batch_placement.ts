@@ -24,6 +24,7 @@ export class BatchPlacement {
         labelBase: batch.labelBytes.byteOffset,
         timestamps: batch.timestampsMs.byteOffset,
         values: batch.values.byteOffset,
+        knownSeries: batch.knownSeries?.byteOffset ?? 0,
         accountId,
         projectId,
       };
@@ -38,7 +39,7 @@ export class BatchPlacement {
     kernel.f64.set(batch.timestampsMs.subarray(0, batch.sampleCount), pointers[2] / 8);
     kernel.f64.set(batch.values.subarray(0, batch.sampleCount), pointers[3] / 8);
     const rowCount = rowTable.length / seriesRow.slots;
-    return { rows: pointers[0], rowCount, labelBase: pointers[1], timestamps: pointers[2], values: pointers[3], accountId, projectId };
+    return { rows: pointers[0], rowCount, labelBase: pointers[1], timestamps: pointers[2], values: pointers[3], knownSeries: 0, accountId, projectId };
   }
 
   #copyAreas = new Map<Shard, { pointer: number; sizeBytes: number }>();

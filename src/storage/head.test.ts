@@ -10,6 +10,7 @@ import { logHeaderBytes } from "../kernel/log_record.ts";
 import { createIndex } from "../kernel/postings.ts";
 import { encodeLabelRun, labelsOf } from "../model/labels.ts";
 import { RowBatchBuilder } from "../model/row_batch_builder.ts";
+import { testSeed } from "../../testkit/seed.ts";
 import { type BatchPointers, Head, type Seal } from "./head.ts";
 
 const seriesMax = 20_000;
@@ -38,7 +39,7 @@ function place(kernel: Kernel, builder: RowBatchBuilder): BatchPointers {
   kernel.u8.set(batch.labelBytes, labelBase);
   kernel.f64.set(batch.timestampsMs, timestamps / 8);
   kernel.f64.set(batch.values, values / 8);
-  return { rows, rowCount: batch.seriesCount, labelBase, timestamps, values, accountId: 0, projectId: 0 };
+  return { rows, rowCount: batch.seriesCount, labelBase, timestamps, values, knownSeries: 0, accountId: 0, projectId: 0 };
 }
 
 /** All samples of the head by seriesIndex, as [timestampMs, value bits] in time order. */
@@ -253,6 +254,23 @@ test("head: the table grows with the series, and later appends find them by pred
   }
   assert.equal(head.seriesCount, 10_000);
   assert.ok(head.counters().predictionMisses < 10_020, String(head.counters().predictionMisses));
+});
+
+test("head: series are found while their table grows", () => {
+  const { head, kernel } = createHead();
+  const random = seededRandom(testSeed());
+  const run = kernel.allocate(512);
+  const byRun = new Map<string, number>();
+  for (let i = 0; i < 30_000; i++) {
+    const name = `${"x".repeat(random.int(90))}${random.int(18_000)}`;
+    const bytes = encodeLabelRun(labelsOf({ __name__: name }));
+    kernel.u8.set(bytes, run);
+    const expected = byRun.get(name) ?? byRun.size;
+    byRun.set(name, expected);
+    assert.equal(head.register(run, bytes.length, 0, 0, i + 1), expected < seriesMax ? expected : -1);
+    if (expected >= seriesMax) byRun.delete(name);
+  }
+  assert.equal(head.seriesCount, Math.min(seriesMax, byRun.size));
 });
 
 test("head: it stops for log room and goes on where it stopped", () => {

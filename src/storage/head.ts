@@ -8,7 +8,8 @@
  */
 import { assert } from "../base/assert.ts";
 import {
-  headChunkBytes, headContext, headEntryBytes, headFreeMapBytes, headFreeSummaryBytes, type HeadKernels, headKernels, headRecordBytes, headStatus,
+  headChunkBytes, headContext, headDirectoryDepthMax, headEntryBytes, headFreeMapBytes, headFreeSummaryBytes, type HeadKernels, headKernels,
+  headRecordBytes, headSegmentBytes, headSegmentSeriesMin, headStatus,
 } from "../kernel/head.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 
@@ -48,8 +49,20 @@ export interface BatchPointers {
   readonly labelBase: number;
   readonly timestamps: number;
   readonly values: number;
+  /** u32 for each row: seriesIndex + 1, or 0 if the parser does not know it. 0: there is no such column. */
+  readonly knownSeries: number;
   readonly accountId: number;
   readonly projectId: number;
+}
+
+/** Where rows of series with known ids lie in the shard's memory. */
+export interface RegisteredRows {
+  readonly labels: number;
+  /** u32 each, one more than rows. */
+  readonly offsets: number;
+  readonly seriesIds: number;
+  /** u32 account and u32 project of each row. */
+  readonly tenants: number;
 }
 
 /** Bytes of a series record besides its label run: header, ids, padding. */
@@ -80,12 +93,10 @@ export class Head {
     this.kernel = kernel;
     this.#kernels = headKernels(kernel);
     this.#options = options;
-    const slots = 2 ** Math.ceil(Math.log2(options.seriesMax * 2 + 2));
     this.context = kernel.allocate(headContext.sizeBytes);
     this.#set(headContext.index, options.indexContext);
     this.#set(headContext.records, kernel.allocate(options.seriesMax * headRecordBytes));
-    this.#set(headContext.table, kernel.allocate(slots * 8));
-    this.#set(headContext.tableMask, Math.min(slots, 16384) - 1);
+    this.#createTable();
     this.#set(headContext.freeMap, kernel.allocate(headFreeMapBytes));
     this.#set(headContext.freeSummary, kernel.allocate(headFreeSummaryBytes));
     this.#set(headContext.seriesMax, options.seriesMax);
@@ -169,7 +180,8 @@ export class Head {
     let row = fromRow;
     for (;;) {
       row = this.#kernels.headAppend(
-        this.context, batch.rows, row, batch.rowCount, batch.labelBase, batch.timestamps, batch.values, batch.accountId, batch.projectId, minMs, maxMs,
+        this.context, batch.rows, row, batch.rowCount, batch.labelBase, batch.timestamps, batch.values, batch.knownSeries, batch.accountId, batch.projectId,
+        minMs, maxMs,
       );
       const stop = this.#resolve(this.#get(headContext.status));
       if (stop !== "again") return { row, stop };
@@ -188,11 +200,16 @@ export class Head {
 
   /** Registers a series with a known id; returns its seriesIndex, or -1 when the head is full. */
   register(run: number, size: number, accountId: number, projectId: number, seriesId: number): number {
-    for (;;) {
-      const seriesIndex = this.#kernels.headRegister(this.context, run, size, accountId, projectId, seriesId);
-      if (seriesIndex !== -2) return seriesIndex;
-      this.#kernels.headGrowTable(this.context);
-    }
+    return this.#kernels.headRegister(this.context, run, size, accountId, projectId, seriesId);
+  }
+
+  /**
+   * Registers many series with known ids: row i of `rows`, all of them addresses in shard memory (see wasm/head.ts). Their days become [minDay, maxDay], none if
+   * minDay is above. Returns how many there was no room for.
+   */
+  registerRows(rows: RegisteredRows, count: number, minDay: number, maxDay: number, indexOfId: number, idCount: number): number {
+    const { labels, offsets, seriesIds, tenants } = rows;
+    return this.#kernels.headRegisterRows(this.context, labels, offsets, seriesIds, tenants, count, minDay, maxDay, indexOfId, idCount) >>> 0;
   }
 
   shardOf(run: number, size: number, accountId: number, projectId: number, shardCount: number): number {
@@ -273,15 +290,26 @@ export class Head {
         return "again";
       case headStatus.entriesFull:
         return this.#rotateSeal() ? "again" : "seal";
-      case headStatus.tableFull:
-        this.#kernels.headGrowTable(this.context);
-        return "again";
       case headStatus.logFull:
       case headStatus.seriesLogFull:
         return "log";
       default:
         assert(false, `unknown head status ${status}`);
     }
+  }
+
+  /** The table of series, empty: one segment that all tags belong to. */
+  #createTable(): void {
+    const { kernel } = this;
+    const segmentMax = Math.ceil(this.#options.seriesMax / headSegmentSeriesMin) + 16;
+    const depthMax = Math.min(headDirectoryDepthMax, Math.ceil(Math.log2(segmentMax)) + 2);
+    this.#set(headContext.segments, kernel.allocate(segmentMax * headSegmentBytes));
+    this.#set(headContext.segmentCount, 1);
+    this.#set(headContext.segmentMax, segmentMax);
+    this.#set(headContext.directory, kernel.allocate(4 * 2 ** depthMax));
+    this.#set(headContext.directoryDepthMax, depthMax);
+    this.#set(headContext.segmentStates, kernel.allocate(segmentMax * 4));
+    this.#set(headContext.splitScratch, kernel.allocate(headSegmentBytes));
   }
 
   #giveChunks(): void {

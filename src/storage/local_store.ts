@@ -121,6 +121,11 @@ export class LocalStore implements Store {
     return this.#shards[0].kernel;
   }
 
+  /** The head in that memory that knows all series, for parsers to ask; undefined with several shards. */
+  get writeHead(): number | undefined {
+    return this.#shards.length === 1 ? this.#shards[0].head.context : undefined;
+  }
+
   async write(batch: RowBatch): Promise<WriteResult> {
     const result = await this.#writer.write(batch);
     await this.#log.flushed();

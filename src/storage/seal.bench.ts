@@ -41,7 +41,7 @@ function stageBatch(shard: Shard, seriesCount: number): BatchPointers {
     kernel.u32.set([offset, run.length, i, 1, 0], rows / 4 + i * seriesRow.slots);
     offset += run.length;
   });
-  return { rows, rowCount: seriesCount, labelBase, timestamps, values, accountId: 0, projectId: 0 };
+  return { rows, rowCount: seriesCount, labelBase, timestamps, values, knownSeries: 0, accountId: 0, projectId: 0 };
 }
 
 /** Values as random walks of whole numbers in [0, 100], some with decimals, some constant. */

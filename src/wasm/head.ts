@@ -4,7 +4,7 @@
 //   series records           32 bytes each, by seriesIndex:
 //       0 u64 fingerprintLow | 8 u64 fingerprintHigh | 16 u32 newestChunk | 20 u32 successor + 1
 //      24 u16 activeChunks   | 26 u16 lastDay        | 28 u32 seriesId      (lastDay 0xffff: log the series with its next sample)
-//   fingerprint table        u64 slots, linear probing: high half = tag, low half = seriesIndex + 1
+//   table of series          from the fingerprint of a label run to its record, see series_table.ts
 //   chunks                   128 bytes = two cache lines, 8 samples each, a list from newest to oldest:
 //       0 f64 baseMs | 8 f64 lastLogRow | 16 u32 next | 20 u32 count | 24 u32 sealNumber | 28 u32 offsetMs[8] | 60 u32 flags
 //      64 f64 value[8]                        (timestamp = baseMs + offsetMs)
@@ -17,8 +17,8 @@ import { takeChunk } from "./chunks";
 import { clipColumns, columnsSort } from "./columns";
 import { logSealRecord } from "./log_record";
 import { indexAddSeries, indexLastDay, indexTouchDay } from "./postings";
+import { findSeries, fingerprint, fingerprintHigh, insertSeries, makeSeriesRoom, recordOf } from "./series_table";
 
-const RECORD_SHIFT: usize = 5;
 const CHUNK_SLOTS: u32 = 8;
 const FLAG_SEAL_BOUNDARY: u32 = 1;
 const NOT_LOGGED: u32 = 0xffff;
@@ -27,15 +27,10 @@ const NONE: u32 = 0xffffffff;
 
 // Context fields. kernel/head.ts holds the same table.
 const INDEX: usize = 0;
-const RECORDS: usize = 4;
-const TABLE: usize = 8;
-const TABLE_MASK: usize = 12;
 const SERIES_COUNT: usize = 16;
 const SERIES_MAX: usize = 20;
 const NEXT_SERIES_ID: usize = 24;
 const SERIES_ID_STEP: usize = 28;
-const SEED_LOW: usize = 32;
-const SEED_HIGH: usize = 40;
 const ENTRIES: usize = 64;
 const ENTRY_COUNT: usize = 68;
 const ENTRY_MAX: usize = 72;
@@ -66,7 +61,6 @@ const STATUS_NEEDS_CHUNKS: u32 = 1;
 const STATUS_ENTRIES_FULL: u32 = 2;
 const STATUS_LOG_FULL: u32 = 3;
 const STATUS_SERIES_LOG_FULL: u32 = 4;
-const STATUS_TABLE_FULL: u32 = 5;
 
 // Log records, docs/formats/log.md.
 const LOG_HEADER: usize = 16;
@@ -76,82 +70,7 @@ const LOG_TYPE_SAMPLES: u32 = 1;
 const LOG_TYPE_SERIES: u32 = 2;
 const LOG_VERSION: u32 = 1;
 
-const P1: u64 = 0x9e3779b97f4a7c15;
-const P2: u64 = 0xc2b2ae3d27d4eb4f;
-const P3: u64 = 0x165667b19e3779f9;
-
-// Second results of fingerprint() and findSeries(), valid until the next call.
-let fingerprintHigh: u64 = 0;
-let freeSlot: usize = 0;
-
-@inline
-function mix(value: u64): u64 {
-  let h = value;
-  h ^= h >> 32;
-  h *= P1;
-  h ^= h >> 29;
-  h *= P2;
-  return h ^ (h >> 32);
-}
-
-/** 128-bit fingerprint of (tenant, label run): four 64-bit multiply lanes, 32 bytes a round. Reads up to 7 bytes past the run. */
-function fingerprint(context: usize, run: usize, size: usize, accountId: u32, projectId: u32): u64 {
-  const tenant = (((accountId as u64) << 32) | (projectId as u64)) * P3;
-  let a: u64 = load<u64>(context, SEED_LOW) ^ (size as u64);
-  let b: u64 = load<u64>(context, SEED_HIGH) ^ P2;
-  let c: u64 = load<u64>(context, SEED_LOW) ^ P3;
-  let d: u64 = load<u64>(context, SEED_HIGH) + tenant;
-  let p = run;
-  const end = run + size;
-  while (p + 32 <= end) {
-    a = rotl((a ^ load<u64>(p)) * P1, 29);
-    b = rotl((b ^ load<u64>(p, 8)) * P2, 31);
-    c = rotl((c ^ load<u64>(p, 16)) * P1, 33);
-    d = rotl((d ^ load<u64>(p, 24)) * P2, 27);
-    p += 32;
-  }
-  while (p + 8 <= end) {
-    a = rotl((a ^ load<u64>(p)) * P1, 29) + c;
-    p += 8;
-  }
-  if (p < end) {
-    const bits = ((end - p) << 3) as u64;
-    b = rotl((b ^ (load<u64>(p) & ((1 << bits) - 1))) * P2, 31) + d;
-  }
-  const x = a + rotl(b, 17);
-  const y = c + rotl(d, 43);
-  fingerprintHigh = mix(x ^ (rotl(y, 21) * P3));
-  return mix(x * P1 + y);
-}
-
-@inline
-function recordOf(context: usize, seriesIndex: u32): usize {
-  return (load<u32>(context, RECORDS) as usize) + ((seriesIndex as usize) << RECORD_SHIFT);
-}
-
-/** The series with this fingerprint, or -1 with `freeSlot` set to where it belongs. */
-function findSeries(context: usize, low: u64, high: u64): i32 {
-  const table = load<u32>(context, TABLE) as usize;
-  const mask = load<u32>(context, TABLE_MASK);
-  const tag = low >> 32;
-  let slot = (low as u32) & mask;
-  while (true) {
-    const at = table + ((slot as usize) << 3);
-    const entry = load<u64>(at);
-    if (entry == 0) {
-      freeSlot = at;
-      return -1;
-    }
-    if (entry >> 32 == tag) {
-      const seriesIndex = (entry as u32) - 1;
-      const record = recordOf(context, seriesIndex);
-      if (load<u64>(record) == low && load<u64>(record, 8) == high) return seriesIndex as i32;
-    }
-    slot = (slot + 1) & mask;
-  }
-}
-
-/** Puts a series that is in no table yet into `freeSlot`; the index has already taken it. */
+/** Adds the record of a series that is in no table yet, which makeSeriesRoom() has room for; the index has already taken it. */
 function addRecord(context: usize, low: u64, high: u64, seriesId: u32): void {
   const seriesIndex = load<u32>(context, SERIES_COUNT);
   const record = recordOf(context, seriesIndex);
@@ -160,34 +79,12 @@ function addRecord(context: usize, low: u64, high: u64, seriesId: u32): void {
   store<u64>(record, 0, 16);
   store<u32>(record, NOT_LOGGED << 16, 24);
   store<u32>(record, seriesId, 28);
-  store<u64>(freeSlot, ((low >> 32) << 32) | ((seriesIndex + 1) as u64));
+  insertSeries(context, low, seriesIndex);
   store<u32>(context, seriesIndex + 1, SERIES_COUNT);
 }
 
-/** Doubles the fingerprint table in place (its area is reserved for the final size). Returns the new slot count. */
-export function headGrowTable(context: usize): u32 {
-  const table = load<u32>(context, TABLE) as usize;
-  const mask = (load<u32>(context, TABLE_MASK) << 1) | 1;
-  const count = load<u32>(context, SERIES_COUNT);
-  memory.fill(table, 0, ((mask as usize) + 1) << 3);
-  for (let i: u32 = 0; i < count; i++) {
-    const low = load<u64>(recordOf(context, i));
-    let slot = (low as u32) & mask;
-    while (load<u64>(table + ((slot as usize) << 3)) != 0) slot = (slot + 1) & mask;
-    store<u64>(table + ((slot as usize) << 3), ((low >> 32) << 32) | ((i + 1) as u64));
-  }
-  store<u32>(context, mask, TABLE_MASK);
-  return mask + 1;
-}
-
-@inline
-function tableIsFull(context: usize): bool {
-  return load<u32>(context, SERIES_COUNT) >= (load<u32>(context, TABLE_MASK) >> 1);
-}
-
 /**
- * Registers a series with a known id (loading an index, replaying the log), which need not be logged. Returns its seriesIndex, -1 if an area is
- * full, -2 to grow the table first.
+ * Registers a series with a known id (loading an index, replaying the log), which need not be logged. Returns its seriesIndex, or -1 if an area is full.
  */
 export function headRegister(context: usize, run: usize, size: usize, accountId: u32, projectId: u32, seriesId: u32): i32 {
   const low = fingerprint(context, run, size, accountId, projectId);
@@ -195,11 +92,39 @@ export function headRegister(context: usize, run: usize, size: usize, accountId:
   if (found >= 0) return found;
   const seriesIndex = load<u32>(context, SERIES_COUNT);
   if (seriesIndex >= load<u32>(context, SERIES_MAX)) return -1;
-  if (tableIsFull(context)) return -2;
+  if (!makeSeriesRoom(context, low)) return -1;
   if (indexAddSeries(load<u32>(context, INDEX), run, size as u32, accountId, projectId, seriesIndex) != 0) return -1;
   addRecord(context, low, fingerprintHigh, seriesId);
   store<u16>(recordOf(context, seriesIndex), 0, 26);
   return seriesIndex as i32;
+}
+
+/**
+ * Registers `count` series with known ids: row i has the label run labels[offsets[i], offsets[i + 1]), and `tenants` its account and project (u32 each). Their
+ * days become [minDay, maxDay] (none if minDay is above). Stores seriesIndex + 1 at position id - 1 of `indexOfId`. Returns the number of rows that were not
+ * registered: their id is 0 or above idCount, or there is no room for them.
+ */
+export function headRegisterRows(
+  context: usize, labels: usize, offsets: usize, ids: usize, tenants: usize, count: u32, minDay: u32, maxDay: u32, indexOfId: usize, idCount: u32,
+): u32 {
+  const index = load<u32>(context, INDEX) as usize;
+  let rejected: u32 = 0;
+  for (let i: u32 = 0; i < count; i++) {
+    const id = load<u32>(ids + ((i as usize) << 2));
+    const begin = load<u32>(offsets + ((i as usize) << 2));
+    const size = load<u32>(offsets + ((i as usize) << 2), 4) - begin;
+    const tenant = tenants + ((i as usize) << 3);
+    const seriesIndex = id == 0 || id > idCount ? -1 : headRegister(context, labels + (begin as usize), size as usize, load<u32>(tenant), load<u32>(tenant, 4), id);
+    if (seriesIndex < 0) {
+      rejected++;
+      continue;
+    }
+    store<u32>(indexOfId + (((id - 1) as usize) << 2), seriesIndex + 1);
+    if (minDay > maxDay) continue;
+    indexTouchDay(index, seriesIndex, minDay);
+    indexTouchDay(index, seriesIndex, maxDay);
+  }
+  return rejected;
 }
 
 /** Series of [fromSeries, toSeries) without samples on `beforeDay` or later are logged again with their next sample. */
@@ -346,6 +271,14 @@ function count64(context: usize, field: usize, by: u32): void {
   store<f64>(context + field, load<f64>(context + field) + (by as f64));
 }
 
+/** The series whose label run is [run, run + size), or -1 if it is new: for parsers whose prediction failed. */
+export function headKnownSeries(context: usize, run: usize, size: usize, accountId: u32, projectId: u32): i32 {
+  const low = fingerprint(context, run, size, accountId, projectId);
+  const found = findSeries(context, low, fingerprintHigh);
+  if (found >= 0) count64(context, PREDICTION_MISSES, 1);
+  return found;
+}
+
 /** Whether any sample of the row lies within [minMs, maxMs]; counts the others when none does. */
 function anyInRange(context: usize, timestamps: usize, count: u32, minMs: f64, maxMs: f64): bool {
   let old: u32 = 0;
@@ -359,7 +292,7 @@ function anyInRange(context: usize, timestamps: usize, count: u32, minMs: f64, m
   return false;
 }
 
-/** The series of a row: predicted, found, or newly registered. -1: the row is dropped and counted; below: -1 - status, nothing was done. */
+/** The series of a row: predicted, found, or newly registered; -1 when the row is dropped, and counted. */
 function resolveSeries(
   context: usize, run: usize, size: usize, accountId: u32, projectId: u32, previous: u32, timestamps: usize, sampleCount: u32, minMs: f64, maxMs: f64,
 ): i32 {
@@ -382,8 +315,7 @@ function resolveSeries(
   }
   const seriesIndex = load<u32>(context, SERIES_COUNT);
   if (seriesIndex < load<u32>(context, SERIES_MAX)) {
-    if (tableIsFull(context)) return -1 - (STATUS_TABLE_FULL as i32);
-    if (indexAddSeries(load<u32>(context, INDEX), run, size as u32, accountId, projectId, seriesIndex) == 0) {
+    if (makeSeriesRoom(context, low) && indexAddSeries(load<u32>(context, INDEX), run, size as u32, accountId, projectId, seriesIndex) == 0) {
       const seriesId = load<u32>(context, NEXT_SERIES_ID);
       store<u32>(context, seriesId + load<u32>(context, SERIES_ID_STEP), NEXT_SERIES_ID);
       addRecord(context, low, high, seriesId);
@@ -445,11 +377,12 @@ function appendRow(context: usize, seriesIndex: u32, timestamps: usize, values: 
 }
 
 /**
- * Appends rows [fromRow, rowCount) of a RowBatch (layout in model/row_batch.ts) and logs them. Returns the row at which it stopped;
+ * Appends rows [fromRow, rowCount) of a RowBatch (layout in model/row_batch.ts) and logs them. `knownSeries` is 0, or the address of a column that has
+ * seriesIndex + 1 of the rows whose series the parser knows, else 0. Returns the row at which it stopped;
  * the context's status says why: 0 = all done, otherwise what is missing, after which the call is repeated from that row.
  */
 export function headAppend(
-  context: usize, rows: usize, fromRow: u32, rowCount: u32, labelBase: usize, timestamps: usize, values: usize,
+  context: usize, rows: usize, fromRow: u32, rowCount: u32, labelBase: usize, timestamps: usize, values: usize, knownSeries: usize,
   accountId: u32, projectId: u32, minMs: f64, maxMs: f64,
 ): u32 {
   let previous: u32 = NONE;
@@ -464,14 +397,13 @@ export function headAppend(
       continue;
     }
     const run = labelBase + (load<u32>(at) as usize);
-    const found = resolveSeries(context, run, load<u32>(at, 4) as usize, accountId, projectId, previous, timestamps + sampleFrom, sampleCount, minMs, maxMs);
-    if (found < -1) {
-      status = (-1 - found) as u32;
-      break;
+    let seriesIndex: u32 = knownSeries != 0 ? load<u32>(knownSeries + ((row as usize) << 2)) - 1 : NONE;
+    if (seriesIndex == NONE) {
+      const found = resolveSeries(context, run, load<u32>(at, 4) as usize, accountId, projectId, previous, timestamps + sampleFrom, sampleCount, minMs, maxMs);
+      if (found < 0) continue;
+      seriesIndex = found as u32;
     }
-    if (found == -1) continue;
-    const seriesIndex = found as u32;
-    if (previous != NONE) store<u32>(recordOf(context, previous), seriesIndex + 1, 20);
+    if (previous != NONE && load<u32>(recordOf(context, previous), 20) != seriesIndex + 1) store<u32>(recordOf(context, previous), seriesIndex + 1, 20);
     previous = seriesIndex;
     if (load<u16>(recordOf(context, seriesIndex), 26) == NOT_LOGGED) {
       const isLogged = logBeforeSamples(

@@ -12,7 +12,7 @@
 //    96 valueSizeMax  100 notes          104 notesMax       108 noteCount
 //   112 errorOffset   116 errorReason    120 skippedLines   124 lineNumber
 //   128 nowMs (f64)   136 timestampUnit  140 errorLine      144 errorColumn
-//   148 previousLabels  152 previousLabelsSize
+//   148 previousLabels  152 previousLabelsSize  156 seriesHints (see remote_write.ts; 0: none)
 //   160 seriesEnd     164 runPointer     168 runSize        172 seriesReason
 //   176 carry         180 sliceEnd       184 extraNameSizes (u64: bit n is set when an extra label has a name of n bytes, modulo 64)
 //   192 dropped samples by reason, u32 x 8 (see `reason...` below)
@@ -63,6 +63,7 @@
 @inline export const errorColumnAt: usize = 144;
 @inline export const previousLabelsAt: usize = 148;
 @inline export const previousLabelsSizeAt: usize = 152;
+@inline export const seriesHintsAt: usize = 156;
 @inline export const seriesEndAt: usize = 160;
 @inline export const runPointerAt: usize = 164;
 @inline export const runSizeAt: usize = 168;

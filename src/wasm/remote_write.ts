@@ -9,13 +9,30 @@
 // ascend) the row points into the body; else they are sorted into the rewrite area. All of protobuf is understood (any
 // order of fields, unknown fields, long varints), but only the form that senders use is fast.
 // The body has 16 readable bytes behind its end.
+//
+// A parser that works in the memory of a head asks it first which series is expected next (series_table.ts): where the label run of that one stands, its labels
+// need no look at all, and the row says which series it is. Series hints, 24 bytes at the address in the parse context:
+//
+//     0 head            4 accountId        8 projectId       12 previousSeries (of the row before)
+//    16 knownSeries     20 cutSeries (of the series that the last slice cut)
+//
+// knownSeries is a column: seriesIndex + 1 of each row, 0 if it is not known. So are the other series here.
+import { headKnownSeries } from "./head";
 import {
   addNote, bodyAt, bodyEndAt, carryRun, compareBytes, countDropped, droppedAt, errorOffsetAt, extraCountAt, finishFull, finishedRun,
   finishedRunSize, labelRunAdd, labelRunAddExtra, labelRunAddPlain, labelRunBeginSlice, labelRunFinish, labelRunReset, labelsMaxAt,
   nameSizeMaxAt, positionAt, reasonNan, reasonNoLabels, reasonSampleKind, resumeRun, rowCountAt, rowsMaxAt, runPointerAt, runSizeAt,
-  sampleCountAt, samplesMaxAt, seriesEndAt, seriesReasonAt, sliceEndAt, staleMarker, statusBroken, statusDone, statusFull, timestampsAt,
+  sampleCountAt, samplesMaxAt, seriesEndAt, seriesHintsAt, seriesReasonAt, sliceEndAt, staleMarker, statusBroken, statusDone, statusFull, timestampsAt,
   valueSizeMaxAt, valuesAt, writeRow,
 } from "./label_run";
+import { predictedRunSize, predictSeries } from "./series_table";
+
+const headAt: usize = 0;
+const accountIdAt: usize = 4;
+const projectIdAt: usize = 8;
+const previousSeriesAt: usize = 12;
+const knownSeriesAt: usize = 16;
+const cutSeriesAt: usize = 20;
 
 // Extra return values of the function just called.
 let value64: u64 = 0;
@@ -314,6 +331,24 @@ function hasLabel(pointer: usize, end: usize): bool {
   return false;
 }
 
+/** The series that the head expects next, if its label run stands at `start`, ending at runEnd; else 0. */
+@inline function expectedSeries(hints: usize, start: usize, end: usize): u32 {
+  const previous = load<u32>(hints, previousSeriesAt);
+  if (previous == 0) return 0;
+  const found = predictSeries(load<u32>(hints, headAt), previous - 1, start, end, load<u32>(hints, accountIdAt), load<u32>(hints, projectIdAt));
+  if (found < 0) return 0;
+  runEnd = start + (predictedRunSize as usize);
+  return runEnd < end && load<u8>(runEnd) == 0x0a ? 0 : found + 1; // a label more makes it another run
+}
+
+/** Writes a row of the batch, see writeRow, and which series it is, as far as that is known. */
+@inline function writeSeriesRow(context: usize, run: usize, runSize: u32, sampleFrom: u32, hints: usize, known: u32): void {
+  writeRow(context, run, runSize, sampleFrom);
+  if (hints == 0) return;
+  store<u32>((load<u32>(hints, knownSeriesAt) as usize) + ((load<u32>(context, rowCountAt) as usize) << 2) - 4, known);
+  store<u32>(hints, known, previousSeriesAt);
+}
+
 /**
  * Parses the series in [start, end). On statusFull its first samples were taken and the context describes the rest; on
  * statusNotBegun and statusBroken nothing of it was.
@@ -325,8 +360,12 @@ function parseSeries(context: usize, start: usize, end: usize): u32 {
   let reason: u32 = 0;
   let status = statusLateLabel;
   let rewritten = true;
-  if (load<u32>(context, extraCountAt) == 0 && canonicalRun(context, start, end)) {
+  const hints = load<u32>(context, seriesHintsAt) as usize;
+  const mayBeCanonical = load<u32>(context, extraCountAt) == 0;
+  let known = mayBeCanonical && hints != 0 ? expectedSeries(hints, start, end) : 0;
+  if (known != 0 || (mayBeCanonical && canonicalRun(context, start, end))) {
     runSize = (runEnd - start) as u32;
+    if (known == 0 && hints != 0) known = headKnownSeries(load<u32>(hints, headAt), start, runSize, load<u32>(hints, accountIdAt), load<u32>(hints, projectIdAt)) + 1;
     const droppedLow = v128.load(context, droppedAt);
     const droppedHigh = v128.load(context, droppedAt + 16);
     rewritten = false;
@@ -343,14 +382,18 @@ function parseSeries(context: usize, start: usize, end: usize): u32 {
     if (reason == brokenLabel) return statusBroken;
     if (reason == finishFull) return statusNotBegun;
     rewritten = true;
+    known = 0;
     run = finishedRun;
     runSize = finishedRunSize;
     status = readSamples(context, runEnd, end, reason, true);
     if (status == statusBroken) store<u32>(context, sampleFrom, sampleCountAt);
   }
   if (status == statusBroken) return statusBroken;
-  if (load<u32>(context, sampleCountAt) != sampleFrom) writeRow(context, run, runSize, sampleFrom);
-  if (status == statusFull) carrySeries(context, run, reason == 0 ? runSize : 0, end, reason, rewritten);
+  if (load<u32>(context, sampleCountAt) != sampleFrom) writeSeriesRow(context, run, runSize, sampleFrom, hints, known);
+  if (status == statusFull) {
+    carrySeries(context, run, reason == 0 ? runSize : 0, end, reason, rewritten);
+    if (hints != 0) store<u32>(hints, known, cutSeriesAt);
+  }
   return status;
 }
 
@@ -376,11 +419,34 @@ function resumeSeries(context: usize, pointer: usize): u32 {
     store<u32>(context, sampleFrom, sampleCountAt);
     return statusBroken;
   }
-  if (load<u32>(context, sampleCountAt) != sampleFrom) writeRow(context, run, runSize, sampleFrom);
+  const hints = load<u32>(context, seriesHintsAt) as usize;
+  if (load<u32>(context, sampleCountAt) != sampleFrom) writeSeriesRow(context, run, runSize, sampleFrom, hints, hints == 0 ? 0 : load<u32>(hints, cutSeriesAt));
   if (status == statusFull) return statusFull;
   store<u32>(context, end as u32, positionAt);
   store<u32>(context, 0, seriesEndAt);
   return statusDone;
+}
+
+/**
+ * The short cut for what steady senders send: at `pointer` stands the series that the head expects next, with one sample and nothing else. Returns the address
+ * behind it, or 0, and then nothing was done.
+ */
+@inline function parseExpected(context: usize, hints: usize, pointer: usize, bodyEnd: usize): usize {
+  const field = load<u32>(pointer);
+  const isLong = (field >> 15) & 1; // a size of two bytes
+  if ((field & 0xff) != 0x0a || ((field >> 23) & isLong) != 0) return 0;
+  const start = pointer + 2 + (isLong as usize);
+  const end = start + (((field >> 8) & 127) | ((field >> 9) & (0x3f80 & (0 - isLong))));
+  if (end > bodyEnd) return 0;
+  const known = expectedSeries(hints, start, end);
+  if (known == 0 || readPlainSample(runEnd, end) != end) return 0;
+  if ((sampleValue & 0x7fffffffffffffff) > 0x7ff0000000000000 && sampleValue != staleMarker) return 0;
+  const sampleCount = load<u32>(context, sampleCountAt);
+  store<f64>((load<u32>(context, timestampsAt) as usize) + ((sampleCount as usize) << 3), sampleTimestamp as f64);
+  store<u64>((load<u32>(context, valuesAt) as usize) + ((sampleCount as usize) << 3), sampleValue);
+  store<u32>(context, sampleCount + 1, sampleCountAt);
+  writeSeriesRow(context, start, (runEnd - start) as u32, sampleCount, hints, known);
+  return end;
 }
 
 /** Remembers where the body broke: readField has left the address. */
@@ -396,6 +462,8 @@ export function remoteWriteParse(context: usize): u32 {
   const sliceEnd = load<u32>(context, sliceEndAt) as usize;
   const rowsMax = load<u32>(context, rowsMaxAt);
   const samplesMax = load<u32>(context, samplesMaxAt);
+  const hints = load<u32>(context, seriesHintsAt) as usize;
+  const isKnown = hints != 0 && load<u32>(context, extraCountAt) == 0;
   if (load<u32>(context, seriesEndAt) != 0) {
     const status = resumeSeries(context, load<u32>(context, positionAt) as usize);
     if (status == statusBroken) return reportBroken(context);
@@ -405,6 +473,11 @@ export function remoteWriteParse(context: usize): u32 {
   while (pointer < bodyEnd) {
     store<u32>(context, pointer as u32, positionAt);
     if (load<u32>(context, rowCountAt) >= rowsMax || load<u32>(context, sampleCountAt) >= samplesMax || pointer > sliceEnd) return statusFull;
+    const expectedEnd = isKnown ? parseExpected(context, hints, pointer, bodyEnd) : 0;
+    if (expectedEnd != 0) {
+      pointer = expectedEnd;
+      continue;
+    }
     const next = readField(pointer, bodyEnd);
     if (next == 0) return reportBroken(context);
     if (fieldTag == 0x0a) {
