@@ -7,7 +7,7 @@
  */
 import assert from "node:assert/strict";
 import type { BodySeries } from "../remote_write_body.ts";
-import type { ServerProcess } from "./server_process.ts";
+import type { Answer, ServerProcess } from "./server_process.ts";
 
 const seriesPerRequest = 40;
 const requestsPerGeneration = 8;
@@ -19,6 +19,8 @@ export interface StreamOptions {
   readonly startMs: number;
   /** Tells streams into one directory apart. */
   readonly name: string;
+  /** How requests are sent. Default: remote write. */
+  readonly protocol?: "remote_write" | "text";
 }
 
 export class AcknowledgedStream {
@@ -44,6 +46,10 @@ export class AcknowledgedStream {
 
   get refusedRequests(): number {
     return this.#refused.reduce((sum, numbers) => sum + numbers.size, 0);
+  }
+
+  get acknowledgedSamples(): number {
+    return this.acknowledgedRequests * seriesPerRequest;
   }
 
   get acknowledgedRequests(): number {
@@ -76,7 +82,7 @@ export class AcknowledgedStream {
   async resendRefused(server: ServerProcess): Promise<void> {
     for (const [connection, numbers] of this.#refused.entries()) {
       for (const number of numbers) {
-        const { status, text } = await server.write(this.#seriesOf(connection, number));
+        const { status, text } = await this.#post(server, this.#seriesOf(connection, number));
         assert.equal(status, 204, text);
         this.#acknowledged[connection].add(number);
         this.#sentTwice[connection].add(number);
@@ -126,7 +132,7 @@ export class AcknowledgedStream {
 
   async #sendNext(server: ServerProcess, connection: number): Promise<number> {
     const number = this.#sent[connection]++;
-    const { status, text } = await server.write(this.#seriesOf(connection, number));
+    const { status, text } = await this.#post(server, this.#seriesOf(connection, number));
     if (status >= 200 && status < 300) {
       this.#acknowledged[connection].add(number);
       return status;
@@ -134,6 +140,10 @@ export class AcknowledgedStream {
     this.#refused[connection].add(number);
     this.refusals.set(`${status} ${text}`, (this.refusals.get(`${status} ${text}`) ?? 0) + 1);
     return status;
+  }
+
+  #post(server: ServerProcess, series: readonly BodySeries[]): Promise<Answer> {
+    return this.#options.protocol === "text" ? server.post("/api/v1/import/prometheus", textOf(series)) : server.write(series);
   }
 
   #seriesOf(connection: number, number: number): BodySeries[] {
@@ -163,4 +173,12 @@ export class AcknowledgedStream {
 
 function valueOf(connection: number, number: number, series: number): number {
   return number * 1000 + series + connection / 8;
+}
+
+/** Prometheus text; the first label is the name. */
+function textOf(series: readonly BodySeries[]): string {
+  const lines = series.map(({ labels: [name, ...labels], values, timestampsMs }) => {
+    return `${name.value}{${labels.map((label) => `${label.name}="${label.value}"`).join()}} ${values[0]} ${timestampsMs[0]}\n`;
+  });
+  return lines.join("");
 }

@@ -100,7 +100,7 @@ class RunningProgram {
         this.child.kill("SIGKILL");
         assert.fail(`not ready after ${limitMs} ms:\n${this.errors}`);
       }
-      await Promise.race([once(this.child.stdout!, "data"), this.#ended, pause(100)]);
+      await Promise.race([this.#ended, pause(10)]);
     }
   }
 }
@@ -122,6 +122,14 @@ export class ServerProcess implements AsyncDisposable {
     const running = new RunningProgram([`-storageDataPath=${directory}`, "-httpListenAddr=127.0.0.1:0", "-selfScrapeInterval=0", "-retentionPeriod=100y", ...flags]);
     const [, url] = await running.says(/ready: .*(http:\/\/[\d.:]+)\//, startMsMax);
     return new ServerProcess(running, url, directory);
+  }
+
+  /** Starts a server and kills it after some time, ready or not. */
+  static async startAndKill(directory: string, flags: readonly string[], afterMs: number): Promise<void> {
+    const running = new RunningProgram([`-storageDataPath=${directory}`, "-httpListenAddr=127.0.0.1:0", "-selfScrapeInterval=0", "-retentionPeriod=100y", ...flags]);
+    await pause(afterMs);
+    running.child.kill("SIGKILL");
+    await running.outcomeWithin(stopMsMax);
   }
 
   get pid(): number {
