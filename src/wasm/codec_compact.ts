@@ -13,6 +13,8 @@ import {
 import { areGapsGood, decodeBitCodes, decodeCodes, fillSparseDecimals, spreadSparse } from "./codec_fast";
 import {
   applyExceptions,
+  centreOfDeltas,
+  centreOfIntegers,
   codecCompactBits,
   codecCompactDecimal,
   codecCompactSplit,
@@ -25,6 +27,7 @@ import {
   columnError,
   columnExceptions,
   columnForm,
+  findCentres,
   formExceptions,
   formSparse,
   orderBits,
@@ -35,7 +38,6 @@ import {
   reduceColumn,
   reducedDivisor,
   reducedIsSteady,
-  sampledMedian,
   scratchCodes,
   scratchEntropy,
   scratchGaps,
@@ -66,7 +68,7 @@ const splitDivisorMax: u64 = 1 << 16;
  */
 export function encodeCompact(values: usize, count: i32, kind: i32, head: u32, exceptionCount: i32, out: usize, scratch: usize): i32 {
   if (reducedIsSteady || count < compactCountMin) return 0;
-  const transform = chooseTransform(scratch + scratchIntegers, count, kind, (head & 15) != codecCompactDecimal, scratch + scratchTile);
+  const transform = chooseTransform(scratch + scratchIntegers, count, kind, (head & 15) != codecCompactDecimal);
   const residualCount = writeCodes(scratch + scratchIntegers, count, transform, scratch + scratchCodes);
   if (((count as i64) - codeZeros) << sparseShift <= (count as i64)) return encodeSparse(values, residualCount, head, transform, exceptionCount, out, scratch);
   planCoded(scratch + scratchCodes, residualCount, scratch + scratchEntropy);
@@ -95,7 +97,7 @@ function encodeSplit(values: usize, count: i32, kind: i32, wholeBits: i64, out: 
   for (let at = integers; at < integers + ((count as usize) << 3); at += 16) v128.store(at, i64x2.shr_s(v128.load(at), 32));
   reduceColumn(integers, count, true);
   if (reducedIsSteady) return 0;
-  const transform = chooseTransform(integers, count, kind, true, scratch + scratchTile);
+  const transform = chooseTransform(integers, count, kind, true);
   const residualCount = writeCodes(integers, count, transform, scratch + scratchCodes);
   planCoded(scratch + scratchCodes, residualCount, scratch + scratchEntropy);
   if (!isCodingWorthIt() || codedBits + ((count as i64) << 5) + 64 > wholeBits - (wholeBits >> 6)) return 0;
@@ -139,9 +141,9 @@ function encodeSparse(values: usize, residualCount: i32, head: u32, transform: u
 let chosenCentre: i64 = 0;
 
 /** The transform whose residuals have the fewest bits in total; sets chosenCentre. Long columns are sampled. Integers begin with 0. */
-function chooseTransform(integers: usize, count: i32, kind: i32, isWrapping: bool, sorted: usize): u32 {
-  const centreOfDeltas = sampledMedian(integers, count, true, sorted);
-  const centre = sampledMedian(integers, count, false, sorted);
+function chooseTransform(integers: usize, count: i32, kind: i32, isWrapping: bool): u32 {
+  findCentres(integers, count);
+  const centre = centreOfIntegers;
   const steps = (count - 1) as i64;
   const slope = kind == 1 ? (load<i64>(integers + ((steps as usize) << 3)) + (steps >> 1)) / steps : 0;
   const skipped = count > 2048 ? 48 : count > 512 ? 16 : 0;

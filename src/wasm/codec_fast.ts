@@ -2,6 +2,8 @@
 // (codec_pack.ts), or stored as gaps and values when most of them are zero. The decoder goes straight to doubles, four at a time.
 import {
   applyExceptions,
+  centreOfDeltas,
+  centreOfIntegers,
   codecErrorMalformed,
   codecFastBits,
   codecOk,
@@ -12,6 +14,7 @@ import {
   columnExceptions,
   columnForm,
   fillBits,
+  findCentres,
   formExceptions,
   formSparse,
   orderedBits,
@@ -19,7 +22,6 @@ import {
   readColumnHeader,
   readVarint,
   reducedIsSteady,
-  sampledMedian,
   scratchCodes,
   scratchGaps,
   scratchIntegers,
@@ -141,9 +143,8 @@ function chooseTransform(integers: usize, count: i32, kind: i32): u32 {
     chosenCentre = load<i64>(integers, 8);
     return chosenCentre == 0 ? transformConstant : transformConstantDelta;
   }
-  const sorted = integers - scratchIntegers + scratchTile;
-  const centreOfDeltas = sampledMedian(integers, count, true, sorted);
-  const centre = sampledMedian(integers, count, false, sorted);
+  findCentres(integers, count);
+  const centre = centreOfIntegers;
   bestBits = i64.MAX_VALUE;
   measureTransform(integers, count, transformCentre, centre);
   consider(transformCentre, centre, count);

@@ -267,22 +267,78 @@ function reduceIntegers(integers: usize, count: i32, base: i64, divisor: u64, is
   }
 }
 
-/** Median of at most 15 sampled integers (`isDelta`: of their differences); `sorted` is scratch. */
-export function sampledMedian(integers: usize, count: i32, isDelta: bool, sorted: usize): i64 {
-  const from = isDelta ? 1 : 0;
-  const step = max((count - from) / 15, 1);
-  let sampled = 0;
-  for (let i = from; i < count && sampled < 15; i += step) {
-    const at = integers + ((i as usize) << 3);
-    const value = isDelta ? load<i64>(at) - load<i64>(at - 8) : load<i64>(at);
-    let j = sampled - 1;
-    for (; j >= 0 && load<i64>(sorted + ((j as usize) << 3)) > value; j--) {
-      store<i64>(sorted + (((j + 1) as usize) << 3), load<i64>(sorted + ((j as usize) << 3)));
-    }
-    store<i64>(sorted + (((j + 1) as usize) << 3), value);
-    sampled++;
+// Results of findCentres.
+export let centreOfIntegers: i64 = 0;
+export let centreOfDeltas: i64 = 0;
+
+/**
+ * Medians of some integers and of the differences that lead to them, spread over the column (count > 1): of nine in short columns, else of three
+ * medians of nine. Both are found at once, in the lanes of vectors of doubles and without a branch: sorting fifteen took a third of the
+ * time of a block of 16 samples. Doubles are exact for decimals, and near enough for bit patterns.
+ */
+export function findCentres(integers: usize, count: i32): void {
+  const steps = ((count - 1) as u64) << 16;
+  let median: v128;
+  if (count < 96) median = medianOfNine(integers, 0, steps / 9);
+  else {
+    const distance = steps / 27;
+    const first = medianOfNine(integers, 0, distance * 3);
+    const second = medianOfNine(integers, distance, distance * 3);
+    median = medianOfThree(first, second, medianOfNine(integers, distance * 2, distance * 3));
   }
-  return load<i64>(sorted + ((sampled >> 1) << 3));
+  centreOfIntegers = f64x2.extract_lane(median, 0) as i64;
+  centreOfDeltas = f64x2.extract_lane(median, 1) as i64;
+}
+
+/** Median of the samples at `from`, `from + distance` ..., in 65,536ths of a step. */
+function medianOfNine(integers: usize, from: u64, distance: u64): v128 {
+  let a = centreSample(integers, from);
+  let b = centreSample(integers, from + distance);
+  let c = centreSample(integers, from + distance * 2);
+  let d = centreSample(integers, from + distance * 3);
+  let e = centreSample(integers, from + distance * 4);
+  let f = centreSample(integers, from + distance * 5);
+  let g = centreSample(integers, from + distance * 6);
+  let h = centreSample(integers, from + distance * 7);
+  let i = centreSample(integers, from + distance * 8);
+  // Three sorted triples; the median of nine is the median of the greatest least, the median of the middle and the least greatest ones.
+  let least = f64x2.pmin(a, b);
+  b = f64x2.pmax(a, b);
+  a = f64x2.pmin(least, c);
+  c = f64x2.pmax(least, c);
+  least = f64x2.pmin(b, c);
+  c = f64x2.pmax(b, c);
+  b = least;
+  least = f64x2.pmin(d, e);
+  e = f64x2.pmax(d, e);
+  d = f64x2.pmin(least, f);
+  f = f64x2.pmax(least, f);
+  least = f64x2.pmin(e, f);
+  f = f64x2.pmax(e, f);
+  e = least;
+  least = f64x2.pmin(g, h);
+  h = f64x2.pmax(g, h);
+  g = f64x2.pmin(least, i);
+  i = f64x2.pmax(least, i);
+  least = f64x2.pmin(h, i);
+  i = f64x2.pmax(h, i);
+  h = least;
+  const low = f64x2.pmax(f64x2.pmax(a, d), g);
+  const high = f64x2.pmin(f64x2.pmin(c, f), i);
+  return medianOfThree(low, medianOfThree(b, e, h), high);
+}
+
+@inline
+function medianOfThree(left: v128, middle: v128, right: v128): v128 {
+  return f64x2.pmax(f64x2.pmin(left, middle), f64x2.pmin(f64x2.pmax(left, middle), right));
+}
+
+/** The integer after some steps (in 65,536ths) and one more, and its difference to the one before. */
+@inline
+function centreSample(integers: usize, steps: u64): v128 {
+  const at = integers + (((steps >> 16) as usize) << 3);
+  const integer = load<i64>(at, 8);
+  return f64x2(integer as f64, (integer - load<i64>(at)) as f64);
 }
 
 @inline
