@@ -11,6 +11,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
+import { latencyReport, type LatencyOptions, measureLatency } from "./latency.ts";
 import type { GoMessage, LoadMessage, LoadOptions } from "./load_messages.ts";
 import { ServerProcess } from "./server_process.ts";
 import type { ServerCommand } from "./server_process.ts";
@@ -27,6 +28,10 @@ in VM_CMD ("tools/get_peers.sh" fetches it), the same load goes to it as well.
   --only=tidemark|vm     one server only
   --data=DIR             folder for the data directories (default: the system's folder for temporary files)
   --json                 print the figures as JSON as well
+
+  --latency              instead: times of acknowledgements during merges, a checkpoint, and 1,000,000 new series (or --new-series)
+  --seconds=20           of each scene of --latency
+  --rate=100000          samples per second of --latency
 
 Memory per active series: npm run bench -- --series=1000000
 `;
@@ -61,6 +66,10 @@ async function main(): Promise<number> {
       samples: { type: "string", default: "10000000" },
       "per-request": { type: "string", default: "10000" },
       connections: { type: "string", default: "4" },
+      latency: { type: "boolean", default: false },
+      seconds: { type: "string", default: "20" },
+      rate: { type: "string", default: "100000" },
+      "new-series": { type: "string", default: "1000000" },
       only: { type: "string" },
       data: { type: "string", default: tmpdir() },
       json: { type: "boolean", default: false },
@@ -69,6 +78,21 @@ async function main(): Promise<number> {
   });
   if (values.help) {
     process.stdout.write(help);
+    return 0;
+  }
+  if (values.latency) {
+    const options: LatencyOptions = {
+      series: 10_000,
+      newSeries: positive("new-series", values["new-series"]),
+      samplesPerSecond: positive("rate", values.rate),
+      perRequest: 1000,
+      seconds: positive("seconds", values.seconds),
+      endMs: Date.now() - 3_600_000,
+    };
+    const figures = [];
+    for (const server of servers(values.only)) figures.push(await measureLatency(server, options, values.data));
+    process.stdout.write(latencyReport(options, figures));
+    if (values.json) process.stdout.write(`${JSON.stringify({ options, figures }, undefined, 2)}\n`);
     return 0;
   }
   const series = positive("series", values.series);

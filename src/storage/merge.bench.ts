@@ -97,6 +97,6 @@ if (import.meta.main) {
   const [sampleCount = 8_000_000, directory = tmpdir()] = [Number(process.argv[2] ?? 8_000_000), process.argv[3]];
   for (const shape of mergeShapes) {
     const { name, nsPerSample, bytesPerSample } = measureMerge(shape, sampleCount, 3, directory);
-    console.info(`${name.padEnd(36)} ${nsPerSample.toFixed(1).padStart(8)} ns/sample ${bytesPerSample.toFixed(2).padStart(6)} B/sample`);
+    process.stdout.write(`${name.padEnd(36)} ${nsPerSample.toFixed(1).padStart(8)} ns/sample ${bytesPerSample.toFixed(2).padStart(6)} B/sample\n`);
   }
 }

@@ -19,7 +19,8 @@ import { DamagedBlocksError, DamagedPartError } from "./part_error.ts";
 import { type PartSummary, PartWriter, type PartWriterOptions } from "./part_writer.ts";
 import type { IndexSegment } from "./partition_index.ts";
 import { type IndexSegmentSummary, IndexSegmentWriter } from "./partition_index_writer.ts";
-import type { Partition } from "./partition.ts";
+import { daysOf, type Partition } from "./partition.ts";
+import type { IndexRows } from "./partition_index_format.ts";
 import type { SeriesActivity } from "./series_activity.ts";
 
 /** Samples that a step aims at; a series with more is cut into slices. */
@@ -458,9 +459,31 @@ export function mergeParts(
   }
 }
 
-/** Writes the rows of several index segments of a partition to one file; rows of the same series are joined. Holds all of them in memory. */
-export function mergeIndexSegments(segments: readonly IndexSegment[], partition: Partition, files: FileSystem, path: string): IndexSegmentSummary {
+/**
+ * Writes the rows of several index segments of a partition to one file; rows of the same series are joined, and have the times that `activity` says, if it
+ * knows them. Holds all rows in memory.
+ */
+export function mergeIndexSegments(
+  segments: readonly IndexSegment[], partition: Partition, files: FileSystem, path: string, activity?: SeriesActivity,
+): IndexSegmentSummary {
   const writer = new IndexSegmentWriter(partition);
-  for (const segment of segments) for (const rows of segment.batches()) writer.add(rows);
+  for (const segment of segments) for (const rows of segment.batches()) writer.add(activity === undefined ? rows : withActivity(rows, partition, activity));
   return writer.finish(files, path);
+}
+
+function withActivity(rows: IndexRows, partition: Partition, activity: SeriesActivity): IndexRows {
+  const minMs = rows.minMs.slice(0, rows.rowCount);
+  const maxMs = rows.maxMs.slice(0, rows.rowCount);
+  const activeDays = new Uint32Array(rows.rowCount);
+  let from = 0;
+  for (let i = 0; i < rows.rowCount; i++) {
+    const at = activity.find(rows.seriesIds[i], from);
+    if (at >= 0) {
+      minMs[i] = activity.minMs[at];
+      maxMs[i] = activity.maxMs[at];
+      activeDays[i] = activity.activeDays[at];
+      from = at;
+    } else activeDays[i] = rows.activeDays?.[i] ?? daysOf(partition, minMs[i], maxMs[i]);
+  }
+  return { ...rows, minMs, maxMs, activeDays };
 }

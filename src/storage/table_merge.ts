@@ -1,95 +1,72 @@
-/** Which parts are merged when, and the merge of one plan. */
+/** The work of one merge plan: new files beside the old ones. What replaces what is said by the manifest afterwards (table_merger.ts). */
 import { assert } from "../base/assert.ts";
 import type { FileSystem } from "../disk/file_system.ts";
 import type { Kernel } from "../kernel/kernel.ts";
-import type { ManifestIndexSegment, ManifestPart, ManifestState } from "./manifest_state.ts";
-import { mergeIndexSegments, PartMerge } from "./merge.ts";
-import { Part } from "./part.ts";
+import type { ManifestIndexSegment, ManifestPart } from "./manifest_state.ts";
+import { type LostBlocks, mergeIndexSegments, PartMerge } from "./merge.ts";
+import { mergedCodec } from "./merge_schedule.ts";
+import type { Part } from "./part.ts";
 import { partFiles } from "./part_writer.ts";
-import { partitionNamed } from "./partition.ts";
+import { type Partition, partitionNamed } from "./partition.ts";
 import { IndexSegment } from "./partition_index.ts";
+import { SeriesActivity } from "./series_activity.ts";
+import type { Steps } from "./steps.ts";
 
-export interface MergePlan {
-  readonly partition: string;
-  /** Oldest first. */
-  readonly parts: readonly ManifestPart[];
-  readonly indexSegments: readonly ManifestIndexSegment[];
-}
+/** Bytes after which what was written is synced, on another thread: a large sync at the end would hold up the syncs of the log. */
+const syncBytes = 8 << 20;
 
-export interface MergePolicy {
-  /** One part and one index segment for each partition. */
-  readonly force: boolean;
-  readonly isMergeable: (part: ManifestPart) => boolean;
-}
-
-/** So many parts of similar size are merged together. */
-const partsPerMerge = 8;
-
-/**
- * What is worth merging, most urgent first. Size-tiered: the smallest parts of a partition are merged once there are `partsPerMerge` of them of
- * which the largest is not more than the others together, so that a sample is rewritten about log8(parts) times.
- */
-export function chooseMerges(state: ManifestState, policy: MergePolicy): MergePlan[] {
-  const plans: MergePlan[] = [];
-  for (const partition of state.partitions) {
-    const mergeable = partition.parts.filter(policy.isMergeable);
-    const parts = policy.force ? mergeable : smallestTier(mergeable);
-    if (partition.parts.length === 0) continue; // expired
-    const indexSegments = policy.force || partition.indexSegments.length >= partsPerMerge ? partition.indexSegments : [];
-    if (parts.length < 2 && indexSegments.length < 2) continue;
-    // The order of arrival decides between samples of the same time.
-    const inOrder = partition.parts.filter((part) => parts.length > 1 && parts.includes(part));
-    plans.push({ partition: partition.name, parts: inOrder, indexSegments: indexSegments.length > 1 ? indexSegments : [] });
-  }
-  return plans.toSorted((left, right) => right.parts.length - left.parts.length);
-}
-
-function smallestTier(parts: readonly ManifestPart[]): readonly ManifestPart[] {
-  const bySize = parts.toSorted((left, right) => left.sampleCount - right.sampleCount);
-  for (let count = bySize.length; count >= partsPerMerge; count--) {
-    const tier = bySize.slice(0, count);
-    const others = tier.slice(0, -1).reduce((sum, part) => sum + part.sampleCount, 0);
-    if (tier[count - 1].sampleCount <= others) return tier;
-  }
-  return [];
-}
-
-export interface MergedPartition {
+export interface MergedParts {
+  /** Undefined: nothing could be read. */
   readonly part: ManifestPart | undefined;
-  readonly indexSegment: ManifestIndexSegment | undefined;
+  readonly lost: readonly LostBlocks[];
+  readonly activity: SeriesActivity;
 }
 
-/** Merges as planned into new files `partId` and `indexId` of the partition's directory. What was written is removed if it fails or is left early. */
-export function* mergePartition(
-  files: FileSystem, path: string, plan: MergePlan, ids: { partId: number; indexId: number }, kernel: Kernel,
-): Generator<void, MergedPartition> {
-  const part = plan.parts.length === 0 ? undefined : yield* mergeBlocks(files, path, plan.parts, ids.partId, kernel);
-  const indexSegment = plan.indexSegments.length === 0 ? undefined : mergeIndex(files, path, plan, ids.indexId);
-  return { part, indexSegment };
+/** The partition of this name, which is that of a month. */
+export function monthNamed(name: string): Partition {
+  const partition = partitionNamed(name);
+  assert(partition !== undefined, `partition ${name} has a name of a month`);
+  return partition;
 }
 
-function* mergeBlocks(files: FileSystem, path: string, parts: readonly ManifestPart[], partId: number, kernel: Kernel): Generator<void, ManifestPart> {
-  using open = new DisposableStack();
-  const sources = parts.map(({ id }) => open.use(Part.open(files, `${path}/parts/${id}`)));
-  const merge = new PartMerge(files, kernel, sources, `${path}/parts/${partId}`, { keepLogRows: false });
-  let finished = false;
+/** Merges parts (oldest first) into `parts/<partId>` of the partition at `path`. What was written is removed if it fails or is left early. */
+export function* mergeSources(files: FileSystem, path: string, partition: Partition, sources: readonly Part[], partId: number, kernel: Kernel): Steps<MergedParts> {
+  const lost: LostBlocks[] = [];
+  const activity = new SeriesActivity(partition);
+  const merge = new PartMerge(files, kernel, sources, `${path}/parts/${partId}`, { keepLogRows: false, onLost: (one) => lost.push(one), activity });
+  let isFinished = false;
   try {
-    while (merge.step()) yield;
+    let syncedBytes = 0;
+    let syncing: Promise<void> | undefined;
+    while (merge.step()) {
+      yield;
+      if (merge.writtenBytes - syncedBytes < syncBytes) continue;
+      syncedBytes = merge.writtenBytes;
+      // The one before has had all this time.
+      if (syncing !== undefined) yield syncing;
+      syncing = merge.startSync();
+      syncing?.catch(() => undefined); // waited for later
+    }
+    if (syncing !== undefined) yield syncing;
+    const last = merge.startSync();
+    if (last !== undefined) yield last;
     const { seriesCount, sampleCount, minMs, maxMs, sizeBytes } = merge.finish();
-    finished = true;
-    return { id: partId, files: [`parts/${partId}/${partFiles.blocks}`], seriesCount, sampleCount, minMs, maxMs, sizeBytes };
+    isFinished = sampleCount > 0;
+    const part: ManifestPart = { id: partId, files: [`parts/${partId}/${partFiles.blocks}`], seriesCount, sampleCount, minMs, maxMs, sizeBytes, codec: mergedCodec };
+    return { part: isFinished ? part : undefined, lost, activity };
   } finally {
-    if (!finished) merge.abort();
+    if (!isFinished) merge.abort();
   }
 }
 
-function mergeIndex(files: FileSystem, path: string, plan: MergePlan, indexId: number): ManifestIndexSegment {
-  const partition = partitionNamed(plan.partition);
-  assert(partition !== undefined, `partition ${plan.partition} has a name of a month`);
+/** Merges index segments into `index/<indexId>.idx`, with the times of `activity` for the series that it knows. */
+export function* mergeIndex(
+  files: FileSystem, path: string, partition: Partition, segments: readonly ManifestIndexSegment[], indexId: number, activity: SeriesActivity | undefined,
+): Steps<ManifestIndexSegment> {
   using open = new DisposableStack();
-  const sources = plan.indexSegments.map((segment) => open.use(IndexSegment.open(files, `${path}/${segment.files[0]}`)));
+  const sources = segments.map((segment) => open.use(IndexSegment.open(files, `${path}/${segment.files[0]}`)));
+  yield;
   const file = `index/${indexId}.idx`;
-  const { rowCount, sizeBytes } = mergeIndexSegments(sources, partition, files, `${path}/${file}`);
-  files.syncDirectory(`${path}/index`);
+  const { rowCount, sizeBytes } = mergeIndexSegments(sources, partition, files, `${path}/${file}`, activity);
   return { id: indexId, files: [file], seriesCount: rowCount, sizeBytes };
 }

@@ -11,24 +11,27 @@
  */
 import type { Clock } from "../base/clock.ts";
 import type { Logger } from "../base/logger.ts";
-import { fileErrorCode } from "../disk/file_error.ts";
 import type { FileSystem } from "../disk/file_system.ts";
-import { Kernel } from "../kernel/kernel.ts";
+import type { Kernel } from "../kernel/kernel.ts";
+import { StorageError } from "../base/errors.ts";
 import type { Seal } from "./head.ts";
 import type { LogEnd } from "./log_segment.ts";
 import { LargeKernel } from "./large_kernel.ts";
 import { LogWriter } from "./log_writer.ts";
 import { type Manifest, openManifest } from "./manifest.ts";
-import type { ManifestIndexSegment, ManifestPart, ManifestPartition, ManifestState } from "./manifest_state.ts";
-import { chooseMerges, mergePartition, type MergedPartition } from "./table_merge.ts";
+import type { ManifestPartition } from "./manifest_state.ts";
 import { PartitionWriter, type WrittenPartition } from "./partition_writer.ts";
 import { type Partition, partitionNamed, splitByPartition } from "./partition.ts";
+import { DiskSpace } from "./disk_space.ts";
+import { KernelPool } from "./kernel_pool.ts";
 import { gatherSeal } from "./seal_gather.ts";
 import { SeriesSet } from "./series_set.ts";
 import { type ShardLayout, ShardReader } from "./shard.ts";
 import type { Steps } from "./steps.ts";
-import { type Checkpoint, type LogPiece, type MergeRequest, noTableStats, type TableStats, type TableVersion } from "./table_client.ts";
-import { partitionPath, tableVersion } from "./table_version.ts";
+import type { Checkpoint, LogPiece, MergeRequest, TableStats, TableVersion } from "./table_client.ts";
+import { TableFiles, withPartition } from "./table_files.ts";
+import { TableMerger } from "./table_merger.ts";
+import { tableVersion } from "./table_version.ts";
 import { storageFormats } from "./formats.ts";
 
 /** What the storage thread needs to take over a directory that has been recovered. Plain data: it can be posted to a worker. */
@@ -43,46 +46,33 @@ export interface TableSetup {
   readonly maxLogRows: ReadonlyMap<number, number>;
   /** 0: sync before every acknowledgement. */
   readonly fsyncIntervalMs: number;
-}
-
-/** Files that the manifest does not name any more. */
-interface Removal {
-  /** Readers of versions before this one may still use them. */
-  readonly version: number;
-  readonly paths: readonly string[];
-  /** A partition that was dropped: its directory goes too, unless the partition has come back. */
-  readonly partition?: string;
+  /** With less than this free on the disk nothing is taken. Default 0. */
+  readonly minFreeBytes?: number;
+  /** How much of a core background merges may take while something is written. Default 0.25. */
+  readonly mergeCpuShare?: number;
 }
 
 /** A seal's samples of more months are written in several passes over the seal, so that files and memory are bounded. */
 const partitionsPerPass = 16;
-/** Memories that are kept for the next seal or merge, and how large they may be. */
-const keptKernelsMax = 2;
-const keptKernelBytesMax = 64 << 20;
 
 type WrittenParts = { readonly partition: string } & WrittenPartition;
 
 export class TableWriter implements Disposable {
   readonly #files: FileSystem;
+  readonly #table: TableFiles;
+  readonly #merger: TableMerger;
+  readonly #space: DiskSpace;
   readonly #setup: TableSetup;
   readonly #clock: Clock;
   readonly #logger: Logger;
-  readonly #manifest: Manifest;
   readonly #log: LogWriter;
   readonly #shards: readonly ShardReader[];
   readonly #knownSeries = new Map<string, SeriesSet>();
   readonly #maxLogRows: Map<number, number>;
-  readonly #removals: Removal[] = [];
-  readonly #merging = new Set<number>();
-  /** Partitions that the running seal writes to. */
-  readonly #sealing = new Set<string>();
   /** By shard: the newest seal whose parts are live. */
   readonly #sealNumbers: number[];
-  /** Memories for encoding, used again by the next seal or merge. */
-  readonly #kernels: Kernel[] = [];
+  readonly #kernels = new KernelPool();
   readonly #large = new LargeKernel();
-  #versionNumber = 1;
-  #nextFileId: number;
   #syncTimer: Disposable | undefined;
   #syncFailing = false;
   /** Partitions without parts when the log was rolled to a segment. */
@@ -95,12 +85,16 @@ export class TableWriter implements Disposable {
     this.#setup = setup;
     this.#clock = clock;
     this.#logger = logger;
-    this.#manifest = manifest;
-    this.#nextFileId = manifest.state.nextPartId;
+    this.#table = new TableFiles(files, setup.directory, manifest, clock, logger);
+    this.#space = new DiskSpace(files, setup.directory, setup.minFreeBytes ?? 0, clock, logger);
     this.#shards = setup.shards.map((layout) => new ShardReader(layout, setup.scratchNumber));
     this.#sealNumbers = setup.shards.map(() => 0);
     for (const [name, bits] of setup.knownSeries) this.#knownSeries.set(name, new SeriesSet(bits));
     this.#maxLogRows = new Map(setup.maxLogRows);
+    this.#merger = new TableMerger({
+      files: this.#table, space: this.#space, kernels: this.#kernels, maxLogRows: this.#maxLogRows,
+      onIndexLost: (partition, left) => this.#knownSeries.set(partition, left),
+    });
     const { nextSegment, previous, existingBytes } = setup.log;
     this.#log = new LogWriter({
       files, directory: `${setup.directory}/log`, directoryId: manifest.state.directoryId, firstSegment: nextSegment, previous, existingBytes, logger,
@@ -118,23 +112,32 @@ export class TableWriter implements Disposable {
   }
 
   get stats(): TableStats {
-    return noTableStats;
+    const { freeBytes, minFreeBytes, shortage } = this.#space;
+    return { ...this.#merger.stats, freeBytes, minFreeBytes, readOnlyReason: shortage };
+  }
+
+  /** Parts that wait to be merged, of the partition that has most. */
+  get mergeBacklog(): number {
+    return this.#merger.backlog;
   }
 
   get version(): TableVersion {
-    return tableVersion(this.#setup.directory, this.#manifest.state, this.#versionNumber, this.#sealNumbers);
+    return tableVersion(this.#setup.directory, this.#table.state, this.#table.versionNumber, this.#sealNumbers);
   }
 
   // ---- log --------------------------------------------------------------------------------------------------------
 
-  /** Appends records from shard memory (and others) to the log, all or nothing. */
+  /** Appends records from shard memory (and others) to the log, all or nothing. Throws StorageError if the disk refuses, or has too little room. */
   appendLog(pieces: readonly LogPiece[], extraRecords: Uint8Array | undefined): void {
+    const { shortage } = this.#space;
+    if (shortage !== "") throw new StorageError("disk_full", shortage);
     const records = pieces.map(({ shard, pointer, size }) => this.#shards[shard].kernel.u8.subarray(pointer, pointer + size));
     if (extraRecords !== undefined) records.push(extraRecords as Uint8Array<SharedArrayBuffer>);
     // After an append whose sync failed the caller sends the same records again: they are in the log, and only the sync is owed - unless the log has
     // given up what it could not sync.
     const group = pieces.map(({ shard, pointer, size }) => `${shard}:${pointer}:${size}`).join();
     const { unrescuedBytes } = this.#log;
+    this.#space.take(records.reduce((sum, { length }) => sum + length, 0));
     if (this.#owed?.group !== group || this.#owed.unrescuedBytes !== unrescuedBytes) this.#log.append(...records);
     if (this.#setup.fsyncIntervalMs !== 0) return;
     this.#owed = { group, unrescuedBytes };
@@ -144,7 +147,7 @@ export class TableWriter implements Disposable {
 
   rollLog(): number {
     const segment = this.#log.rollSegment();
-    this.#expired = { segment, partitions: this.#manifest.state.partitions.filter(({ parts }) => parts.length === 0).map(({ name }) => name) };
+    this.#expired = { segment, partitions: this.#table.state.partitions.filter(({ parts }) => parts.length === 0).map(({ name }) => name) };
     return segment;
   }
 
@@ -155,17 +158,17 @@ export class TableWriter implements Disposable {
   checkpoint(checkpoint: Checkpoint, metadata: Uint8Array): TableVersion {
     if (metadata.length > 0) this.#log.append(metadata);
     this.#log.sync();
-    const state = this.#manifest.state;
+    const state = this.#table.state;
     if (checkpoint.segment < state.checkpoint.segment) return this.version;
     const gone = state.partitions.filter((partition) => this.#expired.segment === checkpoint.segment && this.#isExpired(partition));
-    this.#commit({
+    this.#table.commit({
       ...state,
       partitions: state.partitions.filter((partition) => !gone.includes(partition)),
       checkpoint: { segment: checkpoint.segment, logRow: Math.max(checkpoint.logRow, state.checkpoint.logRow) },
     });
     for (const { name, indexSegments } of gone) {
       this.#knownSeries.delete(name);
-      this.#removeLater(filesOf(partitionPath(this.#setup.directory, name), [], indexSegments), name);
+      this.#table.removeLater(name, [], indexSegments, { isDropped: true });
     }
     this.#log.removeSegmentsBefore(checkpoint.segment);
     return this.version;
@@ -173,7 +176,7 @@ export class TableWriter implements Disposable {
 
   /** Whether the partition had no parts when the log was rolled, and has none since. */
   #isExpired({ name, parts }: ManifestPartition): boolean {
-    return parts.length === 0 && this.#expired.partitions.includes(name) && !this.#sealing.has(name);
+    return parts.length === 0 && this.#expired.partitions.includes(name) && !this.#table.sealing.has(name);
   }
 
   #scheduleSync(): void {
@@ -194,14 +197,14 @@ export class TableWriter implements Disposable {
   /** Encodes a seal into one part for each partition that it touches, and publishes them together. */
   *seal(shardNumber: number, seal: Seal, nextSeriesId: number): Generator<void, TableVersion> {
     const written: WrittenParts[] = [];
-    const kernel = this.#takeKernel();
+    const kernel = this.#kernels.take();
     try {
       while (yield* this.#sealSome(this.#shards[shardNumber], seal, kernel, written));
       // When the commit fails, its files stay: either manifest may be the one on the disk.
       this.#commitSeal(shardNumber, seal, written, nextSeriesId);
     } finally {
-      for (const { partition } of written) this.#sealing.delete(partition);
-      this.#giveBack(kernel);
+      for (const { partition } of written) this.#table.sealing.delete(partition);
+      this.#kernels.giveBack(kernel);
     }
     return this.version;
   }
@@ -236,26 +239,28 @@ export class TableWriter implements Disposable {
   /** Removes what a failed seal has written. What the disk does not let go of belongs to nothing, and the next start removes it. */
   #abandon(writers: ReadonlyMap<string, PartitionWriter>, written: readonly WrittenParts[]): void {
     for (const [partition, writer] of writers) {
-      this.#sealing.delete(partition);
-      this.#quietly(() => writer.abort());
+      this.#table.sealing.delete(partition);
+      this.#table.quietly(() => writer.abort());
     }
     for (const { partition, part, indexSegment } of written) {
-      const base = partitionPath(this.#setup.directory, partition);
-      this.#quietly(() => this.#files.removeTree(`${base}/parts/${part.id}`));
-      for (const file of indexSegment?.files ?? []) this.#quietly(() => this.#files.removeTree(`${base}/${file}`));
+      const base = this.#table.path(partition);
+      this.#table.quietly(() => this.#files.removeTree(`${base}/parts/${part.id}`));
+      for (const file of indexSegment?.files ?? []) this.#table.quietly(() => this.#files.removeTree(`${base}/${file}`));
     }
   }
 
   #writerOf(writers: Map<string, PartitionWriter>, partition: Partition, shard: ShardReader, kernel: Kernel): PartitionWriter {
     let writer = writers.get(partition.name);
     if (writer === undefined) {
-      this.#sealing.add(partition.name);
+      
+      const partId = this.#table.takeFileId();
+      this.#table.sealing.set(partition.name, partId);
       writer = new PartitionWriter({
         files: this.#files,
         partition,
-        path: partitionPath(this.#setup.directory, partition.name),
-        partId: this.#takeFileId(),
-        indexId: this.#takeFileId(),
+        path: this.#table.path(partition.name),
+        partId,
+        indexId: this.#table.takeFileId(),
         kernel,
         known: this.#known(partition.name),
         shard,
@@ -265,17 +270,8 @@ export class TableWriter implements Disposable {
     return writer;
   }
 
-  #takeKernel(): Kernel {
-    return this.#kernels.pop() ?? new Kernel();
-  }
-
-  #giveBack(kernel: Kernel): void {
-    kernel.reset(kernel.heapBase);
-    if (this.#kernels.length < keptKernelsMax && kernel.sizeBytes <= keptKernelBytesMax) this.#kernels.push(kernel);
-  }
-
   #commitSeal(shardNumber: number, seal: Seal, written: readonly WrittenParts[], nextSeriesId: number): void {
-    let state = this.#manifest.state;
+    let state = this.#table.state;
     for (const { partition, part, indexSegment } of written) {
       state = withPartition(state, partition, (old) => ({
         ...old,
@@ -283,9 +279,10 @@ export class TableWriter implements Disposable {
         indexSegments: indexSegment === undefined ? old.indexSegments : [...old.indexSegments, indexSegment],
       }));
     }
-    this.#commit({ ...state, nextSeriesId: Math.max(nextSeriesId, state.nextSeriesId) });
+    this.#table.commit({ ...state, nextSeriesId: Math.max(nextSeriesId, state.nextSeriesId) });
     this.#sealNumbers[shardNumber] = seal.sealNumber;
     for (const { partition, part, maxLogRow, newSeries } of written) {
+      this.#merger.noteWritten(partition);
       this.#maxLogRows.set(part.id, maxLogRow);
       for (const seriesId of newSeries) this.#known(partition).add(seriesId);
     }
@@ -302,46 +299,15 @@ export class TableWriter implements Disposable {
 
   // ---- merges -----------------------------------------------------------------------------------------------------
 
-  /** Merges parts until nothing is worth it; `force`: one part and one index segment for each partition. */
-  *merge({ force }: MergeRequest): Generator<void, TableVersion> {
-    for (;;) {
-      const plan = chooseMerges(this.#manifest.state, { force, isMergeable: (part) => this.#isMergeable(part) })[0];
-      if (plan === undefined) return this.version;
-      for (const part of plan.parts) this.#merging.add(part.id);
-      const ids = { partId: this.#takeFileId(), indexId: this.#takeFileId() };
-      const kernel = this.#takeKernel();
-      try {
-        const merged = yield* mergePartition(this.#files, partitionPath(this.#setup.directory, plan.partition), plan, ids, kernel);
-        this.#commitMerge(plan.partition, plan.parts, plan.indexSegments, merged);
-      } finally {
-        for (const part of plan.parts) this.#merging.delete(part.id);
-        this.#giveBack(kernel);
-      }
-    }
+  /** See TableClient.merge. */
+  *merge(request: MergeRequest): Steps<TableVersion> {
+    yield* this.#merger.merge(request);
+    return this.version;
   }
 
-  /** A part whose rows may still be replayed from the log keeps its log rows, and so its own files. */
-  #isMergeable(part: ManifestPart): boolean {
-    return !this.#merging.has(part.id) && (this.#maxLogRows.get(part.id) ?? 0) <= this.#manifest.state.checkpoint.logRow;
-  }
-
-  #commitMerge(
-    partition: string, parts: readonly ManifestPart[], indexSegments: readonly ManifestIndexSegment[],
-    merged: MergedPartition,
-  ): void {
-    const gone = new Set([...parts, ...indexSegments].map(({ id }) => id));
-    const state = withPartition(this.#manifest.state, partition, (old) => ({
-      ...old,
-      parts: [...(merged.part === undefined ? [] : [merged.part]), ...old.parts.filter(({ id }) => !gone.has(id))],
-      indexSegments: [...(merged.indexSegment === undefined ? [] : [merged.indexSegment]), ...old.indexSegments.filter(({ id }) => !gone.has(id))],
-    }));
-    this.#commit(state);
-    const base = partitionPath(this.#setup.directory, partition);
-    for (const { id } of parts) this.#maxLogRows.delete(id);
-    this.#removeLater(filesOf(base, parts, indexSegments));
-  }
-
-  *quarantine(_partition: string, _id: number, _reason: string): Steps<TableVersion> {
+  /** See TableClient.quarantine. */
+  *quarantine(partition: string, id: number, reason: string): Steps<TableVersion> {
+    yield* this.#merger.quarantine(partition, id, reason);
     return this.version;
   }
 
@@ -352,28 +318,22 @@ export class TableWriter implements Disposable {
    * or a seal is writing to is left for the next time. The index stays until the next checkpoint, see there.
    */
   dropBefore(minMs: number): TableVersion {
-    const state = this.#manifest.state;
-    const isBusy = ({ name, parts }: ManifestPartition): boolean => this.#sealing.has(name) || parts.some((part) => this.#merging.has(part.id));
+    const state = this.#table.state;
+    const isBusy = ({ name, parts }: ManifestPartition): boolean => this.#table.sealing.has(name) || parts.some((part) => this.#merger.isMerging(part.id));
     const expired = state.partitions.filter((partition) => partition.parts.length > 0 && (partitionNamed(partition.name)?.maxMs ?? Infinity) < minMs && !isBusy(partition));
     if (expired.length === 0) return this.version;
-    this.#commit({ ...state, partitions: state.partitions.map((partition) => (expired.includes(partition) ? { ...partition, parts: [] } : partition)) });
+    this.#table.commit({ ...state, partitions: state.partitions.map((partition) => (expired.includes(partition) ? { ...partition, parts: [] } : partition)) });
     for (const { name, parts } of expired) {
       for (const { id } of parts) this.#maxLogRows.delete(id);
       this.#logger.info(`partition ${name} is past the retention and was dropped`);
-      this.#removeLater(filesOf(partitionPath(this.#setup.directory, name), parts, []));
+      this.#table.removeLater(name, parts, []);
     }
     return this.version;
   }
 
   /** Removes files that left the table in versions up to this one. */
   releaseVersion(version: number): void {
-    while (this.#removals.length > 0 && this.#removals[0].version <= version) {
-      const { paths, partition } = this.#removals[0];
-      this.#removals.shift();
-      for (const path of paths) this.#quietly(() => this.#files.removeTree(path));
-      if (partition === undefined || this.#sealing.has(partition) || this.#manifest.state.partitions.some(({ name }) => name === partition)) continue;
-      this.#quietly(() => this.#files.removeTree(partitionPath(this.#setup.directory, partition)));
-    }
+    this.#table.releaseVersion(version);
   }
 
   [Symbol.dispose](): void {
@@ -384,41 +344,6 @@ export class TableWriter implements Disposable {
       this.#logger.error(`cannot sync the log at the end: ${String(error)}`);
     }
     this.#log.close();
-    this.releaseVersion(Infinity);
+    this.#table.close();
   }
-
-  #removeLater(paths: readonly string[], partition?: string): void {
-    this.#removals.push({ version: this.#versionNumber, paths, partition });
-  }
-
-  /** Removing is of no consequence: what stays belongs to nothing, and the next start removes it. */
-  #quietly(remove: () => void): void {
-    try {
-      remove();
-    } catch (error) {
-      if (fileErrorCode(error) === undefined) throw error;
-      this.#logger.warn(`cannot remove what is no longer needed: ${String(error)}`);
-    }
-  }
-
-  #takeFileId(): number {
-    return this.#nextFileId++;
-  }
-
-  #commit(state: ManifestState): void {
-    this.#manifest.commit({ ...state, nextPartId: this.#nextFileId });
-    this.#versionNumber++;
-  }
-}
-
-function filesOf(base: string, parts: readonly ManifestPart[], indexSegments: readonly ManifestIndexSegment[]): string[] {
-  return [...parts.map(({ id }) => `${base}/parts/${id}`), ...indexSegments.flatMap(({ files }) => files.map((file) => `${base}/${file}`))];
-}
-
-/** The state with one partition changed, or added in its place. */
-function withPartition(state: ManifestState, name: string, change: (old: ManifestPartition) => ManifestPartition): ManifestState {
-  const old = state.partitions.find((partition) => partition.name === name) ?? { name, parts: [], indexSegments: [] };
-  const others = state.partitions.filter((partition) => partition.name !== name);
-  const partitions = [...others, change(old)].toSorted((left, right) => (left.name < right.name ? -1 : 1));
-  return { ...state, partitions };
 }
