@@ -8,6 +8,8 @@ import { headChunkBytes } from "../kernel/head.ts";
 import { visitLogSeries } from "./log_payload.ts";
 import type { ManifestPartition } from "./manifest_state.ts";
 import { IndexSegment } from "./partition_index.ts";
+import { groupRowCount, type IndexRows } from "./partition_index_format.ts";
+import { SeriesAliases } from "./series_aliases.ts";
 import { SeriesSet } from "./series_set.ts";
 import type { Shard } from "./shard.ts";
 
@@ -18,13 +20,17 @@ interface ShardTables {
   readonly shard: Shard;
   readonly indexOfId: number;
   readonly persisted: number;
-  /** Where a record or label run is copied to when it lies elsewhere. */
+  /** Where a record or label runs are copied to when they lie elsewhere, and offsets, ids and tenants of rows. */
   readonly staging: number;
+  readonly stagedOffsets: number;
+  readonly stagedIds: number;
+  readonly stagedTenants: number;
   /** The first series that came from the log; partitions are loaded before. */
   loggedFrom: number | undefined;
 }
 
 const stagingBytes = 4 << 20;
+const stagedRowsMax = groupRowCount;
 
 export class SeriesLoader {
   readonly #tables: readonly ShardTables[];
@@ -43,7 +49,10 @@ export class SeriesLoader {
       shard,
       indexOfId: this.allocate(shard, this.#idCount * 4),
       persisted: this.allocate(shard, seriesMax * 8),
-      staging: this.allocate(shard, stagingBytes),
+      staging: this.allocate(shard, stagingBytes + 64),
+      stagedOffsets: this.allocate(shard, (stagedRowsMax + 1) * 4),
+      stagedIds: this.allocate(shard, stagedRowsMax * 4),
+      stagedTenants: this.allocate(shard, stagedRowsMax * 8),
       loggedFrom: undefined,
     }));
   }
@@ -71,6 +80,19 @@ export class SeriesLoader {
     this.#areas.length = 0;
   }
 
+  /** Ids that were loaded for label sets that had another id already. */
+  aliases(): SeriesAliases {
+    const aliases = new SeriesAliases(this.#tables.length);
+    for (const [number, { shard, indexOfId }] of this.#tables.entries()) {
+      const { u32 } = shard.kernel;
+      for (let seriesId = 1; seriesId < this.#nextSeriesId && seriesId <= this.#idCount; seriesId++) {
+        const entry = u32[indexOfId / 4 + seriesId - 1];
+        if (entry !== 0 && shard.head.seriesIdOf(entry - 1) !== seriesId) aliases.add(number, entry - 1, seriesId);
+      }
+    }
+    return aliases;
+  }
+
   /** Registers one series; `run` is a label run at this place in shard `from`'s memory, or plain bytes. */
   register(seriesId: number, accountId: number, projectId: number, run: Uint8Array): { shard: Shard; seriesIndex: number } | undefined {
     this.#nextSeriesId = Math.max(this.#nextSeriesId, seriesId + 1); // an id is used up even if there is no room for its series now
@@ -83,9 +105,13 @@ export class SeriesLoader {
     const seriesIndex = shard.head.register(staging, run.length, accountId, projectId, seriesId);
     if (seriesIndex < 0) return this.#reject();
     shard.kernel.u32[indexOfId / 4 + seriesId - 1] = seriesIndex + 1;
+    this.#takePersisted(shard, persisted, seriesId, seriesIndex);
+    return { shard, seriesIndex };
+  }
+
+  #takePersisted(shard: Shard, persisted: number, seriesId: number, seriesIndex: number): void {
     const row = this.#persistedOfUnknown.get(seriesId);
     if (row !== undefined) shard.kernel.f64[persisted / 8 + seriesIndex] = Math.max(shard.kernel.f64[persisted / 8 + seriesIndex], row);
-    return { shard, seriesIndex };
   }
 
   #reject(): undefined {
@@ -96,10 +122,34 @@ export class SeriesLoader {
   /** Registers the series of a record in shard 0's memory. */
   registerLogged(payload: number, size: number): void {
     for (const table of this.#tables) table.loggedFrom ??= table.shard.head.seriesCount;
+    if (this.#tables.length === 1) {
+      this.#registerLoggedInPlace(payload, size);
+      return;
+    }
     const bytes = this.#tables[0].shard.kernel.u8.slice(payload, payload + size);
     visitLogSeries(bytes, (seriesId, accountId, projectId, labelsOffset, labelsSize) => {
       this.register(seriesId, accountId, projectId, bytes.subarray(labelsOffset, labelsOffset + labelsSize));
     });
+  }
+
+  /** As above, for the only shard: the label runs are read where they lie. */
+  #registerLoggedInPlace(payload: number, size: number): void {
+    const { shard, indexOfId, persisted } = this.#tables[0];
+    const view = new DataView(shard.kernel.memory.buffer, payload, size);
+    for (let at = 0; at + 16 <= size; ) {
+      const seriesId = view.getUint32(at, true);
+      const labelsSize = view.getUint32(at + 12, true);
+      if (labelsSize > size - at - 16) return;
+      this.#nextSeriesId = Math.max(this.#nextSeriesId, seriesId + 1); // an id is used up even if there is no room for its series now
+      const seriesIndex = seriesId === 0 || seriesId > this.#idCount ? -1
+        : shard.head.register(payload + at + 16, labelsSize, view.getUint32(at + 4, true), view.getUint32(at + 8, true), seriesId);
+      if (seriesIndex < 0) this.#rejectedSeries++;
+      else {
+        shard.kernel.u32[indexOfId / 4 + seriesId - 1] = seriesIndex + 1;
+        this.#takePersisted(shard, persisted, seriesId, seriesIndex);
+      }
+      at += 16 + Math.ceil(labelsSize / 8) * 8;
+    }
   }
 
   /** Rows of these series up to the given ones are in parts. */
@@ -165,14 +215,47 @@ export class SeriesLoader {
   #loadSegment(files: FileSystem, path: string, partDays: readonly number[], known: SeriesSet): void {
     using segment = IndexSegment.open(files, path);
     for (const rows of segment.batches()) {
-      for (let i = 0; i < rows.rowCount; i++) {
-        const run = rows.labels.subarray(rows.labelOffsets[i], rows.labelOffsets[i + 1]);
-        const found = this.register(rows.seriesIds[i], rows.accountIds[i], rows.projectIds[i], run);
-        known.add(rows.seriesIds[i]);
-        if (found === undefined) continue;
-        // The segment does not know samples that came after it was written, and these may be of any day.
-        for (const day of partDays) found.shard.index.touchDay(found.seriesIndex, day);
-      }
+      for (let i = 0; i < rows.rowCount; i++) known.add(rows.seriesIds[i]);
+      if (this.#tables.length === 1) this.#registerRows(rows, partDays);
+      else for (let i = 0; i < rows.rowCount; i++) this.#registerRow(rows, i, partDays);
     }
+  }
+
+  #registerRow(rows: IndexRows, i: number, partDays: readonly number[]): void {
+    const found = this.register(rows.seriesIds[i], rows.accountIds[i], rows.projectIds[i], rows.labels.subarray(rows.labelOffsets[i], rows.labelOffsets[i + 1]));
+    // The segment does not know samples that came after it was written, and these may be of any day.
+    if (found !== undefined) for (const day of partDays) found.shard.index.touchDay(found.seriesIndex, day);
+  }
+
+  /** Registers rows with the only shard, as many at a time as the staging area takes. */
+  #registerRows(rows: IndexRows, partDays: readonly number[]): void {
+    const [minDay, maxDay] = partDays.length === 0 ? [1, 0] : partDays;
+    for (let i = 0; i < rows.rowCount; i++) this.#nextSeriesId = Math.max(this.#nextSeriesId, rows.seriesIds[i] + 1);
+    for (let from = 0; from < rows.rowCount; ) {
+      let to = from;
+      while (to < rows.rowCount && to - from < stagedRowsMax && rows.labelOffsets[to + 1] - rows.labelOffsets[from] <= stagingBytes) to++;
+      if (to === from) {
+        this.#registerRow(rows, from, partDays);
+        from++;
+        continue;
+      }
+      this.#registerStaged(rows, from, to, minDay, maxDay);
+      from = to;
+    }
+  }
+
+  #registerStaged(rows: IndexRows, from: number, to: number, minDay: number, maxDay: number): void {
+    const { shard, staging, stagedOffsets, stagedIds, stagedTenants, indexOfId } = this.#tables[0];
+    const { u8, u32 } = shard.kernel;
+    const base = rows.labelOffsets[from];
+    u8.set(rows.labels.subarray(base, rows.labelOffsets[to]), staging);
+    for (let i = from; i <= to; i++) u32[stagedOffsets / 4 + i - from] = rows.labelOffsets[i] - base;
+    u32.set(rows.seriesIds.subarray(from, to), stagedIds / 4);
+    for (let i = from; i < to; i++) {
+      u32[stagedTenants / 4 + (i - from) * 2] = rows.accountIds[i];
+      u32[stagedTenants / 4 + (i - from) * 2 + 1] = rows.projectIds[i];
+    }
+    const staged = { labels: staging, offsets: stagedOffsets, seriesIds: stagedIds, tenants: stagedTenants };
+    this.#rejectedSeries += shard.head.registerRows(staged, to - from, minDay, maxDay, indexOfId, this.#idCount);
   }
 }
