@@ -61,6 +61,12 @@ export class ServerProcess implements AsyncDisposable {
     }
   }
 
+  /** CPU time of the process's first thread so far: in Tidemark, the one that parses, writes the heads and serves HTTP. */
+  mainThreadCpuSeconds(): number {
+    const fields = statFields(this.#child.pid!, `task/${this.#child.pid!}/`);
+    return fields === undefined ? Number.NaN : (Number(fields[11]) + Number(fields[12])) / ticksPerSecond;
+  }
+
   /** CPU time of the process tree so far. */
   cpuSeconds(): number {
     let ticks = 0;
@@ -108,9 +114,9 @@ export class ServerProcess implements AsyncDisposable {
 }
 
 /** The fields of /proc/PID/stat after the name of the program; undefined when the process is gone. */
-function statFields(pid: number): string[] | undefined {
+function statFields(pid: number, thread = ""): string[] | undefined {
   try {
-    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+    const stat = readFileSync(`/proc/${pid}/${thread}stat`, "utf8");
     return stat.slice(stat.lastIndexOf(")") + 2).split(" ");
   } catch {
     return undefined; // it ended meanwhile

@@ -183,14 +183,13 @@ function isUnprotected(path: string): boolean {
   return path === "lock";
 }
 
-test("every flipped bit is found", () => {
+test("a flipped bit is found, wherever it is", () => {
   const random = seededRandom(testSeed());
   const files = goldenDisk();
   for (const path of goldenFiles.filter((one) => !isUnprotected(one))) {
     const original = readFile(files, `/data/${path}`).slice();
-    const isExhaustive = process.env["TIDEMARK_TEST_ALL_BITS"] === "1";
-    for (let i = 0; i < (isExhaustive ? original.length * 8 : 4); i++) {
-      const bit = isExhaustive ? i : random.int(original.length * 8);
+    for (let i = 0; i < Number(process.env["TIDEMARK_TEST_FLIPS"] ?? 4); i++) {
+      const bit = random.int(original.length * 8);
       rewrite(files, path, (bytes) => void (bytes[bit >> 3] ^= 1 << (bit & 7)));
       const file = verify(files).files.find((one) => path.startsWith(one.path) && one.status !== "ok");
       assert.ok(file !== undefined, `bit ${bit & 7} of byte ${bit >> 3} of ${path}`);
