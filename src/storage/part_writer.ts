@@ -9,7 +9,7 @@
  * Memory is bounded: nothing is kept per block, a directory row for each 256 blocks and one number for each frame of timestamps.
  * Nothing is durable or complete before finish() returns; a part that was not finished has no footer and is never opened.
  */
-import { assert } from "../base/assert.ts";
+import { assert, AssertionError } from "../base/assert.ts";
 import type { FileHandle, FileSystem } from "../disk/file_system.ts";
 import { storeChecksum64 } from "../kernel/checksum.ts";
 import type { CodecEffort } from "../kernel/codec.ts";
@@ -57,6 +57,65 @@ class Directory {
   }
 }
 
+/** The newest log row of each series, ascending by series. */
+class LogRowColumns {
+  #seriesIds = new Float64Array(64);
+  #logRows = new Float64Array(64);
+  count = 0;
+
+  /** Rows of 0 are unknown; a series that goes on keeps its newest one. */
+  append(run: ColumnRun): void {
+    this.#reserve(run.seriesCount);
+    const [seriesIds, logRows] = [this.#seriesIds, this.#logRows];
+    let count = this.count;
+    for (let i = 0; i < run.seriesCount; i++) {
+      const logRow = run.lastLogRows[i];
+      if (logRow === 0) continue;
+      const seriesId = run.seriesIds[i];
+      if (count > 0 && seriesIds[count - 1] === seriesId) {
+        if (logRow > logRows[count - 1]) logRows[count - 1] = logRow;
+        continue;
+      }
+      seriesIds[count] = seriesId;
+      logRows[count++] = logRow;
+    }
+    this.count = count;
+  }
+
+  #reserve(added: number): void {
+    if (this.count + added <= this.#seriesIds.length) return;
+    const capacity = Math.max(this.count + added, this.#seriesIds.length * 2);
+    this.#seriesIds = grown(this.#seriesIds, capacity);
+    this.#logRows = grown(this.#logRows, capacity);
+  }
+
+  columns(): Float64Array[] {
+    return [this.#seriesIds.subarray(0, this.count), this.#logRows.subarray(0, this.count)];
+  }
+}
+
+/** Places of the frames of a header group, by block; reused from group to group. */
+class FrameColumns {
+  readonly #columns = Array.from({ length: 4 }, () => new Float64Array(headerGroupCountMax));
+
+  fill(count: number, valuesOrdinals: Float64Array, valuesFrames: Frames, timestampsOrdinals: Float64Array, timestampsFrames: Frames): Float64Array[] {
+    const [valuesOffsets, valuesSizes, timestampsOffsets, timestampsSizes] = this.#columns;
+    for (let i = 0; i < count; i++) {
+      valuesOffsets[i] = valuesFrames.offsets[valuesOrdinals[i]];
+      valuesSizes[i] = valuesFrames.sizes[valuesOrdinals[i]];
+      timestampsOffsets[i] = timestampsFrames.offsets[timestampsOrdinals[i]];
+      timestampsSizes[i] = timestampsFrames.sizes[timestampsOrdinals[i]];
+    }
+    return this.#columns.map((column) => column.subarray(0, count));
+  }
+}
+
+/** Written frames by ordinal. */
+class Frames {
+  readonly offsets: number[] = [];
+  readonly sizes: number[] = [];
+}
+
 export class PartWriter {
   readonly #files: FileSystem;
   readonly #path: string;
@@ -69,11 +128,10 @@ export class PartWriter {
   #writtenBytes = 0;
   readonly #directory = new Directory();
   /** Frames by ordinal; those of values are forgotten with each header group. */
-  #valuesFrames: { offset: number; size: number }[] = [];
-  readonly #timestampsFrameOffsets: number[] = [];
-  readonly #timestampsFrameSizes: number[] = [];
-  readonly #logSeriesIds: number[] = [];
-  readonly #logRows: number[] = [];
+  #valuesFrames = new Frames();
+  readonly #timestampsFrames = new Frames();
+  readonly #frameColumns = new FrameColumns();
+  readonly #logRows = new LogRowColumns();
   #seriesCount = 0;
   #sampleCount = 0;
   #blockCount = 0;
@@ -118,7 +176,7 @@ export class PartWriter {
       this.#kernel.reset(mark);
       from = to;
     }
-    for (let i = 0; i < run.seriesCount; i++) this.#rememberLogRow(run.seriesIds[i], run.lastLogRows[i]);
+    this.#logRows.append(run);
   }
 
   #isInKernel(run: ColumnRun): boolean {
@@ -128,24 +186,32 @@ export class PartWriter {
 
   #checkOrder(run: ColumnRun): void {
     assert(run.sampleFrom.length > run.seriesCount && run.seriesIds.length >= run.seriesCount, "columns of the run are too short");
+    const { seriesIds, sampleFrom, timestampsMs } = run;
+    const sampleEnd = Math.min(timestampsMs.length, run.values.length);
+    let [lastSeriesId, lastMaxMs, seriesCount, leastMs, greatestMs] = [this.#lastSeriesId, this.#lastSeriesMaxMs, 0, this.#minMs, this.#maxMs];
     for (let i = 0; i < run.seriesCount; i++) {
-      const [from, to] = [run.sampleFrom[i], run.sampleFrom[i + 1]];
-      assert(from <= to && to <= run.timestampsMs.length && to <= run.values.length, "samples of the run are out of range");
+      const from = sampleFrom[i];
+      const to = sampleFrom[i + 1];
+      if (from > to || to > sampleEnd) throw new AssertionError("samples of the run are out of range");
       if (from === to) continue;
-      const seriesId = run.seriesIds[i];
-      const isNew = seriesId !== this.#lastSeriesId;
-      const minMs = run.timestampsMs[from];
-      const maxMs = run.timestampsMs[to - 1];
-      assert(seriesId > this.#lastSeriesId || (!isNew && minMs >= this.#lastSeriesMaxMs), `series ${seriesId} is out of order`);
-      assert(minMs <= maxMs, `samples of series ${seriesId} are out of order`);
-      assert(Number.isInteger(minMs) && Number.isInteger(maxMs), "timestamps are whole milliseconds");
-      if (isNew) this.#seriesCount++;
-      this.#lastSeriesId = seriesId;
-      this.#lastSeriesMaxMs = maxMs;
-      this.#sampleCount += to - from;
-      this.#minMs = Math.min(this.#minMs, minMs);
-      this.#maxMs = Math.max(this.#maxMs, maxMs);
+      const seriesId = seriesIds[i];
+      const minMs = timestampsMs[from];
+      const maxMs = timestampsMs[to - 1];
+      if (seriesId <= lastSeriesId && (seriesId < lastSeriesId || minMs < lastMaxMs)) throw new AssertionError(`series ${seriesId} is out of order`);
+      if (!(minMs <= maxMs)) throw new AssertionError(`samples of series ${seriesId} are out of order`);
+      if (!Number.isInteger(minMs) || !Number.isInteger(maxMs)) throw new AssertionError("timestamps are whole milliseconds");
+      if (seriesId !== lastSeriesId) seriesCount++;
+      lastSeriesId = seriesId;
+      lastMaxMs = maxMs;
+      if (minMs < leastMs) leastMs = minMs;
+      if (maxMs > greatestMs) greatestMs = maxMs;
     }
+    this.#lastSeriesId = lastSeriesId;
+    this.#lastSeriesMaxMs = lastMaxMs;
+    this.#seriesCount += seriesCount;
+    this.#sampleCount += sampleFrom[run.seriesCount] - sampleFrom[0];
+    this.#minMs = leastMs;
+    this.#maxMs = greatestMs;
   }
 
   /** Encodes series [from, to) of the run, copying in what is not in the kernel's memory. */
@@ -174,16 +240,6 @@ export class PartWriter {
     if (this.#encoder.timestampsFrameSize >= frameBytes) this.#closeTimestampsFrame();
   }
 
-  #rememberLogRow(seriesId: number, logRow: number): void {
-    if (logRow === 0) return;
-    const at = this.#logSeriesIds.length - 1;
-    if (this.#logSeriesIds[at] === seriesId) this.#logRows[at] = Math.max(this.#logRows[at], logRow);
-    else {
-      this.#logSeriesIds.push(seriesId);
-      this.#logRows.push(logRow);
-    }
-  }
-
   /** Where the next byte of the output goes in the file. */
   get #offset(): number {
     return this.#writtenBytes + this.#out.size;
@@ -201,25 +257,23 @@ export class PartWriter {
   }
 
   /** Writes `size` bytes at `pointer` and their checksum. The encoder's frames have room for it behind their bytes. */
-  #emitFrame(pointer: number, size: number): { offset: number; size: number } {
-    const offset = this.#offset;
+  #emitFrame(pointer: number, size: number, frames: Frames): void {
+    frames.offsets.push(this.#offset);
+    frames.sizes.push(size);
     storeChecksum64(this.#kernel, pointer, size, 0, pointer + size);
     this.#emit(this.#kernel.u8.subarray(pointer, pointer + size + checksumBytes));
-    return { offset, size };
   }
 
   #closeValuesFrame(): void {
     if (this.#encoder.valuesFrameSize === 0) return;
-    this.#valuesFrames.push(this.#emitFrame(this.#encoder.valuesFrame, this.#encoder.valuesFrameSize));
-    this.#encoder.nextValuesFrame(this.#valuesFrames.length);
+    this.#emitFrame(this.#encoder.valuesFrame, this.#encoder.valuesFrameSize, this.#valuesFrames);
+    this.#encoder.nextValuesFrame(this.#valuesFrames.sizes.length);
   }
 
   #closeTimestampsFrame(): void {
     if (this.#encoder.timestampsFrameSize === 0) return;
-    const { offset, size } = this.#emitFrame(this.#encoder.timestampsFrame, this.#encoder.timestampsFrameSize);
-    this.#timestampsFrameOffsets.push(offset);
-    this.#timestampsFrameSizes.push(size);
-    this.#encoder.nextTimestampsFrame(this.#timestampsFrameOffsets.length);
+    this.#emitFrame(this.#encoder.timestampsFrame, this.#encoder.timestampsFrameSize, this.#timestampsFrames);
+    this.#encoder.nextTimestampsFrame(this.#timestampsFrames.sizes.length);
   }
 
   /** Closes both frames, so that the group names closed frames only, and writes the headers. */
@@ -243,25 +297,19 @@ export class PartWriter {
     this.#blockCount += this.#encoder.rowCount;
     this.#emit(bytes);
     this.#encoder.clearRows();
-    this.#valuesFrames = [];
+    this.#valuesFrames = new Frames();
     this.#encoder.nextValuesFrame(0);
   }
 
   #headerColumns(): HeaderColumns {
     const column = (name: BlockRowColumn): Float64Array => this.#encoder.column(name);
-    const rowCount = this.#encoder.rowCount;
-    const values = column("valuesOrdinal");
-    const timestamps = column("timestampsOrdinal");
-    const valuesFrames = new Float64Array(rowCount);
-    const valuesFrameSizes = new Float64Array(rowCount);
-    const timestampsFrames = new Float64Array(rowCount);
-    const timestampsFrameSizes = new Float64Array(rowCount);
-    for (let i = 0; i < rowCount; i++) {
-      valuesFrames[i] = this.#valuesFrames[values[i]].offset;
-      valuesFrameSizes[i] = this.#valuesFrames[values[i]].size;
-      timestampsFrames[i] = this.#timestampsFrameOffsets[timestamps[i]];
-      timestampsFrameSizes[i] = this.#timestampsFrameSizes[timestamps[i]];
-    }
+    const [valuesFrames, valuesFrameSizes, timestampsFrames, timestampsFrameSizes] = this.#frameColumns.fill(
+      this.#encoder.rowCount,
+      column("valuesOrdinal"),
+      this.#valuesFrames,
+      column("timestampsOrdinal"),
+      this.#timestampsFrames,
+    );
     const aggregates = Object.fromEntries(blockAggregates.map((aggregate) => [aggregate, column(aggregate)]));
     return {
       seriesIds: column("seriesId"),
@@ -314,14 +362,14 @@ export class PartWriter {
     this.#file.sync();
     this.#isOpen = false;
     this.#file.close();
-    const logRowsBytes = this.#logRows.length === 0 ? 0 : this.#writeLogRows();
+    const logRowsBytes = this.#logRows.count === 0 ? 0 : this.#writeLogRows();
     this.#files.syncDirectory(this.#path);
     this.#files.syncDirectory(parentOf(this.#path));
     return { ...totals, sizeBytes: this.#writtenBytes + logRowsBytes };
   }
 
   #writeLogRows(): number {
-    const table = encodeTable(this.#kernel, [Float64Array.from(this.#logSeriesIds), Float64Array.from(this.#logRows)]);
+    const table = encodeTable(this.#kernel, this.#logRows.columns());
     const file = this.#files.open(`${this.#path}/${partFiles.logRows}`, "create");
     try {
       file.write(encodePartHeader(this.#version), 0);
@@ -346,6 +394,12 @@ function stagedEnd(run: ColumnRun, from: number): number {
   let to = from + 1;
   while (to < run.seriesCount && run.sampleFrom[to + 1] - run.sampleFrom[from] <= stagedSampleCount) to++;
   return to;
+}
+
+function grown(column: Float64Array, capacity: number): Float64Array<ArrayBuffer> {
+  const larger = new Float64Array(capacity);
+  larger.set(column);
+  return larger;
 }
 
 function copyWords(kernel: Kernel, words: Uint32Array): number {
