@@ -38,15 +38,19 @@ export function filesBelow(disk: MemoryFileSystem, directory: string): string[] 
   });
 }
 
-/** Flips a bit, or some bits of one byte, durably. The mask undoes it. */
-export function flipBits(disk: MemoryFileSystem, path: string, random: Random): { position: number; mask: number } {
+/** Flips a bit, or some bits of one byte, durably. `restore` undoes it, if the file is still this one. */
+export function flipBits(disk: MemoryFileSystem, path: string, random: Random): { position: number; restore: (disk: MemoryFileSystem) => void } {
   const size = disk.size(path);
   // Ends of files hold what everything else hangs on.
   const nearEnd = Math.min(size, 64);
   const position = [random.int(size), random.int(nearEnd), size - 1 - random.int(nearEnd)][random.int(3)];
   const mask = random.int(2) === 0 ? 1 << random.int(8) : 1 + random.int(255);
   disk.corrupt(path, position, mask);
-  return { position, mask };
+  const damaged = readFile(disk, path);
+  const restore = (other: MemoryFileSystem): void => {
+    if (other.exists(path) && Buffer.compare(readFile(other, path), damaged) === 0) other.corrupt(path, position, mask);
+  };
+  return { position, restore };
 }
 
 /** What depends on the file; undefined if it cannot be read, because it is not finished or damaged already. */

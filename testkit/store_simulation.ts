@@ -58,7 +58,7 @@ export async function simulateStore(seed: number, tell: (line: string) => void =
 
 /** Faults that last until the next change: what full and broken disks do. */
 const faultPlans: readonly { readonly plan: FaultPlan; readonly readsFail?: boolean }[] = [
-  { plan: ({ kind }) => (kind === "write" || kind === "open" || kind === "makeDirectory" ? { code: "ENOSPC" } : undefined) },
+  { plan: ({ kind }) => (kind === "write" || kind === "open" || kind === "makeDirectory" ? { code: "ENOSPC" } : undefined), readsFail: true },
   { plan: ({ kind, path }) => (kind === "write" && path.includes("/log/") ? { code: "ENOSPC", keptBytes: 100 } : undefined) },
   { plan: ({ kind, path }) => (path.includes("/parts/") && (kind === "write" || kind === "open") ? { code: "ENOSPC" } : undefined), readsFail: true },
   { plan: ({ kind }) => (kind === "sync" ? { code: "EIO" } : undefined) },
@@ -147,7 +147,7 @@ class StoreSimulation {
   readonly #tell: (line: string) => void;
   readonly #counts: Record<string, number> = {};
   readonly #reports: string[] = [];
-  readonly #damages: Damage[] = [];
+  readonly #damages: FlippedFile[] = [];
   #life: Life;
   #store: LocalStore | undefined;
   /** What a crash left; the store is to be opened on it. */
@@ -224,7 +224,7 @@ class StoreSimulation {
     for (let tries = 0; tries < openTriesMax; tries++) {
       this.#crashed = undefined;
       this.#store = undefined;
-      this.#life = this.#newLife(disk, this.#life.clock.nowMs(), this.#life.number + 1);
+      this.#life = this.#newLife(disk, this.#life.clock.nowMs() + 1, this.#life.number + 1);
       this.#setGood();
       if (mayFail && tries < 3) this.#troubleOpening();
       const isOpen = await this.#tryOpen(this.#life);
@@ -243,16 +243,18 @@ class StoreSimulation {
 
   /** False when the store was refused by a disk that does not work, or the machine crashed. */
   async #tryOpen(life: Life): Promise<boolean> {
-    const { isThreaded, ...plan } = this.#plan;
+    const { isThreaded, minFreeBytes, liveIndexMs, ...plan } = this.#plan;
     let refusal: unknown;
     const opening = openTestStore(life.files, {
       ...plan,
+      liveIndexMs: liveIndexMs === Infinity ? undefined : liveIndexMs,
       clock: life.clock,
       logger: this.#logger(life),
       seriesMax: 2048,
       processes: testProcess(1000 + life.number),
       randomBytes: (size) => Uint8Array.from({ length: size }, () => this.#random.int(256)),
-      startTable: (setup) => {
+      startTable: (storeSetup) => {
+        const setup = { ...storeSetup, minFreeBytes };
         if (!isThreaded) return new DirectTableClient(TableWriter.open(life.files, setup, life.clock, this.#logger(life)));
         const table = new ThreadedTable(life.files, setup, life.clock, this.#logger(life), this.#random);
         life.tables.push(table);
@@ -276,8 +278,9 @@ class StoreSimulation {
 
   /** After a refused opening: the disk works again, and a manifest that was damaged is put back. */
   #mend(life: Life): false {
-    if (life.files.plan === undefined && this.#damages.every(({ path }) => !path.endsWith("/manifest"))) assert.fail("a store on a good disk cannot be opened");
-    for (const damage of this.#damages) if (damage.path.endsWith("/manifest")) (damage as FlippedFile).undo(life.disk);
+    const manifests = this.#damages.filter(({ path }) => /\/manifest(\.previous)?$/.test(path));
+    if (life.files.plan === undefined && manifests.length === 0) assert.fail("a store on a good disk cannot be opened");
+    for (const damage of manifests) damage.undo(life.disk);
     return false;
   }
 
@@ -558,10 +561,10 @@ class StoreSimulation {
     const path = paths[this.#random.int(paths.length)];
     const contents = contentsOf(disk, path);
     if (contents === undefined) return;
-    const { position, mask } = flipBits(disk, path, this.#random);
+    const { position, restore } = flipBits(disk, path, this.#random);
     const reportsBefore = this.#reports.length;
     const isReported = (): boolean => this.#reports.slice(reportsBefore).some((line) => contents.reportedAs.some((name) => line.includes(name)));
-    const damage = new FlippedFile(path, contents.mayRepeat, isReported, position, mask);
+    const damage = new FlippedFile(path, contents.mayRepeat, isReported, restore);
     this.#damages.push(damage);
     for (const series of this.#model.series.values()) if (contents.seriesKeys.has(series.key)) series.damage = [...series.damage, damage];
     for (const sample of this.#model.samples.values()) {
@@ -658,21 +661,14 @@ class FlippedFile implements Damage {
   readonly path: string;
   readonly mayRepeat: boolean;
   readonly isReported: () => boolean;
-  readonly #position: number;
-  readonly #mask: number;
-  #isUndone = false;
+  /** Puts the bytes back that were there before, if the file is still the one that was damaged. */
+  readonly undo: (disk: MemoryFileSystem) => void;
 
-  constructor(path: string, mayRepeat: boolean, isReported: () => boolean, position: number, mask: number) {
+  constructor(path: string, mayRepeat: boolean, isReported: () => boolean, undo: (disk: MemoryFileSystem) => void) {
     this.path = path;
     this.mayRepeat = mayRepeat;
     this.isReported = isReported;
-    this.#position = position;
-    this.#mask = mask;
-  }
-
-  undo(disk: MemoryFileSystem): void {
-    if (!this.#isUndone && disk.exists(this.path)) disk.corrupt(this.path, this.#position, this.#mask);
-    this.#isUndone = true;
+    this.undo = undo;
   }
 }
 

@@ -20,6 +20,11 @@ export interface StorePlan {
   readonly checkpointIntervalMs: number;
   readonly logAreas: LogAreaSizes;
   readonly retentionMs: number;
+  /** Older months are not in the live index after a start; Infinity: all are. */
+  readonly liveIndexMs: number;
+  readonly indexCacheBytes: number;
+  /** With less than this free on the disk nothing is taken. */
+  readonly minFreeBytes: number;
   /** Files are worked on in steps with other calls in between, as by the storage thread; false: every call is done at once. */
   readonly isThreaded: boolean;
   readonly tenants: readonly Tenant[];
@@ -63,6 +68,9 @@ export function drawStorePlan(random: Random): StorePlan {
     checkpointIntervalMs: pick([20_000, 3_600_000]),
     logAreas: pick([{ samplesBytes: 1024, seriesBytes: 1024 }, { samplesBytes: 4096, seriesBytes: 16_384 }, { samplesBytes: 1 << 17, seriesBytes: 1 << 17 }]),
     retentionMs,
+    liveIndexMs: pick([Infinity]) * dayMs,
+    indexCacheBytes: pick([0, 10_000, 1 << 20]),
+    minFreeBytes: pick([0, 4000]),
     isThreaded: random.int(4) > 0,
     tenants: pick([[{ accountId: 0, projectId: 0 }], [{ accountId: 0, projectId: 0 }, { accountId: 7, projectId: 1 }]]),
     callers: pick([1, 2, 3]),
