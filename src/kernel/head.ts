@@ -94,6 +94,7 @@ export interface HeadKernels {
   ): number;
   headReplay(context: number, payload: number, fromRow: number, indexOfId: number, idCount: number, persisted: number): number;
   headHandOver(context: number, fromSeries: number, toSeries: number): number;
+  headHandOverSilent(context: number, fromSeries: number, toSeries: number, beforeRow: number): number;
   headUnlink(context: number, entries: number, fromEntry: number, toEntry: number, cutSeries: number): void;
   headFree(context: number, entries: number, fromEntry: number, toEntry: number): void;
   headCopyOut(

@@ -246,6 +246,20 @@ export class Head {
     }
   }
 
+  /** As handOver, for those series only whose newest sample has a log row before `beforeRow`, or is a stale marker. */
+  handOverSilent(fromSeries: number, toSeries: number, beforeRow: number): number {
+    let at = fromSeries;
+    for (;;) {
+      at = this.#kernels.headHandOverSilent(this.context, at, toSeries, beforeRow);
+      if (at === toSeries || !this.#rotateSeal()) return at;
+    }
+  }
+
+  /** Chunks in the seal that is being filled. */
+  get handedOverChunks(): number {
+    return this.#get(headContext.sealedChunks);
+  }
+
   /** Closes the current seal if it is large enough (or `force` and not empty) and returns all closed ones for the storage thread. */
   takeSeals(force: boolean): Seal[] {
     if (force || this.#get(headContext.sealedChunks) >= this.#options.sealChunksMax) this.#rotateSeal();

@@ -21,6 +21,7 @@ import { ReaderPins } from "./reader_pins.ts";
 import { ReleasingBatches } from "./releasing_batches.ts";
 import { SealQueue } from "./seal_queue.ts";
 import type { Shard, ShardLayout } from "./shard.ts";
+import { SilentSeries } from "./silent_series.ts";
 import type { Snapshot, SnapshotRequest } from "./snapshot.ts";
 import type { IndexSegmentRef, PartRef, TableClient, TableVersion } from "./table_client.ts";
 import { Upkeep } from "./upkeep.ts";
@@ -111,6 +112,7 @@ export class LocalStore implements Store {
     });
     this.#upkeep = new Upkeep({
       shards: parts.shards, checkpointer: this.#checkpointer, table: parts.table, reader: parts.reader, clock, logger: options.logger, retentionMs,
+      silentSeries: new SilentSeries({ shards: parts.shards, sendSeals: (head, force) => this.#writer.sendSeals(head, force) }),
       checkpointLogBytes: options.checkpointLogBytes, checkpointIntervalMs: options.checkpointIntervalMs,
       publish: (version) => this.#publish(version), parts: () => this.#version.parts,
     });

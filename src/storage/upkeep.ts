@@ -8,13 +8,14 @@ import type { Checkpointer } from "./checkpointer.ts";
 import type { LocalReader } from "./local_reader.ts";
 import { partitionNamed } from "./partition.ts";
 import type { Shard } from "./shard.ts";
+import type { SilentSeries } from "./silent_series.ts";
 import type { PartRef, TableClient, TableVersion } from "./table_client.ts";
 
 const dayMs = 86_400_000;
 /** Series handled between two turns of the event loop: about a millisecond. */
 const sliceCount = 32_768;
 const periodMs = 1000;
-/** How often files are closed and retention is looked at. */
+/** How often files are closed, silent series are handed over and retention is looked at. */
 const slowPeriodMs = 60_000;
 
 export interface UpkeepOptions {
@@ -22,6 +23,7 @@ export interface UpkeepOptions {
   readonly checkpointer: Checkpointer;
   readonly table: TableClient;
   readonly reader: LocalReader;
+  readonly silentSeries: SilentSeries;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly retentionMs: number;
@@ -68,6 +70,7 @@ export class Upkeep {
     if (nowMs - this.#slowMs < slowPeriodMs) return;
     this.#slowMs = nowMs;
     this.#options.reader.closeUnused();
+    this.#background("handing over silent series", this.#options.silentSeries.sweep(nowMs));
     this.#background("retention", this.dropExpired());
   }
 

@@ -24,6 +24,7 @@ const FLAG_SEAL_BOUNDARY: u32 = 1;
 const NOT_LOGGED: u32 = 0xffff;
 const DAY_MS: f64 = 86400000;
 const NONE: u32 = 0xffffffff;
+const STALE_MARKER: u64 = 0x7ff0000000000002;
 
 // Context fields. kernel/head.ts holds the same table.
 const INDEX: usize = 0;
@@ -472,6 +473,18 @@ export function headHandOver(context: usize, fromSeries: u32, toSeries: u32): u3
   for (let i = fromSeries; i < toSeries; i++) {
     const record = recordOf(context, i);
     if (load<u16>(record, 24) != 0 && !handOver(context, record, i)) return i;
+  }
+  return toSeries;
+}
+
+/** As headHandOver, for those series only whose newest sample has a log row before `beforeRow`, or is a stale marker. */
+export function headHandOverSilent(context: usize, fromSeries: u32, toSeries: u32, beforeRow: f64): u32 {
+  for (let i = fromSeries; i < toSeries; i++) {
+    const record = recordOf(context, i);
+    if (load<u16>(record, 24) == 0) continue;
+    const chunk = load<u32>(record, 16) as usize;
+    const lastValue = load<u64>(chunk + ((load<u32>(chunk, 20) as usize) << 3), 56);
+    if ((load<f64>(chunk, 8) < beforeRow || lastValue == STALE_MARKER) && !handOver(context, record, i)) return i;
   }
   return toSeries;
 }
