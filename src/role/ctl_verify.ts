@@ -87,7 +87,8 @@ class ProgressLine {
 function printReport(report: DirectoryReport, seconds: number): string {
   const { files, quarantine, totals } = report;
   const lines = files.flatMap(printFile);
-  if (quarantine.length > 0) lines.push("", `set aside in quarantine/ earlier, and not looked at: ${quarantine.join(", ")}`);
+  if (quarantine.length > 0) lines.push("", "set aside in quarantine/ earlier, and not looked at:");
+  for (const { name, reason } of quarantine) lines.push(`         ${name}${reason === undefined ? "" : `: ${reason.replaceAll("\n", "; ")}`}`);
   const { partitions, parts, indexSegments, logSegments, bytes, samples, series, logRows, damagedFiles, warnings } = totals;
   const formats = Object.entries(report.formats).map(([kind, version]) => `${kind} ${version}`).join(", ");
   lines.push(

@@ -31,8 +31,8 @@ export interface PartLoss {
   readonly maxMs: number;
 }
 
-/** Told about the series of each group whose headers can be read. */
-export type SeriesVisitor = (seriesIds: Uint32Array, count: number) => void;
+/** Told about the blocks of each group whose headers can be read, in order. */
+export type GroupVisitor = (list: BlockList) => void;
 
 /** Decodes everything; an empty list means that the part is sound. */
 export function verifyPart(part: Part): PartProblem[] {
@@ -43,13 +43,13 @@ export function verifyPart(part: Part): PartProblem[] {
 }
 
 /** The same group by group; yields the place in the file that has been reached. Memory is bounded but for 16 bytes for each frame. */
-export function* verifyPartSteps(part: Part, report: (problem: PartProblem) => void, visitSeries?: SeriesVisitor): Generator<number, void> {
+export function* verifyPartSteps(part: Part, report: (problem: PartProblem) => void, visitGroup?: GroupVisitor): Generator<number, void> {
   const kernel = new Kernel();
   const verifier = new PartVerifier(part, kernel, report);
   for (let group = 0; group < part.groupCount; group++) {
     const list = verifier.readGroup(group);
     if (list !== undefined) {
-      visitSeries?.(list.seriesIds, list.count);
+      visitGroup?.(list);
       verifier.checkGroup(group, list);
     }
     const { offset, sizeBytes } = part.groupAt(group);

@@ -138,6 +138,12 @@ const damages: readonly DamageRow[] = [
     message: /series \d+ is not in the index of the partition/,
   },
   {
+    name: "an index that is said to be exact and is not",
+    damage: restate(inPartition("2023_11", ({ indexSegments }) => ({ indexSegments: indexSegments.map((segment) => ({ ...segment, activityPartId: 15 })) }))),
+    path: "partitions/2023_11/parts/15",
+    message: /series \d+ has samples at times at which the index says that it has none/,
+  },
+  {
     name: "a part of another month",
     damage(files) {
       restate((state) => ({ ...state, partitions: [...state.partitions, { ...state.partitions[1], name: "2023_12" }] }))(files);
@@ -222,6 +228,15 @@ test("what is lost by a damaged frame is told: samples, series, times", () => {
   assert.ok(sampleCount > 0 && sampleCount <= 30_622);
   assert.ok(firstSeriesId >= 1 && lastSeriesId! >= firstSeriesId && lastSeriesId! < 416);
   assert.ok(minMs >= Date.UTC(2023, 9, 1) && maxMs >= minMs && maxMs < Date.UTC(2023, 10, 1));
+});
+
+test("what is in the quarantine is listed with its reason", () => {
+  const files = goldenDisk();
+  put(files, "/data/quarantine/2023_10-7/reason.txt", new TextEncoder().encode("the checksum was wrong\n"));
+  put(files, "/data/quarantine/manifest", new Uint8Array(3));
+  const report = verify(files);
+  assert.equal(report.isSound, true);
+  assert.deepEqual(report.quarantine, [{ name: "2023_10-7", reason: "the checksum was wrong" }, { name: "manifest", reason: undefined }]);
 });
 
 test("a directory that cannot be verified is refused", () => {

@@ -3,7 +3,7 @@
  * first: they say which series there may be; then parts), then the log, then what belongs to nothing.
  *
  * Every checksum is checked and every block decoded, and what files say about each other is compared. Memory: the index segment that is read, some
- * megabytes, and five bytes for each series id.
+ * megabytes, five bytes for each series id, and 16 for each series of the month that is read.
  */
 import { StorageError } from "../base/errors.ts";
 import { fileErrorCode } from "../disk/file_error.ts";
@@ -19,6 +19,7 @@ import { partFiles } from "./part_writer.ts";
 import { partitionNamed } from "./partition.ts";
 import { IndexSegment } from "./partition_index.ts";
 import { SeriesSet } from "./series_set.ts";
+import { SegmentActivity } from "./verify_activity.ts";
 import { verifyIndexSteps } from "./verify_index.ts";
 import { verifyLogSteps } from "./verify_log.ts";
 import { type DirectoryReport, FileFindings, type Finding, type Loss, type VerifyProgress } from "./verify_report.ts";
@@ -53,6 +54,13 @@ function checkIsFree({ files, directory, processes }: VerifyOptions): void {
 const hashedIdsMax = 1 << 26;
 /** In one partition. */
 const lossesNamedMax = 1000;
+
+/** What the index segments of a partition say. */
+interface PartitionSeries {
+  readonly ids: SeriesSet;
+  /** Of the segments whose times are exact for some parts. */
+  readonly activities: SegmentActivity[];
+}
 
 class DirectoryVerifier {
   readonly #files: FileSystem;
@@ -148,7 +156,7 @@ class DirectoryVerifier {
   // ---- partitions ---------------------------------------------------------------------------------------------------
 
   *#checkPartition(partition: ManifestPartition, state: ManifestState): Generator<VerifyProgress, void> {
-    const known = new SeriesSet();
+    const known: PartitionSeries = { ids: new SeriesSet(), activities: [] };
     let isIndexSound = true;
     for (const segment of partition.indexSegments) {
       const findings = yield* this.#checkIndex(partition, segment, state, known);
@@ -181,7 +189,7 @@ class DirectoryVerifier {
     }
   }
 
-  *#checkIndex(partition: ManifestPartition, segment: ManifestIndexSegment, state: ManifestState, known: SeriesSet): Generator<VerifyProgress, FileFindings> {
+  *#checkIndex(partition: ManifestPartition, segment: ManifestIndexSegment, state: ManifestState, known: PartitionSeries): Generator<VerifyProgress, FileFindings> {
     const path = `partitions/${partition.name}/${segment.files[0]}`;
     const findings = this.#add(path, "index");
     yield this.#progress(path);
@@ -193,9 +201,13 @@ class DirectoryVerifier {
         findings.damage(`has ${opened.rowCount} series in ${opened.sizeBytes} bytes, the manifest says ${segment.seriesCount} in ${segment.sizeBytes}`);
       }
       this.#checkReserved(findings, path);
-      const steps = verifyIndexSteps(opened, ({ message, ...where }) => findings.damage(message, where), (seriesId, hash) => {
-        known.add(seriesId);
-        this.#checkSeries(findings, seriesId, hash, state);
+      const month = partitionNamed(partition.name);
+      const activity = segment.activityPartId === undefined || month === undefined ? undefined : new SegmentActivity(month, segment.activityPartId, opened.rowCount);
+      if (activity !== undefined) known.activities.push(activity);
+      const steps = verifyIndexSteps(opened, ({ message, ...where }) => findings.damage(message, where), (rows, row, hash) => {
+        known.ids.add(rows.seriesIds[row]);
+        activity?.add(rows, row);
+        this.#checkSeries(findings, rows.seriesIds[row], hash, state);
       });
       while (this.#reading(findings, () => steps.next().done) === false) yield this.#progress(path);
     }
@@ -229,16 +241,16 @@ class DirectoryVerifier {
     });
   }
 
-  *#checkPart(partition: ManifestPartition, part: ManifestPart, state: ManifestState, known: SeriesSet | undefined): Generator<VerifyProgress, void> {
+  *#checkPart(partition: ManifestPartition, part: ManifestPart, state: ManifestState, known: PartitionSeries | undefined): Generator<VerifyProgress, void> {
     const path = `partitions/${partition.name}/parts/${part.id}`;
     const findings = this.#add(path, "part");
     yield this.#progress(path);
     using opened = this.#reading(findings, () => Part.open(this.#files, `${this.#directory}/${path}`));
     if (opened !== undefined) {
-      yield* this.#checkBlocks(findings, path, opened, known);
+      yield* this.#checkBlocks(findings, path, opened, part.id, known);
       this.#checkPartSummary(findings, partition, part, opened);
       const rows = this.#reading(findings, () => opened.lastLogRows());
-      if (rows !== undefined) this.#checkLogRows(findings, path, rows, known);
+      if (rows !== undefined) this.#checkLogRows(findings, path, rows, known?.ids);
       if (opened.groupCount > 0 && part.id >= state.nextPartId) findings.damage(`part id ${part.id} has not been given yet`);
     }
     for (const file of part.files) {
@@ -248,15 +260,22 @@ class DirectoryVerifier {
     this.#doneBytes += part.sizeBytes;
   }
 
-  *#checkBlocks(findings: FileFindings, path: string, part: Part, known: SeriesSet | undefined): Generator<VerifyProgress, void> {
+  *#checkBlocks(findings: FileFindings, path: string, part: Part, partId: number, known: PartitionSeries | undefined): Generator<VerifyProgress, void> {
     findings.counts["samples"] = part.totals.sampleCount;
     findings.counts["series"] = part.totals.seriesCount;
     findings.counts["blocks"] = part.totals.blockCount;
     this.#checkReserved(findings, `${path}/${partFiles.blocks}`);
+    const activities = (known?.activities ?? []).filter(({ partIdMax }) => partId <= partIdMax);
     let unknownCount = 0;
-    const steps = verifyPartSteps(part, (problem) => findings.damage(`${partFiles.blocks}: ${problem.message}`, this.#findingOf(problem)), (seriesIds, count) => {
-      for (let i = 0; i < count && known !== undefined; i++) {
-        if (!known.has(seriesIds[i]) && unknownCount++ === 0) findings.damage(`series ${seriesIds[i]} is not in the index of the partition`);
+    let outsideCount = 0;
+    const steps = verifyPartSteps(part, (problem) => findings.damage(`${partFiles.blocks}: ${problem.message}`, this.#findingOf(problem)), (list) => {
+      for (let i = 0; i < list.count && known !== undefined; i++) {
+        if (!known.ids.has(list.seriesIds[i]) && unknownCount++ === 0) findings.damage(`series ${list.seriesIds[i]} is not in the index of the partition`);
+      }
+      for (const activity of activities) {
+        activity.check(list, (seriesId) => {
+          if (outsideCount++ === 0) findings.damage(`series ${seriesId} has samples at times at which the index says that it has none: queries may leave them out`);
+        });
       }
     });
     for (;;) {
@@ -324,6 +343,11 @@ class DirectoryVerifier {
     }
   }
 
+  #reasonOf(path: string): string | undefined {
+    if (!this.#files.exists(path)) return undefined;
+    return this.#reading(new FileFindings("", "unused"), () => new TextDecoder().decode(readFile(this.#files, path)).slice(0, 1000).trim());
+  }
+
   #report(state: ManifestState | undefined): DirectoryReport {
     const files = this.#reports.map((findings) => findings.report());
     const quarantine = `${this.#directory}/${quarantineName}`;
@@ -336,7 +360,7 @@ class DirectoryVerifier {
       shardCount: state?.shardCount ?? 0,
       isSound: files.every(({ status }) => status !== "damaged"),
       files,
-      quarantine: this.#files.isDirectory(quarantine) ? this.#files.list(quarantine) : [],
+      quarantine: this.#files.isDirectory(quarantine) ? this.#files.list(quarantine).map((name) => ({ name, reason: this.#reasonOf(`${quarantine}/${name}/reason.txt`) })) : [],
       totals: {
         partitions: state?.partitions.length ?? 0,
         parts: countOf("part"),

@@ -13,11 +13,11 @@ export interface IndexProblem {
   readonly sizeBytes?: number;
 }
 
-/** Told about each series; equal tenant and labels have an equal hash (32 bits). */
-export type IndexSeriesVisitor = (seriesId: number, labelsHash: number) => void;
+/** Told about row `row` of a batch; equal tenant and labels have an equal hash (32 bits). */
+export type IndexRowVisitor = (batch: IndexRows, row: number, labelsHash: number) => void;
 
 /** Yields every few thousand rows. Memory is that of the segment's strings, pairs and posting bytes. */
-export function* verifyIndexSteps(segment: IndexSegment, report: (problem: IndexProblem) => void, visitSeries: IndexSeriesVisitor): Generator<void, void> {
+export function* verifyIndexSteps(segment: IndexSegment, report: (problem: IndexProblem) => void, visitRow: IndexRowVisitor): Generator<void, void> {
   checkSections(segment, report);
   try {
     const rows = new PostingSum();
@@ -29,7 +29,7 @@ export function* verifyIndexSteps(segment: IndexSegment, report: (problem: Index
         if (seriesId <= lastSeriesId) report({ message: `row ${rowNumber} has series id ${seriesId} after ${lastSeriesId}` });
         if (!(batch.minMs[i] <= batch.maxMs[i])) report({ message: `series ${seriesId} ends before it begins` });
         lastSeriesId = seriesId;
-        visitSeries(seriesId, addRow(rows, rowNumber, batch, i));
+        visitRow(batch, i, addRow(rows, rowNumber, batch, i));
       }
       yield;
     }

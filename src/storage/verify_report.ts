@@ -52,8 +52,8 @@ export interface DirectoryReport {
   readonly shardCount: number;
   readonly isSound: boolean;
   readonly files: readonly FileReport[];
-  /** Names in the folder of files that were set aside as damaged earlier. */
-  readonly quarantine: readonly string[];
+  /** What was set aside as damaged earlier: names in the folder, and why as far as it is known. */
+  readonly quarantine: readonly { readonly name: string; readonly reason: string | undefined }[];
   readonly totals: DirectoryTotals;
 }
 
