@@ -8,7 +8,12 @@ import { MemoryFileSystem } from "../disk/memory_file_system.ts";
 import { Kernel } from "../kernel/kernel.ts";
 import { randomSeries, runOf } from "../../testkit/column_runs.ts";
 import { seededRandom } from "../base/random.ts";
+import { logHeaderBytes, sealLogRecord } from "../kernel/log_record.ts";
+import { defaultTenant } from "../model/matcher.ts";
 import { checksumOf, copyIn, encodeTable, TableReader } from "./block_table.ts";
+import { encodeLogSamples, encodeLogSeries } from "./log_payload.ts";
+import { LogReader } from "./log_reader.ts";
+import { encodeLogSegmentHeader, logSegmentHeaderBytes, logSegmentPath } from "./log_segment.ts";
 import { Part } from "./part.ts";
 import { decodePartFooter, encodePartFooter, encodePartHeader, partFooterBytes, type PartFooter } from "./part_footer.ts";
 import { partFiles, PartWriter } from "./part_writer.ts";
@@ -105,3 +110,36 @@ test("an index directory before the beginning of its file is refused", () => {
     assert.equal(typeof decodeIndexEnds(kernel, encodeIndexHeader(), footer, fileSize), "string");
   }
 });
+
+const directoryId = "00112233445566778899aabbccddeeff";
+const goodRecord = encodeLogSamples(1, 1_700_000_000_000, [1, 2], [1_700_000_000_000, 1_700_000_000_001], Float64Array.of(1, 2));
+const logRows: readonly { name: string; record: Uint8Array; change: (payload: DataView) => void }[] = [
+  { name: "more samples than it has room for", record: goodRecord, change: (payload) => payload.setUint32(16, 3, true) },
+  { name: "billions of samples", record: goodRecord, change: (payload) => payload.setUint32(16, 2 ** 32 - 1, true) },
+  { name: "a first row that is no number", record: goodRecord, change: (payload) => payload.setFloat64(0, NaN, true) },
+  { name: "a time that is infinite", record: goodRecord, change: (payload) => payload.setFloat64(8, Infinity, true) },
+  {
+    name: "labels of a series that end behind it",
+    record: encodeLogSeries([{ seriesId: 1, tenant: defaultTenant, labels: new Uint8Array(20) }]),
+    change: (payload) => payload.setUint32(12, 4000, true),
+  },
+];
+
+for (const { name, record, change } of logRows) {
+  test(`a log record with ${name} is stepped over and reported`, () => {
+    const bad = record.slice();
+    const payload = new DataView(bad.buffer, logHeaderBytes);
+    const payloadSize = new DataView(bad.buffer).getUint32(0, true);
+    change(payload);
+    sealLogRecord(bad, 0, payloadSize, bad[8], bad[9]);
+    const files = new MemoryFileSystem();
+    files.makeDirectory("/log");
+    using file = files.open(logSegmentPath("/log", 1), "create");
+    file.write(Buffer.concat([encodeLogSegmentHeader({ number: 1, directoryId, previous: undefined }), bad, goodRecord]), 0);
+    const reader = new LogReader({ files, directory: "/log", directoryId, firstSegment: 1, kernel });
+    let visited = 0;
+    while (reader.visitNextSegment(() => visited++));
+    assert.equal(visited, 1);
+    assert.deepEqual(reader.recovery().issues, [{ kind: "damaged_records", segment: 1, offset: logSegmentHeaderBytes, sizeBytes: bad.length }]);
+  });
+}

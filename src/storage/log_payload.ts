@@ -33,6 +33,31 @@ export interface LogSeries {
   readonly labels: Uint8Array;
 }
 
+const timeMsMax = 8.64e15;
+
+/**
+ * Whether the counts and sizes in a payload fit into it and its numbers are possible: the kernels that replay it rely on that. A right checksum says
+ * only that it is what was written.
+ */
+export function isSoundLogPayload(type: number, payload: DataView): boolean {
+  if (type === logRecordTypes.samples.type) return areSoundSamples(payload);
+  return type !== logRecordTypes.newSeries.type || areSoundSeries(payload);
+}
+
+function areSoundSamples(payload: DataView): boolean {
+  if (payload.byteLength < logSamplesHeaderBytes) return false;
+  const firstLogRow = payload.getFloat64(0, true);
+  const count = payload.getUint32(16, true);
+  const isTime = Math.abs(payload.getFloat64(8, true)) <= timeMsMax;
+  return isTime && firstLogRow >= 0 && Number.isSafeInteger(firstLogRow + count) && logSamplesHeaderBytes + count * logSampleBytes <= payload.byteLength;
+}
+
+function areSoundSeries(payload: DataView): boolean {
+  let at = 0;
+  while (at + 16 <= payload.byteLength) at += 16 + pad8(payload.getUint32(at + 12, true));
+  return at === payload.byteLength;
+}
+
 /** A whole record of samples, for tests and tools. */
 export function encodeLogSamples(firstLogRow: number, baseMs: number, seriesIds: ArrayLike<number>, timestampsMs: ArrayLike<number>, values: Float64Array): Uint8Array {
   const payloadSize = logSamplesHeaderBytes + seriesIds.length * logSampleBytes;

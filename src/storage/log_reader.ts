@@ -12,6 +12,7 @@ import { readFully } from "../disk/file_system.ts";
 import type { FileHandle, FileSystem } from "../disk/file_system.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import { checkLogRecordInKernel, findLogHeaderInKernel, logCheck, logHeaderBytes, logPayloadBytesMax, logRecordSize } from "../kernel/log_record.ts";
+import { isSoundLogPayload } from "./log_payload.ts";
 import { decodeLogSegmentHeader, isUnfinishedLogSegment, logSegmentHeaderBytes, logSegmentNumbers, logSegmentPath } from "./log_segment.ts";
 import type { LogEnd, LogSegmentHeader } from "./log_segment.ts";
 
@@ -59,6 +60,8 @@ export interface LogRecovery {
   /** At most 1000; `issueCount` counts all. */
   readonly issues: readonly LogIssue[];
   readonly issueCount: number;
+  /** Segments with records that could not be read: they are kept for people who want to try. */
+  readonly damagedSegments: readonly number[];
 }
 
 interface SegmentToRead {
@@ -70,6 +73,8 @@ interface SegmentToRead {
 }
 
 const issuesMax = 1000;
+/** Issues that may have taken something that was acknowledged. */
+const lossKinds: ReadonlySet<LogIssueKind> = new Set(["damaged_records", "damaged_header", "unreadable"]);
 
 export class LogReader {
   readonly #options: LogReaderOptions;
@@ -82,6 +87,7 @@ export class LogReader {
   #recordBytes = 0;
   readonly #issues: LogIssue[] = [];
   #issueCount = 0;
+  readonly #damagedSegments = new Set<number>();
 
   /** Reads all headers. Throws StorageError "unsupported_format" if a segment was written by a newer program. */
   constructor(options: LogReaderOptions) {
@@ -126,6 +132,7 @@ export class LogReader {
       recordBytes: this.#recordBytes,
       issues: this.#issues,
       issueCount: this.#issueCount,
+      damagedSegments: [...this.#damagedSegments],
     };
   }
 
@@ -184,14 +191,14 @@ export class LogReader {
     let validEnd = logSegmentHeaderBytes;
     while (cursor.hasHeader()) {
       const check = cursor.check();
-      if (check > 0) {
+      if (check > 0 && cursor.isSound()) {
         if (cursor.position > validEnd) this.#report("damaged_records", segment.number, validEnd, cursor.position - validEnd);
         cursor.visit(visit, segment.number);
         this.#recordCount++;
         this.#recordBytes += check;
         cursor.advance(check);
         validEnd = cursor.position;
-      } else if (check === logCheck.badPayload) {
+      } else if (check > 0 || check === logCheck.badPayload) {
         cursor.advance(cursor.recordSize());
       } else if (check === logCheck.badHeader) {
         cursor.advanceToHeader();
@@ -205,6 +212,7 @@ export class LogReader {
 
   #report(kind: LogIssueKind, segment: number, offset: number, sizeBytes: number): void {
     this.#issueCount++;
+    if (lossKinds.has(kind)) this.#damagedSegments.add(segment);
     if (this.#issues.length < issuesMax) this.#issues.push({ kind, segment, offset, sizeBytes });
   }
 }
@@ -247,6 +255,13 @@ class Cursor {
   /** REQUIRES: the header here is right. */
   recordSize(): number {
     return logRecordSize(this.#kernel.u32[this.#here() >>> 2]);
+  }
+
+  /** Whether the payload of the whole record here is what its type says. */
+  isSound(): boolean {
+    const here = this.#here();
+    const { u8, u32, memory } = this.#kernel;
+    return isSoundLogPayload(u8[here + 8], new DataView(memory.buffer, here + logHeaderBytes, u32[here >>> 2]));
   }
 
   visit(visit: LogVisitor, segment: number): void {
