@@ -96,7 +96,7 @@ function printReport(report: DirectoryReport, seconds: number): string {
     `${report.directory}: formats ${formats || "unknown"}; ${printCount(report.shardCount, "shard")}`,
     `${printCount(partitions, "partition")}, ${printCount(parts, "part")}, ${printCount(indexSegments, "index segment")}, ${printCount(logSegments, "log segment")}`,
     `${printCount(samples, "sample")} in parts, ${printCount(logRows, "row")} in the log, ${series.toLocaleString("en")} series`,
-    `${printSize(bytes)} read in ${seconds.toFixed(1)} s, ${(bytes / 1e6 / seconds).toFixed(0)} MB/s`,
+    `${printSize(bytes)} read in ${seconds.toFixed(1)} s: ${(bytes / 1e6 / seconds).toFixed(0)} MB/s, ${(samples / 1e6 / seconds).toFixed(1)} million samples/s`,
     damagedFiles > 0 ? `DAMAGED: ${printCount(damagedFiles, "file")}` : "sound: every byte was read and nothing is wrong",
   );
   if (warnings > 0) lines.push(`${printCount(warnings, "warning")}: nothing is lost by them`);
