@@ -155,6 +155,7 @@ export class SeriesLoader {
   /** Rows of these series up to the given ones are in parts. */
   markPersisted(seriesIds: Uint32Array, logRows: Float64Array): void {
     for (let i = 0; i < seriesIds.length; i++) {
+      if (seriesIds[i] === 0 || seriesIds[i] > this.#idCount) continue; // impossible, and outside of the tables
       let isKnown = false;
       for (const { shard, indexOfId, persisted } of this.#tables) {
         const seriesIndex = shard.kernel.u32[indexOfId / 4 + seriesIds[i] - 1] - 1;
