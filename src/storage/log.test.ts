@@ -21,7 +21,7 @@ import type { LogSeries } from "./log_payload.ts";
 import { LogReader, logReadBufferBytesMin } from "./log_reader.ts";
 import type { LogRecovery, LogVisitor } from "./log_reader.ts";
 import { encodeLogSegmentHeader, logSegmentHeaderBytes, logSegmentPath } from "./log_segment.ts";
-import { LogWriter } from "./log_writer.ts";
+import { LogWriter, type LogWriterOptions } from "./log_writer.ts";
 import { testSeed } from "../../testkit/seed.ts";
 
 const kernel = new Kernel();
@@ -36,7 +36,7 @@ function diskWithLog(): MemoryFileSystem {
   return files;
 }
 
-function openWriter(files: FileSystem, options: { firstSegment?: number; segmentBytesMax?: number } = {}): LogWriter {
+function openWriter(files: FileSystem, options: Partial<LogWriterOptions> = {}): LogWriter {
   return new LogWriter({ files, directory, directoryId, firstSegment: 1, ...options });
 }
 
@@ -345,6 +345,24 @@ test("a segment that cannot be read is reported and the others are read", () => 
   const { rows, recovery } = rowsOf(files);
   assert.deepEqual(rows, [...range(0, 10), ...range(20, 30)]);
   assert.deepEqual(issueKinds(recovery), ["unreadable 2", "unreadable 2"]);
+});
+
+test("a segment that could not be read whole goes to the quarantine when the log is cut", () => {
+  const files = diskWithLog();
+  const first = openWriter(files);
+  for (let i = 0; i < 3; i++) {
+    first.append(rowRecords(i * 4, [2, 2]));
+    first.rollSegment();
+  }
+  files.corrupt(logSegmentPath(directory, 2), logSegmentHeaderBytes + 20, 1);
+  const { damagedSegments, nextSegment, previous } = rowsOf(files).recovery;
+  assert.deepEqual(damagedSegments, [2]);
+  const next = openWriter(files, { firstSegment: nextSegment, previous, damagedSegments });
+  next.append(rowRecords(12, [1]));
+  next.removeSegmentsBefore(nextSegment);
+  assert.deepEqual(files.list(directory), ["00000004.log"]);
+  assert.deepEqual(files.list("/data/quarantine"), ["log-00000002"]);
+  assert.deepEqual(files.list("/data/quarantine/log-00000002"), ["00000002.log", "reason.txt"]);
 });
 
 test("random damage never throws, and undamaged records far from it are kept", () => {

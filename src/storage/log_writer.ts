@@ -19,11 +19,12 @@ import { StorageError } from "../base/errors.ts";
 import type { Logger } from "../base/logger.ts";
 import { silentLogger } from "../base/logger.ts";
 import { FileError, fileErrorCode, storageErrorOf } from "../disk/file_error.ts";
-import { readFully } from "../disk/file_system.ts";
+import { parentPath, readFully } from "../disk/file_system.ts";
 import type { FileHandle, FileSystem } from "../disk/file_system.ts";
 import { checkLogRecord, logCheck, logPayloadBytesMax, logRecordSize } from "../kernel/log_record.ts";
 import { encodeLogSegmentHeader, logSegmentHeaderBytes, logSegmentNumbers, logSegmentPath } from "./log_segment.ts";
 import type { LogEnd } from "./log_segment.ts";
+import { keepInQuarantine } from "./quarantine.ts";
 
 export interface LogWriterOptions {
   readonly files: FileSystem;
@@ -37,6 +38,8 @@ export interface LogWriterOptions {
   readonly previous?: LogEnd;
   /** Size of the segments that are there already. */
   readonly existingBytes?: number;
+  /** Segments that could not be read whole at the start (LogRecovery.damagedSegments): they go to the quarantine instead of away. */
+  readonly damagedSegments?: readonly number[];
   /** A segment that would grow larger is closed. Default 64 MiB. */
   readonly segmentBytesMax?: number;
   readonly logger?: Logger;
@@ -66,6 +69,7 @@ export class LogWriter implements Disposable {
   readonly #directoryId: string;
   readonly #segmentBytesMax: number;
   readonly #logger: Logger;
+  readonly #damagedSegments: ReadonlySet<number>;
   #segment: Segment | undefined;
   #nextNumber: number;
   #previous: LogEnd | undefined;
@@ -85,6 +89,7 @@ export class LogWriter implements Disposable {
     this.#closedBytes = options.existingBytes ?? 0;
     this.#segmentBytesMax = options.segmentBytesMax ?? 64 << 20;
     this.#logger = options.logger ?? silentLogger;
+    this.#damagedSegments = new Set(options.damagedSegments);
   }
 
   /** The segment that the next record goes to, unless it is full or fails. */
@@ -174,7 +179,7 @@ export class LogWriter implements Disposable {
       let keptBytes = 0;
       for (const present of logSegmentNumbers(this.#files.list(this.#directory))) {
         const path = logSegmentPath(this.#directory, present);
-        if (present < number) this.#files.remove(path);
+        if (present < number) this.#removeSegment(present, path);
         else if (present !== this.#segment?.number) keptBytes += this.#files.size(path);
       }
       this.#files.syncDirectory(this.#directory);
@@ -182,6 +187,15 @@ export class LogWriter implements Disposable {
     } catch (error) {
       throw storageErrorOf(error, "cannot remove old log segments");
     }
+  }
+
+  #removeSegment(number: number, path: string): void {
+    if (this.#damagedSegments.has(number)) {
+      const name = `log-${path.slice(this.#directory.length + 1, -".log".length)}`;
+      const kept = keepInQuarantine(this.#files, parentPath(this.#directory), name, [path], "a segment of the log that could not be read whole when the store was opened");
+      this.#logger.warn(`log segment ${path} could not be read whole at the start and is kept in ${kept}`);
+    }
+    if (this.#files.exists(path)) this.#files.remove(path);
   }
 
   /** Closes the file without syncing; call sync() before for a clean end. Closing twice is fine. */

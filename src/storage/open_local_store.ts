@@ -182,7 +182,8 @@ async function replay(
   for (const { kind, segment, offset, sizeBytes } of recovery.issues) {
     logger.warn(`log segment ${segment.toString(16).padStart(8, "0")}: ${kind.replace("_", " ")}, ${sizeBytes} bytes at ${offset}`);
   }
-  return { nextSegment: recovery.nextSegment, previous: recovery.previous, existingBytes: recovery.existingBytes, recordCount: recovery.recordCount };
+  const { nextSegment, previous, existingBytes, recordCount, damagedSegments } = recovery;
+  return { nextSegment, previous, existingBytes, recordCount, damagedSegments };
 }
 
 /** What was read may be in the page cache only, if the process was killed. Now it is known, so a power loss may not take it away. */

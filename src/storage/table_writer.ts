@@ -39,7 +39,7 @@ export interface TableSetup {
   readonly directory: string;
   readonly shards: readonly ShardLayout[];
   readonly scratchNumber: number;
-  readonly log: { readonly nextSegment: number; readonly previous: LogEnd | undefined; readonly existingBytes: number };
+  readonly log: { readonly nextSegment: number; readonly previous: LogEnd | undefined; readonly existingBytes: number; readonly damagedSegments?: readonly number[] };
   /** Series in the index of each partition. */
   readonly knownSeries: ReadonlyMap<string, Uint8Array>;
   /** Newest log row in each part that still has log rows, by part id. */
@@ -95,9 +95,9 @@ export class TableWriter implements Disposable {
       files: this.#table, space: this.#space, kernels: this.#kernels, maxLogRows: this.#maxLogRows,
       onIndexLost: (partition, left) => this.#knownSeries.set(partition, left),
     });
-    const { nextSegment, previous, existingBytes } = setup.log;
+    const { nextSegment, previous, existingBytes, damagedSegments } = setup.log;
     this.#log = new LogWriter({
-      files, directory: `${setup.directory}/log`, directoryId: manifest.state.directoryId, firstSegment: nextSegment, previous, existingBytes, logger,
+      files, directory: `${setup.directory}/log`, directoryId: manifest.state.directoryId, firstSegment: nextSegment, previous, existingBytes, damagedSegments, logger,
     });
     if (setup.fsyncIntervalMs > 0) this.#scheduleSync();
   }
