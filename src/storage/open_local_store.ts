@@ -16,7 +16,7 @@ import { LocalStore, type LocalStoreOptions } from "./local_store.ts";
 import { LogReader, logReadBufferBytesMin } from "./log_reader.ts";
 import { logRecordTypes } from "./log_payload.ts";
 import { openManifest } from "./manifest.ts";
-import type { ManifestState } from "./manifest_state.ts";
+import type { ManifestPartition, ManifestState } from "./manifest_state.ts";
 import { MetadataTable } from "./metadata_table.ts";
 import { Part } from "./part.ts";
 import { partFiles } from "./part_writer.ts";
@@ -81,11 +81,15 @@ async function recover(options: OpenLocalStoreOptions, lock: DirectoryLock): Pro
   const loader = new SeriesLoader(shards, options.seriesMax, state.nextSeriesId);
   const knownSeries = new Map<string, Uint8Array>();
   const coveredSinceMs = options.liveIndexMs === undefined ? -Infinity : partitionOf(Math.max(0, clock.nowMs() - options.liveIndexMs)).minMs;
-  for (const partition of state.partitions) {
-    if ((partitionNamed(partition.name)?.maxMs ?? Infinity) < coveredSinceMs) continue;
+  const load = (partition: ManifestPartition): void => {
     knownSeries.set(partition.name, loader.loadPartition(files, partitionPath(directory, partition.name), partition, logger));
+  };
+  const isOld = ({ name }: ManifestPartition): boolean => (partitionNamed(name)?.maxMs ?? Infinity) < coveredSinceMs;
+  for (const partition of state.partitions.filter((one) => !isOld(one))) {
+    load(partition);
     await nextTurn();
   }
+  loader.loadWhenNeeded(state.partitions.filter(isOld).map((partition) => () => load(partition)));
   const maxLogRows = loadLogRows(options, state, loader);
   const metadata = new MetadataTable();
   const recovery = await replay(options, state, shards, loader, metadata);

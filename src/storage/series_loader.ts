@@ -38,11 +38,16 @@ export class SeriesLoader {
   readonly #areas: { shard: Shard; pointer: number; sizeBytes: number }[] = [];
   /** Rows that are in parts, of series that no index segment knows because one is damaged: the log may know them. */
   readonly #persistedOfUnknown = new Map<number, number>();
+  /** Ids below it may be in an index segment; those from it on can only be in the log. */
+  readonly #loggedIdsFrom: number;
+  /** Loads partitions that are not loaded at the start; the next one is the last. */
+  #older: (() => void)[] = [];
   #nextSeriesId: number;
   #rejectedSeries = 0;
 
   constructor(shards: readonly Shard[], seriesMax: number, nextSeriesId: number) {
     this.#nextSeriesId = nextSeriesId;
+    this.#loggedIdsFrom = nextSeriesId;
     // Ids above the manifest's are in the log only, so there are at most as many as the shards can hold.
     this.#idCount = nextSeriesId + seriesMax * shards.length + 1;
     this.#tables = shards.map((shard) => ({
@@ -168,6 +173,32 @@ export class SeriesLoader {
     }
   }
 
+  /**
+   * Partitions that are loaded only if the log has samples of series that no other one knows: a series that was silent for months while the store ran
+   * is not logged again when it comes back, so only an old index may have its labels. Oldest first.
+   */
+  loadWhenNeeded(partitions: readonly (() => void)[]): void {
+    this.#older = [...partitions];
+  }
+
+  /** Loads older partitions, the newest first, until all series of a samples record in the shard's memory are known. */
+  #loadOlder(shardNumber: number, payload: number, size: number): void {
+    const { shard, indexOfId } = this.#tables[shardNumber];
+    const hasUnknown = (): boolean => {
+      const { exports } = shard.kernel;
+      return exports.logHasUnknownSeries(payload, size, indexOfId, Math.min(this.#loggedIdsFrom, this.#idCount), this.#tables.length, shardNumber) !== 0;
+    };
+    while (this.#older.length > 0 && hasUnknown()) {
+      this.#older.pop()?.();
+      for (const seriesId of this.#persistedOfUnknown.keys()) {
+        for (const { shard: owner, indexOfId: indexes, persisted } of this.#tables) {
+          const seriesIndex = owner.kernel.u32[indexes / 4 + seriesId - 1] - 1;
+          if (seriesIndex >= 0) this.#takePersisted(owner, persisted, seriesId, seriesIndex);
+        }
+      }
+    }
+  }
+
   /** Replays a samples record in shard 0's memory into all heads; each takes the rows of its series. */
   replaySamples(payload: number, size: number): void {
     for (const [number, { shard, indexOfId, persisted, staging }] of this.#tables.entries()) {
@@ -176,6 +207,7 @@ export class SeriesLoader {
         shard.kernel.u8.set(this.#tables[0].shard.kernel.u8.subarray(payload, payload + size), staging);
         source = staging;
       }
+      this.#loadOlder(number, source, size);
       for (let row = 0; ; ) {
         const step = shard.head.replay(source, row, indexOfId, this.#idCount, persisted);
         if (step.stop === "done") break;

@@ -16,6 +16,7 @@ import type { Kernel } from "../kernel/kernel.ts";
 import { StorageError } from "../base/errors.ts";
 import type { Seal } from "./head.ts";
 import type { LogEnd } from "./log_segment.ts";
+import { loadKnownSeries } from "./known_series.ts";
 import { LargeKernel } from "./large_kernel.ts";
 import { LogWriter } from "./log_writer.ts";
 import { type Manifest, openManifest } from "./manifest.ts";
@@ -288,10 +289,12 @@ export class TableWriter implements Disposable {
     }
   }
 
+  /** The series in the index of a partition. Those of months that were not loaded at the start are read when late samples come. */
   #known(partition: string): SeriesSet {
     let known = this.#knownSeries.get(partition);
     if (known === undefined) {
-      known = new SeriesSet();
+      const segments = this.#table.state.partitions.find(({ name }) => name === partition)?.indexSegments ?? [];
+      known = loadKnownSeries(this.#files, segments.map(({ files }) => `${this.#table.path(partition)}/${files[0]}`), this.#logger);
       this.#knownSeries.set(partition, known);
     }
     return known;
