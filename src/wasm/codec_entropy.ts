@@ -110,8 +110,8 @@ function planSymbols(count: i32, most: i32, width: i32, entropy: usize): void {
       present++;
       cost += (counter as f32) * (logCount - log2Of(counter) + (extraBitsOf(symbol, mantissaBits) as f32)) + 3.5;
     }
-    const stateBits = stateBitsFor(count, present);
-    if (cost >= best || present << 1 > 1 << stateBits || extraBitsOf(merge - 1, mantissaBits) + stateBits > numberBitsMax) continue;
+    const stateBits = min(stateBitsFor(count, present), numberBitsMax - extraBitsOf(merge - 1, mantissaBits));
+    if (cost >= best || stateBits < stateBitsMin || present << 1 > 1 << stateBits) continue;
     best = cost;
     plannedMantissaBits = mantissaBits;
     plannedStateBits = stateBits;
@@ -121,11 +121,11 @@ function planSymbols(count: i32, most: i32, width: i32, entropy: usize): void {
   codedBits = best == Infinity ? i64.MAX_VALUE >> 1 : ((best * 1.005) as i64) + ((plannedStateBits << 2) as i64) + 8;
 }
 
-/** Large tables for many numbers, and at least four states a symbol where possible. */
+/** Large tables for many numbers (building one takes 2 ns a state), and at least two states a symbol where possible. */
 @inline
 function stateBitsFor(count: i32, symbolCount: i32): i32 {
-  let stateBits = count > 3000 ? 10 : count > 700 ? 9 : count > 150 ? 8 : 7;
-  while (stateBits < stateBitsMax && 1 << stateBits < symbolCount << 2) stateBits++;
+  let stateBits = count > 3000 ? 10 : count > 1500 ? 9 : count > 1000 ? 8 : count > 400 ? 7 : 6;
+  while (stateBits < stateBitsMax && 1 << stateBits < symbolCount << 1) stateBits++;
   return stateBits;
 }
 
