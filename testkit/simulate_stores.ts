@@ -133,8 +133,8 @@ async function tellAll(from: number, seeds: number): Promise<number> {
       write(`seed ${seed}: passed, ${sampleCount} samples, trace ${trace.toString(16)}\n`);
     } catch (error) {
       failures++;
-      const { message, cause } = error as Error;
-      write(`FAILED ${message}\n${cause instanceof Error ? cause.stack : ""}\n`);
+      write(`FAILED ${(error as Error).message}\n`);
+      for (let cause = (error as Error).cause; cause instanceof Error; cause = cause.cause) write(`${cause.stack}\n`);
     }
   }
   return failures;

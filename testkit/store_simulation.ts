@@ -273,13 +273,13 @@ class StoreSimulation {
     if (refusal === undefined) return true;
     this.count("opening refused");
     this.#mustBeRefusal(refusal, life);
-    return this.#mend(life);
+    return this.#mend(life, refusal);
   }
 
   /** After a refused opening: the disk works again, and a manifest that was damaged is put back. */
-  #mend(life: Life): false {
+  #mend(life: Life, refusal: unknown): false {
     const manifests = this.#damages.filter(({ path }) => /\/manifest(\.previous)?$/.test(path));
-    if (life.files.plan === undefined && manifests.length === 0) assert.fail("a store on a good disk cannot be opened");
+    if (life.files.plan === undefined && manifests.length === 0) throw new Error("a store on a good disk cannot be opened", { cause: refusal });
     for (const damage of manifests) damage.undo(life.disk);
     return false;
   }

@@ -68,7 +68,7 @@ export function drawStorePlan(random: Random): StorePlan {
     checkpointIntervalMs: pick([20_000, 3_600_000]),
     logAreas: pick([{ samplesBytes: 1024, seriesBytes: 1024 }, { samplesBytes: 4096, seriesBytes: 16_384 }, { samplesBytes: 1 << 17, seriesBytes: 1 << 17 }]),
     retentionMs,
-    liveIndexMs: pick([Infinity]) * dayMs,
+    liveIndexMs: pick([Infinity, Infinity, 1, 60]) * dayMs,
     indexCacheBytes: pick([0, 10_000, 1 << 20]),
     minFreeBytes: pick([0, 4000]),
     isThreaded: random.int(4) > 0,

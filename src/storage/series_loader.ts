@@ -181,33 +181,41 @@ export class SeriesLoader {
     this.#older = [...partitions];
   }
 
-  /** Loads older partitions, the newest first, until all series of a samples record in the shard's memory are known. */
-  #loadOlder(shardNumber: number, payload: number, size: number): void {
+  /** Whether a samples record in the shard's memory has series that an older partition may know. */
+  #needsOlder(shardNumber: number, payload: number, size: number): boolean {
+    if (this.#older.length === 0) return false;
     const { shard, indexOfId } = this.#tables[shardNumber];
-    const hasUnknown = (): boolean => {
-      const { exports } = shard.kernel;
-      return exports.logHasUnknownSeries(payload, size, indexOfId, Math.min(this.#loggedIdsFrom, this.#idCount), this.#tables.length, shardNumber) !== 0;
-    };
-    while (this.#older.length > 0 && hasUnknown()) {
-      this.#older.pop()?.();
-      for (const seriesId of this.#persistedOfUnknown.keys()) {
-        for (const { shard: owner, indexOfId: indexes, persisted } of this.#tables) {
-          const seriesIndex = owner.kernel.u32[indexes / 4 + seriesId - 1] - 1;
-          if (seriesIndex >= 0) this.#takePersisted(owner, persisted, seriesId, seriesIndex);
-        }
+    const idLimit = Math.min(this.#loggedIdsFrom, this.#idCount);
+    return shard.kernel.exports.logHasUnknownSeries(payload, size, indexOfId, idLimit, this.#tables.length, shardNumber) !== 0;
+  }
+
+  /** Loads the newest partition that is not loaded. What is in the staging areas is overwritten. */
+  #loadOlder(): void {
+    this.#older.pop()?.();
+    for (const seriesId of this.#persistedOfUnknown.keys()) {
+      for (const { shard, indexOfId, persisted } of this.#tables) {
+        const seriesIndex = shard.kernel.u32[indexOfId / 4 + seriesId - 1] - 1;
+        if (seriesIndex >= 0) this.#takePersisted(shard, persisted, seriesId, seriesIndex);
       }
     }
   }
 
+  /** Where shard `shardNumber` finds a record that is in shard 0's memory: there, or copied to its own staging area. */
+  #stage(shardNumber: number, payload: number, size: number): number {
+    if (shardNumber === 0) return payload;
+    const { shard, staging } = this.#tables[shardNumber];
+    shard.kernel.u8.set(this.#tables[0].shard.kernel.u8.subarray(payload, payload + size), staging);
+    return staging;
+  }
+
   /** Replays a samples record in shard 0's memory into all heads; each takes the rows of its series. */
   replaySamples(payload: number, size: number): void {
-    for (const [number, { shard, indexOfId, persisted, staging }] of this.#tables.entries()) {
-      let source = payload;
-      if (number > 0) {
-        shard.kernel.u8.set(this.#tables[0].shard.kernel.u8.subarray(payload, payload + size), staging);
-        source = staging;
+    for (const [number, { shard, indexOfId, persisted }] of this.#tables.entries()) {
+      const source = this.#stage(number, payload, size);
+      while (this.#needsOlder(number, source, size)) {
+        this.#loadOlder();
+        this.#stage(number, payload, size);
       }
-      this.#loadOlder(number, source, size);
       for (let row = 0; ; ) {
         const step = shard.head.replay(source, row, indexOfId, this.#idCount, persisted);
         if (step.stop === "done") break;
