@@ -4,7 +4,7 @@
 // codec_comparison.test.ts runs it small.
 import { seededRandom } from "../base/random.ts";
 import { type ClassicCodec, classicEncodedSizeMax, classicScratchBytes, decodeClassic, encodeClassic } from "./classic_codecs.ts";
-import { codecErrors, codecScratchBytes, decodeColumn, encodeColumn } from "./codec.ts";
+import { type CodecEffort, codecErrors, codecScratchBytes, decodeColumn, encodeColumn, encodedSizeMax } from "./codec.ts";
 import { type ColumnGenerator, typicalColumns } from "./codec_columns.ts";
 import { Kernel } from "./kernel.ts";
 
@@ -24,13 +24,18 @@ function classic(name: string, codec: ClassicCodec): ComparedCodec {
   };
 }
 
+function ours(effort: CodecEffort): ComparedCodec {
+  return { name: effort, encode: (kernel, values, count, { kind }, target, scratch) => encodeColumn(kernel, values, count, kind, target, scratch, effort), decode: decodeColumn };
+}
+
 export const comparedCodecs: readonly ComparedCodec[] = [
   classic("delta", "delta"),
   classic("delta of delta", "deltaOfDelta"),
   classic("Gorilla", "gorilla"),
   classic("Chimp", "chimp"),
   classic("Chimp128", "chimp128"),
-  { name: "fast", encode: (kernel, values, count, { kind }, target, scratch) => encodeColumn(kernel, values, count, kind, target, scratch), decode: decodeColumn },
+  ours("fast"),
+  ours("compact"),
 ];
 
 /** A median with the lowest and the highest figure. */
@@ -70,7 +75,7 @@ export function compareCodecs(column: ColumnGenerator, blockCount: number, sampl
   const kernel = new Kernel();
   const random = seededRandom(1);
   const blocks = Math.max(1, Math.floor(65536 / blockCount));
-  const stride = classicEncodedSizeMax(blockCount) + 128;
+  const stride = Math.max(classicEncodedSizeMax(blockCount), encodedSizeMax(blockCount));
   const source = kernel.allocate(blocks * blockCount * 8);
   const target = kernel.allocate(blockCount * 8);
   const encoded = kernel.allocate(blocks * stride);

@@ -42,7 +42,7 @@ function encodedColumn(count: number, random: Random): Uint8Array {
   const { kernel, source, target, scratch } = encoder();
   const column = columns[random.int(columns.length)];
   kernel.f64.set(column.make(count, random), source / 8);
-  const size = encodeColumn(kernel, source, count, column.kind, target, scratch);
+  const size = encodeColumn(kernel, source, count, column.kind, target, scratch, random.int(2) === 0 ? "fast" : "compact");
   return kernel.u8.slice(target, target + size);
 }
 

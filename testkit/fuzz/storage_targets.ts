@@ -113,7 +113,7 @@ function writtenPart(random: Random): { blocks: Uint8Array; logRows: Uint8Array 
   files.makeDirectory("/part");
   const kernel = kernelOf();
   const mark = kernel.mark();
-  const writer = PartWriter.create(files, "/part", kernel);
+  const writer = PartWriter.create(files, "/part", kernel, { codec: random.int(2) === 0 ? "fast" : "compact" });
   const [seriesCount, samplesMax] = [[1, 3], [12, 40], [400, 3], [3, 900]][random.int(4)];
   writer.append(runOf(randomSeries(1 + random.int(seriesCount), samplesMax, random)));
   writer.finish();
