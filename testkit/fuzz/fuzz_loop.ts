@@ -9,7 +9,7 @@ import type { FuzzTarget } from "./fuzz_target.ts";
 import { damage, damageInPlace } from "./mutation.ts";
 
 /** CPU milliseconds for one input, and for each KiB of it. Far above what is needed: slow means quadratic or worse. */
-const cpuMsMax = 400;
+const defaultCpuMsMax = 400;
 const cpuMsPerKib = 2;
 const memoryBytesMin = 32 << 20;
 const memoryPerByte = 1024;
@@ -71,7 +71,7 @@ export async function fuzzTarget(target: FuzzTarget, run: FuzzRun): Promise<Fuzz
     run.onInput(number, bytes);
     const outcome = await measured(target, bytes, run.meter);
     // Compiling and collecting garbage take time too, but not twice in the same place.
-    const isSlow = outcome.cpuMs > cpuMsMax + (cpuMsPerKib * bytes.length) / 1024;
+    const isSlow = outcome.cpuMs > cpuLimitMs(target, bytes);
     const cpuAgainMs = isSlow ? (await measured(target, bytes, run.meter)).cpuMs : outcome.cpuMs;
     cpuMs += outcome.cpuMs;
     slowestMs = Math.max(slowestMs, Math.min(outcome.cpuMs, cpuAgainMs));
@@ -82,6 +82,10 @@ export async function fuzzTarget(target: FuzzTarget, run: FuzzRun): Promise<Fuzz
     if (problem !== undefined) finding = { target: target.name, seed: run.seed, input: number, inputHex: Buffer.from(bytes).toString("hex"), problem };
   }
   return { target: target.name, inputs, accepted, cpuMs, slowestMs, largestBytes, finding };
+}
+
+function cpuLimitMs(target: FuzzTarget, bytes: Uint8Array): number {
+  return (target.cpuMsMax ?? defaultCpuMsMax) + (cpuMsPerKib * bytes.length) / 1024;
 }
 
 interface Outcome {
@@ -106,8 +110,8 @@ async function measured(target: FuzzTarget, bytes: Uint8Array, meter: Allocation
 
 function problemOf(target: FuzzTarget, bytes: Uint8Array, { error, cpuMs, allocatedBytes }: Outcome): string | undefined {
   if (error !== undefined && !(error instanceof TidemarkError)) return error instanceof Error ? (error.stack ?? String(error)) : String(error);
-  const cpuLimitMs = cpuMsMax + (cpuMsPerKib * bytes.length) / 1024;
-  if (cpuMs > cpuLimitMs) return `it took ${cpuMs.toFixed(0)} ms of CPU for ${bytes.length} bytes, twice; allowed are ${cpuLimitMs.toFixed(0)}`;
+  const limitMs = cpuLimitMs(target, bytes);
+  if (cpuMs > limitMs) return `it took ${cpuMs.toFixed(0)} ms of CPU for ${bytes.length} bytes, twice; allowed are ${limitMs.toFixed(0)}`;
   const memoryMax = Math.max(memoryBytesMin, target.memoryBytesMax?.(bytes.length) ?? bytes.length * memoryPerByte);
   if (allocatedBytes > memoryMax) return `it asked for ${allocatedBytes} bytes of memory for ${bytes.length} bytes; allowed are ${memoryMax}`;
   return undefined;

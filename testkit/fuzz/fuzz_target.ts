@@ -23,6 +23,8 @@ export interface FuzzTarget {
   /** Words that are put into texts. */
   readonly words?: readonly string[];
   /** Bytes of memory that an input of so many bytes may take; the harness has a default. */
+  /** CPU milliseconds that every input may take, whatever its size; the harness has a default. */
+  readonly cpuMsMax?: number;
   readonly memoryBytesMax?: (sizeBytes: number) => number;
 }
 

@@ -118,9 +118,13 @@ async function readAll(store: Store): Promise<void> {
   await store.metadata();
 }
 
-/** A store reserves its areas at once, and a set of series ids, a bit each, is as large as the highest id: up to 512 MiB for an id that only damage could have written. */
-const storeBytesMax = 1280 << 20;
+/**
+ * A store reserves its areas at once, and sets of series ids, a bit each, are as large as the highest id: up to 512 MiB each for an id that only damage
+ * could have written.
+ */
+const storeBytesMax = 2048 * 2 ** 20;
+const storeCpuMsMax = 3000;
 
 export const storeTargets: readonly FuzzTarget[] = [
-  { name: "store", covers: ["openLocalStore", "verifyDirectory", "verifyIndexSteps", "verifyLogSteps", "verifyPartSteps"], make: storeSeed, run: runStore, memoryBytesMax: () => storeBytesMax },
+  { name: "store", covers: ["openLocalStore", "verifyDirectory", "verifyIndexSteps", "verifyLogSteps", "verifyPartSteps"], make: storeSeed, run: runStore, memoryBytesMax: () => storeBytesMax, cpuMsMax: storeCpuMsMax },
 ];
