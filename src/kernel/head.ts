@@ -66,6 +66,8 @@ export const headContext = {
 export const headStatus = { done: 0, needsChunks: 1, entriesFull: 2, logFull: 3, seriesLogFull: 4 } as const;
 
 export const headRecordBytes = 32;
+/** Offset of the seriesId (u32) in a series record. */
+export const headRecordSeriesId = 28;
 export const headChunkBytes = 128;
 export const headChunkSlots = 8;
 /** One segment of the table of series. They are split at 768 series, so that one has 384 or more, but for chance. */

@@ -55,6 +55,7 @@ export async function openNodeStore({ flags, memory, clock, logger, onFatal }: N
     startTable: (setup) => new StorageClient(setup, logger, onFatal),
   });
   const queries = new QueryPool({ store, firstScratchNumber: firstReaderScratch, threads: queryThreads, limits: queryLimits(flags, memory), logger });
+  store.useLabelSource(queries);
   return {
     store,
     queryRunner: runnerOf(queries),

@@ -9,7 +9,7 @@
 import { assert } from "../base/assert.ts";
 import {
   headChunkBytes, headContext, headDirectoryDepthMax, headEntryBytes, headFreeMapBytes, headFreeSummaryBytes, type HeadKernels, headKernels,
-  headRecordBytes, headSegmentBytes, headSegmentSeriesMin, headStatus,
+  headRecordBytes, headRecordSeriesId, headSegmentBytes, headSegmentSeriesMin, headStatus,
 } from "../kernel/head.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 
@@ -113,6 +113,11 @@ export class Head {
 
   get seriesCount(): number {
     return this.#get(headContext.seriesCount);
+  }
+
+  /** The id of a series. */
+  seriesIdOf(seriesIndex: number): number {
+    return this.kernel.u32[(this.#get(headContext.records) + seriesIndex * headRecordBytes + headRecordSeriesId) / 4];
   }
 
   get nextSeriesId(): number {

@@ -12,7 +12,7 @@ import type { FileSystem } from "../disk/file_system.ts";
 import { columnKernels, sortScratchBytes } from "../kernel/columns.ts";
 import { headContext } from "../kernel/head.ts";
 import { Kernel } from "../kernel/kernel.ts";
-import type { Labels } from "../model/labels.ts";
+import { compareLabels, type Labels } from "../model/labels.ts";
 import type { SearchRequest, SearchResult, SeriesBatch } from "../model/store.ts";
 import type { BlockList } from "./block_list.ts";
 import { HeadCopy, type HeadColumns, headCopySeriesMax } from "./head_copy.ts";
@@ -21,6 +21,7 @@ import type { Part } from "./part.ts";
 import { PartCache } from "./part_cache.ts";
 import { DamagedBlocksError } from "./part_error.ts";
 import { SegmentCache, type SegmentCacheStats } from "./segment_cache.ts";
+import { encodeSeries, type LabelAnswer, type LabelQuestion, type LabelSource, searchStrings } from "./segment_labels.ts";
 import { type JoinedSeries, searchSegments } from "./segment_search.ts";
 import type { ShardReader } from "./shard.ts";
 import type { Snapshot } from "./snapshot.ts";
@@ -31,6 +32,8 @@ const batchSamples = 1 << 18;
 /** Samples of the head that a group aims at. */
 const groupHeadSamples = 1 << 20;
 const freeAreasMax = 3;
+/** Label sets that are resolved between two turns of the event loop. */
+const labelSliceCount = 8192;
 const noSamples = new Float64Array(0);
 
 /** Series that are read together, from one shard's head or from parts alone. */
@@ -119,7 +122,7 @@ export interface LocalReaderOptions {
 
 const defaultIndexCacheBytes = 64 << 20;
 
-export class LocalReader implements Disposable {
+export class LocalReader implements LabelSource, Disposable {
   readonly #shards: readonly ShardReader[];
   readonly #heads: readonly HeadCopy[];
   readonly #parts: PartCache;
@@ -178,7 +181,7 @@ export class LocalReader implements Disposable {
 
   async *#read(snapshot: Snapshot, request: SearchRequest, areas: SearchAreas, unreadable: (path: string, error: unknown) => void): AsyncGenerator<SeriesBatch> {
     let samples = 0;
-    const lists = snapshot.indexSegments.length === 0 ? this.#liveLists(snapshot.series) : await this.#joinedLists(snapshot, request, unreadable);
+    const lists = snapshot.indexSegments.length + snapshot.aliases.length === 0 ? this.#liveLists(snapshot.series) : await this.#joinedLists(snapshot, request, unreadable);
     for (const list of lists) {
       for (let from = 0; from < list.count; ) {
         const group = this.#openGroup(snapshot, list, from, request, unreadable);
@@ -206,13 +209,8 @@ export class LocalReader implements Disposable {
     const live = snapshot.series.map((seriesIndexes, shard) => ({
       seriesIndexes, seriesIds: this.#seriesIds(shard, seriesIndexes), fingerprints: this.#heads[shard].fingerprints(seriesIndexes),
     }));
-    const steps = searchSegments(this.#segments, snapshot.indexSegments, request, live, unreadable);
-    let step = steps.next();
-    for (; step.done !== true; step = steps.next()) {
-      await nextTurn();
-      request.signal?.throwIfAborted();
-    }
-    const found = step.value;
+    const { indexSegments, aliases } = snapshot;
+    const found = await runSliced(searchSegments(this.#segments, { live, aliases, indexSegments }, request, unreadable), request.signal);
     checkSeriesBudget(found.count, request);
     const segments = found.segments.map(({ ref, rows, seriesIds }): SeriesList => ({
       count: rows.length, live: undefined, ids: (from, to) => ({ ids: seriesIds.subarray(from, to) }), labels: (position) => this.#rowLabels(ref, rows[position]),
@@ -222,6 +220,22 @@ export class LocalReader implements Disposable {
 
   #rowLabels(ref: IndexSegmentRef, row: number): Labels {
     return this.#segments.use(ref, (segment) => segment.labels(row));
+  }
+
+  /** Answers a question about labels. What cannot be read is left out and reported. */
+  async answerLabels(question: LabelQuestion, signal: AbortSignal | undefined): Promise<LabelAnswer> {
+    if (question.kind !== "series") return { ...encodeSeries([]), strings: await runSliced(searchStrings(this.#segments, question, this.#onUnreadable), signal) };
+    const lists = await this.#joinedLists(question.snapshot, { ...question, signal }, this.#onUnreadable);
+    const series: Labels[] = [];
+    for (const list of lists) {
+      for (let i = 0; i < list.count; i++) {
+        series.push(list.labels(i));
+        if (i % labelSliceCount === labelSliceCount - 1) await nextTurn();
+      }
+      signal?.throwIfAborted();
+    }
+    series.sort(compareLabels);
+    return encodeSeries(question.limit > 0 ? series.slice(0, question.limit) : series);
   }
 
   /** Series with several ids, by the shard that has them in its head; and those that none has. */
@@ -496,6 +510,16 @@ function* batchBounds(sampleCounts: Uint32Array): Generator<[number, number]> {
     total += sampleCounts[i];
   }
   if (total > 0) yield [from, sampleCounts.length];
+}
+
+/** Does all steps, with turns of the event loop in between. */
+async function runSliced<T>(steps: Generator<void, T>, signal: AbortSignal | undefined): Promise<T> {
+  for (;;) {
+    const step = steps.next();
+    if (step.done === true) return step.value;
+    await nextTurn();
+    signal?.throwIfAborted();
+  }
 }
 
 function nextTurn(): Promise<void> {

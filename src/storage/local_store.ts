@@ -9,7 +9,7 @@
 import type { Clock } from "../base/clock.ts";
 import type { Logger } from "../base/logger.ts";
 import type { Kernel } from "../kernel/kernel.ts";
-import { compareBytewise, compareLabels, type Labels } from "../model/labels.ts";
+import { compareBytewise, compareLabels, decodeLabelRun, type Labels } from "../model/labels.ts";
 import type { MetricMetadata, RowBatch } from "../model/row_batch.ts";
 import type { LabelsRequest, SearchRequest, SearchResult, Store, StoreCapabilities, TimeRange, WriteResult } from "../model/store.ts";
 import { Checkpointer } from "./checkpointer.ts";
@@ -20,6 +20,9 @@ import { MetadataTable } from "./metadata_table.ts";
 import { ReaderPins } from "./reader_pins.ts";
 import { ReleasingBatches } from "./releasing_batches.ts";
 import { SealQueue } from "./seal_queue.ts";
+import type { SegmentCacheStats } from "./segment_cache.ts";
+import { type LabelAnswer, type LabelQuestion, type LabelSource, mergeSorted } from "./segment_labels.ts";
+import type { SeriesAliases } from "./series_aliases.ts";
 import type { Shard, ShardLayout } from "./shard.ts";
 import { SilentSeries } from "./silent_series.ts";
 import type { Snapshot, SnapshotRequest } from "./snapshot.ts";
@@ -56,6 +59,7 @@ export interface LocalStoreParts {
   readonly logBytes: number;
   /** Every series with a sample at or after this time is in the live index; older ones may be in the index segments of their months only. Default: all are live. */
   readonly coveredSinceMs?: number;
+  readonly aliases?: SeriesAliases;
 }
 
 /** Figures for self-monitoring. */
@@ -69,6 +73,8 @@ export interface LocalStoreStats {
   readonly readers: number;
   readonly newSeries: number;
   readonly predictionMisses: number;
+  /** Old index segments that this thread has loaded. */
+  readonly indexCache: SegmentCacheStats;
 }
 
 export class LocalStore implements Store {
@@ -86,6 +92,8 @@ export class LocalStore implements Store {
   readonly #checkpointer: Checkpointer;
   readonly #upkeep: Upkeep;
   readonly #coveredSinceMs: number;
+  readonly #aliases: SeriesAliases | undefined;
+  #labelSource: LabelSource;
   #version: TableVersion;
   #closed: Promise<void> | undefined;
 
@@ -96,8 +104,10 @@ export class LocalStore implements Store {
     this.#version = parts.version;
     this.#metadata = parts.metadata;
     this.#reader = parts.reader;
+    this.#labelSource = parts.reader;
     this.#lock = parts.lock;
     this.#coveredSinceMs = parts.coveredSinceMs ?? -Infinity;
+    this.#aliases = parts.aliases;
     this.#seals = new SealQueue({ table: parts.table, clock: options.clock, logger: options.logger, pins: this.#pins, publish: (version) => this.#publish(version) });
     const logOptions = { ...(options.logAreas ?? defaultLogAreas), retryMs: 1000 };
     this.#log = new LogBuffers(parts.shards.map((shard) => shard.head), options.clock, logOptions, (pieces, extra) => {
@@ -116,6 +126,11 @@ export class LocalStore implements Store {
       checkpointLogBytes: options.checkpointLogBytes, checkpointIntervalMs: options.checkpointIntervalMs,
       publish: (version) => this.#publish(version), parts: () => this.#version.parts,
     });
+  }
+
+  /** Sends questions about labels of old months there, instead of reading files on the writing thread. */
+  useLabelSource(source: LabelSource): void {
+    this.#labelSource = source;
   }
 
   /** The writing thread's kernel: parsers that build their batches in its memory spare a copy (with one shard). */
@@ -151,13 +166,9 @@ export class LocalStore implements Store {
     try {
       const { sealNumbers } = this.#version;
       const parts = this.#version.parts.filter((part) => part.maxMs >= request.range.minMs && part.minMs <= request.range.maxMs);
-      return {
-        pin,
-        series: this.#shards.map((shard) => shard.index.select(request.tenant, request.selector, { range: request.range })),
-        publishedSeals: sealNumbers,
-        parts,
-        indexSegments: this.#oldIndexSegments(request.range, parts),
-      };
+      const series = this.#shards.map((shard) => shard.index.select(request.tenant, request.selector, { range: request.range }));
+      const indexSegments = this.#oldIndexSegments(request.range, parts);
+      return { pin, series, publishedSeals: sealNumbers, parts, indexSegments, aliases: this.#aliases?.of(series) ?? [] };
     } catch (error) {
       this.#pins.release(pin);
       throw error;
@@ -177,14 +188,22 @@ export class LocalStore implements Store {
   }
 
   async labelNames(request: LabelsRequest): Promise<string[]> {
-    return this.#strings(request, (shard) => shard.index.labelNames(request.tenant, { selector: request.selector, range: request.range, limit: request.limit }));
+    const { tenant, selector, range, limit } = request;
+    const live = this.#strings(request, (shard) => shard.index.labelNames(tenant, { selector, range, limit }));
+    const old = await this.#askOldLabels("names", "", request);
+    return old === undefined ? live : mergeSorted(live, old.strings, limit);
   }
 
   async labelValues(name: string, request: LabelsRequest): Promise<string[]> {
-    return this.#strings(request, (shard) => shard.index.labelValues(request.tenant, name, { selector: request.selector, range: request.range, limit: request.limit }));
+    const { tenant, selector, range, limit } = request;
+    const live = this.#strings(request, (shard) => shard.index.labelValues(tenant, name, { selector, range, limit }));
+    const old = await this.#askOldLabels("values", name, request);
+    return old === undefined ? live : mergeSorted(live, old.strings, limit);
   }
 
   async series(request: LabelsRequest): Promise<Labels[]> {
+    const answer = await this.#askOldLabels("series", "", request);
+    if (answer !== undefined) return decodeRuns(answer, request.signal);
     const found: Labels[] = [];
     for (const shard of this.#shards) {
       const selected = shard.index.select(request.tenant, request.selector, { range: request.range });
@@ -198,6 +217,22 @@ export class LocalStore implements Store {
     }
     found.sort(compareLabels);
     return request.limit > 0 ? found.slice(0, request.limit) : found;
+  }
+
+  /**
+   * Asks whoever reads old index segments, with a snapshot that is held until the answer is there (also when the request is given up: files are read until
+   * then); undefined if the live index knows it all.
+   */
+  #askOldLabels(kind: LabelQuestion["kind"], name: string, { tenant, selector, range, limit, signal }: LabelsRequest): Promise<LabelAnswer> | undefined {
+    if (range.minMs >= this.#coveredSinceMs) return undefined;
+    signal?.throwIfAborted();
+    const snapshot = this.openSnapshot({ tenant, selector: kind === "series" ? selector : [], range });
+    const release = (): void => this.releaseSnapshot(snapshot.pin);
+    if (snapshot.indexSegments.length === 0) {
+      release();
+      return undefined;
+    }
+    return this.#labelSource.answerLabels({ kind, name, tenant, selector, range, limit, snapshot }, signal).finally(release);
   }
 
   async metadata(): Promise<MetricMetadata[]> {
@@ -227,6 +262,7 @@ export class LocalStore implements Store {
       readers: this.#pins.count,
       newSeries: sum((shard) => shard.head.counters().newSeries),
       predictionMisses: sum((shard) => shard.head.counters().predictionMisses),
+      indexCache: this.#reader.segmentStats,
     };
   }
 
@@ -277,6 +313,18 @@ export class LocalStore implements Store {
     const all = [...new Set(this.#shards.flatMap(of))].sort(compareBytewise);
     return request.limit > 0 ? all.slice(0, request.limit) : all;
   }
+}
+
+/** The label sets of an answer; many are decoded in slices. */
+async function decodeRuns({ runs, runOffsets }: LabelAnswer, signal: AbortSignal | undefined): Promise<Labels[]> {
+  const series: Labels[] = [];
+  for (let i = 0; i + 1 < runOffsets.length; i++) {
+    series.push(decodeLabelRun(runs, runOffsets[i], runOffsets[i + 1]));
+    if (i % sliceCount !== sliceCount - 1) continue;
+    await nextTurn();
+    signal?.throwIfAborted();
+  }
+  return series;
 }
 
 function nextTurn(): Promise<void> {

@@ -103,6 +103,7 @@ async function recover(options: OpenLocalStoreOptions, lock: DirectoryLock): Pro
     head.nextLogRow = nextLogRow;
     head.nextSeriesId = firstIdOfShard(nextSeriesId, number, shards.length);
   });
+  const aliases = loader.aliases();
   loader.giveMemoryBack();
   const setup: TableSetup = {
     directory, shards: shards.map(({ layout }) => layout), scratchNumber: tableScratch, log: recovery, knownSeries, maxLogRows, fsyncIntervalMs: options.fsyncIntervalMs,
@@ -117,7 +118,7 @@ async function recover(options: OpenLocalStoreOptions, lock: DirectoryLock): Pro
   const series = shards.reduce((sum, { head }) => sum + head.seriesCount, 0);
   logger.info(`opened ${directory}: ${series} series, ${recovery.recordCount} log records replayed in ${Math.round(clock.monotonicMs() - startMs)} ms`);
   const version = tableVersion(directory, state, 1, shards.map(() => 0));
-  return new LocalStore({ shards, table: options.startTable(setup), version, metadata, reader, lock, logBytes: recovery.existingBytes, coveredSinceMs }, options);
+  return new LocalStore({ shards, table: options.startTable(setup), version, metadata, reader, lock, logBytes: recovery.existingBytes, coveredSinceMs, aliases }, options);
 }
 
 /** The smallest id from `nextSeriesId` on that belongs to the shard: ids of shard k leave the rest k when divided by the number of shards. */

@@ -59,7 +59,7 @@ function createCache(files: MemoryFileSystem, budgetBytes = 64 << 20): SegmentCa
 
 function search(cache: SegmentCache, refs: readonly IndexSegmentRef[], request: SegmentRequest, unreadable?: (path: string, error: unknown) => void): SeriesLists {
   const fail = (path: string, error: unknown): void => assert.fail(`${path}: ${String(error)}`);
-  const steps = searchSegments(cache, refs, request, [], unreadable ?? fail);
+  const steps = searchSegments(cache, { live: [], aliases: [], indexSegments: refs }, request, unreadable ?? fail);
   for (;;) {
     const step = steps.next();
     if (step.done === true) return step.value;

@@ -15,6 +15,7 @@ import { groupRowCount } from "./partition_index_format.ts";
 import type { SegmentCache } from "./segment_cache.ts";
 import type { RowGroup, SegmentIndex } from "./segment_index.ts";
 import type { SegmentMemory } from "./segment_memory.ts";
+import { positionOf, type SeriesAlias } from "./series_aliases.ts";
 import type { IndexSegmentRef } from "./table_client.ts";
 
 export interface SegmentRequest {
@@ -72,7 +73,7 @@ class SeriesIds {
     return page !== undefined && (page[(seriesId & 0x7fff) >>> 5] & (1 << (seriesId & 31))) !== 0;
   }
 
-  addAll(seriesIds: Uint32Array): void {
+  addAll(seriesIds: Iterable<number>): void {
     for (const seriesId of seriesIds) {
       let page = this.#pages.get(seriesId >>> 15);
       if (page === undefined) {
@@ -84,14 +85,21 @@ class SeriesIds {
   }
 }
 
+/** What is live, by shard, and where to search besides. */
+export interface SearchSources {
+  readonly live: readonly LiveSeries[];
+  /** Further ids of some of them. */
+  readonly aliases: readonly SeriesAlias[];
+  readonly indexSegments: readonly IndexSegmentRef[];
+}
+
 /** The search as a generator with a step for each segment. A segment that cannot be read is left out and reported. */
-export function* searchSegments(
-  cache: SegmentCache, refs: readonly IndexSegmentRef[], request: SegmentRequest, live: readonly LiveSeries[], unreadable: Unreadable,
-): Generator<void, SeriesLists> {
+export function* searchSegments(cache: SegmentCache, sources: SearchSources, request: SegmentRequest, unreadable: Unreadable): Generator<void, SeriesLists> {
   const known = new SeriesIds();
-  for (const { seriesIds } of live) known.addAll(seriesIds);
+  for (const { seriesIds } of sources.live) known.addAll(seriesIds);
+  for (const { seriesIds } of sources.aliases) known.addAll(seriesIds);
   const found: FoundRows[] = [];
-  for (const ref of newestFirst(refs)) {
+  for (const ref of newestFirst(sources.indexSegments)) {
     try {
       const rows = cache.use(ref, (segment) => findRows(cache.memory, segment, request, known));
       known.addAll(rows.seriesIds);
@@ -101,8 +109,7 @@ export function* searchSegments(
     }
     yield;
   }
-  if (found.length === 0) return { count: sum(live, ({ seriesIndexes }) => seriesIndexes.length), live: live.map(({ seriesIndexes }) => seriesIndexes), segments: [], joined: [] };
-  return joinSeries(cache.memory, live, found);
+  return joinSeries(cache.memory, sources, found);
 }
 
 /** Label sets look newer where the newest segment has them, and what is asked for together is found in few segments. */
@@ -180,9 +187,12 @@ function fingerprintsOf({ areas, kernel }: SegmentMemory, segment: SegmentIndex,
 }
 
 /** Brings together what has the same labels. */
-function joinSeries(memory: SegmentMemory, live: readonly LiveSeries[], found: readonly FoundRows[]): SeriesLists {
+function joinSeries(memory: SegmentMemory, { live, aliases }: SearchSources, found: readonly FoundRows[]): SeriesLists {
   const { leaders, different } = findLeaders(memory, [...live, ...found].map(({ fingerprints }) => fingerprints));
   const isAlone = loners(leaders);
+  const liveFrom = live.map((_, shard) => sum(live.slice(0, shard), ({ seriesIndexes }) => seriesIndexes.length));
+  const entryOf = ({ shard, seriesIndex }: SeriesAlias): number => liveFrom[shard] + positionOf(live[shard].seriesIndexes, seriesIndex);
+  for (const alias of aliases) isAlone[entryOf(alias)] = 0;
   let base = 0;
   const cut = (size: number): { from: number; alone: Uint8Array } => {
     const from = base;
@@ -213,6 +223,7 @@ function joinSeries(memory: SegmentMemory, live: readonly LiveSeries[], found: r
     });
     return { ref, rows: rows.filter((_, i) => alone[i] === 1), seriesIds: seriesIds.filter((_, i) => alone[i] === 1) };
   });
+  for (const alias of aliases) groupOf(entryOf(alias)).seriesIds.push(...alias.seriesIds);
   const joined = Array.from(groups.values(), ({ live: own, row, seriesIds }) => ({ live: own, row, seriesIds }));
   return { count: different, live: liveLists, segments, joined };
 }

@@ -1,6 +1,7 @@
 /** What a reader needs to read some series as they are at one moment, on whichever thread. Plain data: it can be posted to a worker. */
 import type { Selector, Tenant } from "../model/matcher.ts";
 import type { TimeRange } from "../model/store.ts";
+import type { SeriesAlias } from "./series_aliases.ts";
 import type { IndexSegmentRef, PartRef } from "./table_client.ts";
 
 export interface SnapshotRequest {
@@ -19,4 +20,6 @@ export interface Snapshot {
   readonly parts: readonly PartRef[];
   /** To be searched too: the range begins before the live index knows all series. Empty most of the time. */
   readonly indexSegments: readonly IndexSegmentRef[];
+  /** Those of `series` that have several ids; hardly ever any. */
+  readonly aliases: readonly SeriesAlias[];
 }

@@ -5,6 +5,7 @@ import type { Logger } from "../base/logger.ts";
 import { kernelModule } from "../kernel/kernel.ts";
 import type { QueryLimits } from "../query/limits.ts";
 import type { LocalStore } from "../storage/local_store.ts";
+import type { LabelAnswer, LabelQuestion, LabelSource } from "../storage/segment_labels.ts";
 import { workerEntryUrl } from "./entry_url.ts";
 import { decodeError, encodeError } from "./error_message.ts";
 import type { QueryWorkerReply, QueryWorkerRequest, QueryWorkerSetup, WorkerQuery } from "./query_messages.ts";
@@ -17,9 +18,10 @@ export interface QueryClientOptions {
   readonly logger: Logger;
 }
 
-export class QueryClient implements AsyncDisposable {
+export class QueryClient implements LabelSource, AsyncDisposable {
   readonly #options: QueryClientOptions;
   readonly #waiting = new Map<number, PromiseWithResolvers<Uint8Array>>();
+  readonly #asked = new Map<number, PromiseWithResolvers<LabelAnswer>>();
   /** Queries that the thread has not ended, cancelled ones too. */
   readonly #running = new Set<number>();
   /** Pins of the running thread, released with it when it dies. */
@@ -59,6 +61,23 @@ export class QueryClient implements AsyncDisposable {
     }
   }
 
+  /** Answers a question about labels on the query thread. Settles when the thread has ended its work on it, also when the signal is aborted before. */
+  async answerLabels(question: LabelQuestion, signal: AbortSignal | undefined): Promise<LabelAnswer> {
+    if (this.#closed) throw new UnavailableError("shutting_down", "the server is shutting down");
+    const requestId = this.#nextRequestId++;
+    const asked = Promise.withResolvers<LabelAnswer>();
+    this.#asked.set(requestId, asked);
+    this.#running.add(requestId);
+    const onAbort = (): void => this.#post({ kind: "cancel", requestId });
+    signal?.addEventListener("abort", onAbort, { once: true });
+    this.#post({ kind: "labels", requestId, question });
+    try {
+      return await asked.promise;
+    } finally {
+      signal?.removeEventListener("abort", onAbort);
+    }
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed = true;
     await this.#worker?.terminate();
@@ -87,8 +106,9 @@ export class QueryClient implements AsyncDisposable {
     for (const pin of this.#pins) this.#options.store.releaseSnapshot(pin);
     this.#pins.clear();
     this.#running.clear();
-    const all = [...this.#waiting.values()];
+    const all = [...this.#waiting.values(), ...this.#asked.values()];
     this.#waiting.clear();
+    this.#asked.clear();
     for (const waiting of all) waiting.reject(new UnavailableError("query_thread", "the query thread ended while it worked on this query"));
   }
 
@@ -104,11 +124,15 @@ export class QueryClient implements AsyncDisposable {
       case "answer":
         this.#waiting.get(reply.requestId)?.resolve(reply.body);
         break;
+      case "labels":
+        this.#asked.get(reply.requestId)?.resolve(reply.answer);
+        break;
       case "failed":
-        this.#waiting.get(reply.requestId)?.reject(decodeError(reply.error));
+        (this.#waiting.get(reply.requestId) ?? this.#asked.get(reply.requestId))?.reject(decodeError(reply.error));
         break;
     }
     this.#waiting.delete(reply.requestId);
+    this.#asked.delete(reply.requestId);
     this.#running.delete(reply.requestId);
   }
 

@@ -1,9 +1,10 @@
 /**
  * Messages between the main thread and a query thread. The query thread evaluates; the main thread, which owns the indexes, selects series
- * and pins what is read (openSnapshot), and gets the answer's bytes by transfer.
+ * and pins what is read (openSnapshot), and gets the answer's bytes by transfer. Questions about labels of old months come with their snapshot.
  */
 import type { Selector, Tenant } from "../model/matcher.ts";
 import type { QueryLimits } from "../query/limits.ts";
+import type { LabelAnswer, LabelQuestion } from "../storage/segment_labels.ts";
 import type { ShardLayout } from "../storage/shard.ts";
 import type { Snapshot, SnapshotRequest } from "../storage/snapshot.ts";
 import type { ErrorMessage } from "./error_message.ts";
@@ -33,6 +34,7 @@ export interface WorkerQuery {
 
 export type QueryWorkerRequest =
   | { readonly kind: "query"; readonly requestId: number; readonly query: WorkerQuery }
+  | { readonly kind: "labels"; readonly requestId: number; readonly question: LabelQuestion }
   | { readonly kind: "cancel"; readonly requestId: number }
   | { readonly kind: "snapshot"; readonly snapshotId: number; readonly snapshot?: Snapshot; readonly error?: ErrorMessage };
 
@@ -40,5 +42,6 @@ export type QueryWorkerReply =
   | { readonly kind: "openSnapshot"; readonly snapshotId: number; readonly request: SnapshotRequest }
   | { readonly kind: "releaseSnapshot"; readonly pin: number }
   | { readonly kind: "answer"; readonly requestId: number; readonly body: Uint8Array }
+  | { readonly kind: "labels"; readonly requestId: number; readonly answer: LabelAnswer }
   | { readonly kind: "failed"; readonly requestId: number; readonly error: ErrorMessage }
   | { readonly kind: "unreadable"; readonly path: string; readonly message: string };

@@ -2,6 +2,7 @@
 import type { Logger } from "../base/logger.ts";
 import type { QueryLimits } from "../query/limits.ts";
 import type { LocalStore } from "../storage/local_store.ts";
+import type { LabelAnswer, LabelQuestion, LabelSource } from "../storage/segment_labels.ts";
 import { QueryClient } from "./query_client.ts";
 import type { WorkerQuery } from "./query_messages.ts";
 
@@ -14,7 +15,7 @@ export interface QueryPoolOptions {
   readonly logger: Logger;
 }
 
-export class QueryPool implements AsyncDisposable {
+export class QueryPool implements LabelSource, AsyncDisposable {
   readonly #options: QueryPoolOptions;
   readonly #clients: QueryClient[] = [];
 
@@ -29,10 +30,19 @@ export class QueryPool implements AsyncDisposable {
 
   /** Evaluates on the least busy thread; resolves with the JSON document. */
   run(query: WorkerQuery, signal: AbortSignal): Promise<Uint8Array> {
+    return this.#leastBusy().run(query, signal);
+  }
+
+  /** Answers a question about labels of old months on the least busy thread. */
+  answerLabels(question: LabelQuestion, signal: AbortSignal | undefined): Promise<LabelAnswer> {
+    return this.#leastBusy().answerLabels(question, signal);
+  }
+
+  #leastBusy(): QueryClient {
     let best = this.#clients[0];
     for (const client of this.#clients) if (client.activeCount < best.activeCount) best = client;
     if (best.activeCount > 0 && this.#clients.length < this.#options.threads) best = this.#add();
-    return best.run(query, signal);
+    return best;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -15,6 +15,7 @@ import { Engine } from "../query/engine.ts";
 import type { QueryResult } from "../query/result.ts";
 import { encodeResult } from "../query/result_encoder.ts";
 import { LocalReader } from "../storage/local_reader.ts";
+import type { LabelQuestion } from "../storage/segment_labels.ts";
 import { ShardReader } from "../storage/shard.ts";
 import type { Snapshot } from "../storage/snapshot.ts";
 import { decodeError, encodeError } from "./error_message.ts";
@@ -62,10 +63,26 @@ export function runQueryWorker(port: MessagePort, setup: QueryWorkerSetup): void
     }
   };
 
+  const answerLabels = async (requestId: number, question: LabelQuestion): Promise<void> => {
+    const controller = new AbortController();
+    running.set(requestId, controller);
+    try {
+      const found = await reader.answerLabels(question, controller.signal);
+      post({ kind: "labels", requestId, answer: found }, [found.runs.buffer as ArrayBuffer]);
+    } catch (error) {
+      post({ kind: "failed", requestId, error: encodeError(error) });
+    } finally {
+      running.delete(requestId);
+    }
+  };
+
   port.on("message", (request: QueryWorkerRequest) => {
     switch (request.kind) {
       case "query":
         void answer(request.requestId, request.query);
+        break;
+      case "labels":
+        void answerLabels(request.requestId, request.question);
         break;
       case "cancel":
         running.get(request.requestId)?.abort();
