@@ -60,33 +60,26 @@ export function snappyDecode(source: usize, size: usize, target: usize): u32 {
       from += length;
       continue;
     }
-    if ((tag & 3) == 1) {
-      if (sourceEnd - from < 2) return 0;
-      length = ((tag >> 2) & 7) + 4;
-      distance = ((tag >> 5) << 8) | (load<u8>(from, 1) as u32);
-      from += 2;
-    } else if ((tag & 3) == 2) {
-      if (sourceEnd - from < 3) return 0;
-      length = (tag >> 2) + 1;
-      distance = load<u16>(from, 1);
-      from += 3;
+    if ((tag & 3) != 3) {
+      // Copies with one and two bytes of distance take turns in no order that a processor could foresee, so both are read and one is chosen.
+      const isWide = (tag & 2) >> 1;
+      const wide = load<u16>(from, 1) as u32;
+      length = select((tag >> 2) + 1, ((tag >> 2) & 7) + 4, isWide) as usize;
+      distance = select(wide, ((tag >> 5) << 8) | (wide & 255), isWide) as usize;
+      from += 2 + (isWide as usize);
     } else {
-      if (sourceEnd - from < 5) return 0;
       length = (tag >> 2) + 1;
       distance = load<u32>(from, 1);
       from += 5;
     }
-    if (distance - 1 >= to - target || length > targetEnd - to) return 0;
+    if (from > sourceEnd || distance - 1 >= to - target || length > targetEnd - to) return 0;
     const back = to - distance;
     if (distance >= 16) {
+      // Nor are lengths foreseen.
       v128.store(to, v128.load(back));
-      if (length > 16) {
-        v128.store(to, v128.load(back, 16), 16);
-        if (length > 32) {
-          v128.store(to, v128.load(back, 32), 32);
-          v128.store(to, v128.load(back, 48), 48);
-        }
-      }
+      v128.store(to, v128.load(back, 16), 16);
+      v128.store(to, v128.load(back, 32), 32);
+      v128.store(to, v128.load(back, 48), 48);
     } else if (distance >= 8) {
       for (let i: usize = 0; i < length; i += 8) store<u64>(to + i, load<u64>(back + i));
     } else {
