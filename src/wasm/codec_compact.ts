@@ -4,6 +4,7 @@
 import {
   codedBits,
   codedIsNarrow,
+  codedWidth,
   isCodingWorthIt,
   packedBits,
   planCoded,
@@ -59,6 +60,8 @@ const compactCountMin: i32 = 32;
 const sparseShift: i32 = 3;
 /** Second differences of decimals are used below this, so that every sum of the decoder is exact. */
 const delta2Limit: u64 = 1 << 49;
+/** Residuals of bit patterns that are wider than this are split where possible: their halves are faster to decode, and as small. */
+const wholeWidthMax: i32 = 44;
 /** Bit patterns with more trailing zeros than this are not split: their low halves are no noise. */
 const splitDivisorMax: u64 = 1 << 16;
 
@@ -67,27 +70,34 @@ const splitDivisorMax: u64 = 1 << 16;
  * the exceptions.
  */
 export function encodeCompact(values: usize, count: i32, kind: i32, head: u32, exceptionCount: i32, out: usize, scratch: usize): i32 {
+  return encodeUpTo(64, values, count, kind, head, exceptionCount, out, scratch);
+}
+
+/** encodeCompact for residuals of at most `widthMax` bits; 0 for wider ones. */
+function encodeUpTo(widthMax: i32, values: usize, count: i32, kind: i32, head: u32, exceptionCount: i32, out: usize, scratch: usize): i32 {
   if (reducedIsSteady || count < compactCountMin) return 0;
   const transform = chooseTransform(scratch + scratchIntegers, count, kind, (head & 15) != codecCompactDecimal);
   const residualCount = writeCodes(scratch + scratchIntegers, count, transform, scratch + scratchCodes);
   if (((count as i64) - codeZeros) << sparseShift <= (count as i64)) return encodeSparse(values, residualCount, head, transform, exceptionCount, out, scratch);
   planCoded(scratch + scratchCodes, residualCount, scratch + scratchEntropy);
-  if (!isCodingWorthIt()) return 0;
+  if (!isCodingWorthIt() || codedWidth > widthMax) return 0;
   const at = writeColumnHeader(values, head, transform, chosenCentre, exceptionCount, out, scratch);
   return (writeCoded(scratch + scratchCodes, residualCount, at, scratch + scratchEntropy) - out) as i32;
 }
 
 /** Encodes doubles that are no decimals; their bit patterns, ordered and reduced, are in scratch and stay there if the result is 0. */
 export function encodeCompactBits(values: usize, count: i32, kind: i32, out: usize, scratch: usize): i32 {
-  packedBits = 0;
-  const size = encodeCompact(values, count, kind, codecCompactBits, 0, out, scratch);
-  if (size != 0 || reducedIsSteady || count < compactCountMin || reducedDivisor > splitDivisorMax) return size;
-  const wholeBits = packedBits;
+  if (reducedIsSteady || count < compactCountMin) return 0;
+  const canSplit = reducedDivisor <= splitDivisorMax;
+  codedWidth = 0;
+  const size = encodeUpTo(canSplit ? wholeWidthMax : 64, values, count, kind, codecCompactBits, 0, out, scratch);
+  if (size != 0 || !canSplit || codedWidth <= wholeWidthMax) return size;
+  const wholeBits = min(packedBits - (packedBits >> 6), codedBits + (codedBits >> 6));
   const split = encodeSplit(values, count, kind, wholeBits, out, scratch);
   if (split != 0) return split;
   orderBits(values, count, scratch + scratchIntegers);
   reduceColumn(scratch + scratchIntegers, count, true);
-  return 0;
+  return encodeUpTo(64, values, count, kind, codecCompactBits, 0, out, scratch);
 }
 
 /** Encodes the high halves and stores the low ones, if that takes less than `wholeBits`. */
@@ -100,7 +110,7 @@ function encodeSplit(values: usize, count: i32, kind: i32, wholeBits: i64, out: 
   const transform = chooseTransform(integers, count, kind, true);
   const residualCount = writeCodes(integers, count, transform, scratch + scratchCodes);
   planCoded(scratch + scratchCodes, residualCount, scratch + scratchEntropy);
-  if (!isCodingWorthIt() || codedBits + ((count as i64) << 5) + 64 > wholeBits - (wholeBits >> 6)) return 0;
+  if (!isCodingWorthIt() || codedBits + ((count as i64) << 5) > wholeBits) return 0;
   let at = writeColumnHeader(values, codecCompactSplit, transform, chosenCentre, 0, out, scratch);
   for (let offset: usize = 0; offset < (count as usize) << 3; offset += 8) {
     store<u32>(at, orderedBits(load<i64>(values + offset)) as u32);

@@ -47,6 +47,8 @@ function extraBitsOf(symbol: i32, mantissaBits: i32): i32 {
 // Results of planCoded, for writeCoded: what the packed and the coded numbers would take, and how to code them.
 export let packedBits: i64 = 0;
 export let codedBits: i64 = 0;
+/** Bits of the largest number. */
+export let codedWidth: i32 = 0;
 let plannedMantissaBits: i32 = 0;
 let plannedStateBits: i32 = 0;
 let plannedSymbolCount: i32 = 0;
@@ -78,7 +80,8 @@ export function planCoded(codes: usize, count: i32, entropy: usize): void {
     all |= bits;
   }
   packedBits = packed;
-  planSymbols(count, most, bitWidth(all), entropy);
+  codedWidth = bitWidth(all);
+  planSymbols(count, most, codedWidth, entropy);
 }
 
 /** log2 of a positive number to about 4 decimals. */
