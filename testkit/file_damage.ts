@@ -38,8 +38,16 @@ export function filesBelow(disk: MemoryFileSystem, directory: string): string[] 
   });
 }
 
-/** Flips a bit, or some bits of one byte, durably. `restore` undoes it, if the file is still this one. */
-export function flipBits(disk: MemoryFileSystem, path: string, random: Random): { position: number; restore: (disk: MemoryFileSystem) => void } {
+/** Some bits of one byte that were changed. */
+export interface Flip {
+  readonly position: number;
+  readonly mask: number;
+  /** Whether the file is still the one that was damaged. */
+  isThere(disk: MemoryFileSystem): boolean;
+}
+
+/** Flips a bit, or some bits of one byte, durably. */
+export function flipBits(disk: MemoryFileSystem, path: string, random: Random): Flip {
   const size = disk.size(path);
   // Ends of files hold what everything else hangs on.
   const nearEnd = Math.min(size, 64);
@@ -47,10 +55,7 @@ export function flipBits(disk: MemoryFileSystem, path: string, random: Random): 
   const mask = random.int(2) === 0 ? 1 << random.int(8) : 1 + random.int(255);
   disk.corrupt(path, position, mask);
   const damaged = readFile(disk, path);
-  const restore = (other: MemoryFileSystem): void => {
-    if (other.exists(path) && Buffer.compare(readFile(other, path), damaged) === 0) other.corrupt(path, position, mask);
-  };
-  return { position, restore };
+  return { position, mask, isThere: (other) => other.exists(path) && Buffer.compare(readFile(other, path), damaged) === 0 };
 }
 
 /** What depends on the file; undefined if it cannot be read, because it is not finished or damaged already. */

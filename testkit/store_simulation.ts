@@ -20,7 +20,8 @@ import type { SearchResult, SeriesBatch } from "../src/model/store.ts";
 import { DirectTableClient } from "../src/storage/direct_table_client.ts";
 import type { LocalStore } from "../src/storage/local_store.ts";
 import { TableWriter } from "../src/storage/table_writer.ts";
-import { contentsOf, filesBelow, flipBits } from "./file_damage.ts";
+import { verifyDirectory } from "../src/storage/verify_directory.ts";
+import { contentsOf, filesBelow, type Flip, flipBits } from "./file_damage.ts";
 import { openTestStore, testProcess } from "./local_stores.ts";
 import { type Damage, ModelAnswer, type ModelQuery, type ModelSample, type ModelSeries, seriesKey, StoreModel } from "./store_model.ts";
 import { drawStep, drawStorePlan, type StepKind, type StorePlan } from "./store_simulation_plan.ts";
@@ -200,7 +201,22 @@ class StoreSimulation {
     this.#crashIn = 0;
     await this.closeAndReopen(false);
     await this.#settle(this.#theStore()[Symbol.asyncDispose]());
+    this.#verify(this.#life.disk);
     return { plan: this.#plan, trace: this.#trace.value, operationCount: this.#operationCount, sampleCount: this.#model.samples.size, counts: this.#counts };
+  }
+
+  /** What `ctl verify` says of the closed directory: it is sound, nothing is left over, and each file that is still damaged is found. */
+  #verify(disk: MemoryFileSystem): void {
+    const steps = verifyDirectory({ files: disk, directory: "/data", processes: testProcess(1) });
+    let step = steps.next();
+    while (step.done !== true) step = steps.next();
+    const damaged = new Set(this.#damages.filter((damage) => damage.isThere(disk)).map(({ path }) => path.slice("/data/".length)));
+    for (const { path, kind, status, findings } of step.value.files) {
+      const isDamaged = damaged.has(path);
+      if (isDamaged && status === "ok") assert.fail(`ctl verify does not find the damage of ${path}`);
+      if (kind === "unused") assert.fail(`${path} is left over`);
+      if (this.#damages.length === 0 && status !== "ok") assert.fail(`ctl verify finds ${status} in ${path}: ${findings.map(({ message }) => message).join("; ")}`);
+    }
   }
 
   // ---- opening, closing, crashing ---------------------------------------------------------------------------------
@@ -561,17 +577,17 @@ class StoreSimulation {
     const path = paths[this.#random.int(paths.length)];
     const contents = contentsOf(disk, path);
     if (contents === undefined) return;
-    const { position, restore } = flipBits(disk, path, this.#random);
+    const flip = flipBits(disk, path, this.#random);
     const reportsBefore = this.#reports.length;
     const isReported = (): boolean => this.#reports.slice(reportsBefore).some((line) => contents.reportedAs.some((name) => line.includes(name)));
-    const damage = new FlippedFile(path, contents.mayRepeat, isReported, restore);
+    const damage = new FlippedFile(path, contents.mayRepeat, isReported, flip);
     this.#damages.push(damage);
     for (const series of this.#model.series.values()) if (contents.seriesKeys.has(series.key)) series.damage = [...series.damage, damage];
     for (const sample of this.#model.samples.values()) {
       if (contents.isEverything || contents.values.has(sample.value) || contents.seriesKeys.has(sample.series.key)) sample.damage = [...sample.damage, damage];
     }
     this.#trace.addText(path);
-    this.#tell(`${this.place}: ${path} is damaged at byte ${position}: ${contents.values.size} samples, ${contents.seriesKeys.size} series`);
+    this.#tell(`${this.place}: ${path} is damaged at byte ${flip.position}: ${contents.values.size} samples, ${contents.seriesKeys.size} series`);
     this.count("flip");
   }
 
@@ -661,14 +677,23 @@ class FlippedFile implements Damage {
   readonly path: string;
   readonly mayRepeat: boolean;
   readonly isReported: () => boolean;
-  /** Puts the bytes back that were there before, if the file is still the one that was damaged. */
-  readonly undo: (disk: MemoryFileSystem) => void;
+  readonly #flip: Flip;
 
-  constructor(path: string, mayRepeat: boolean, isReported: () => boolean, undo: (disk: MemoryFileSystem) => void) {
+  constructor(path: string, mayRepeat: boolean, isReported: () => boolean, flip: Flip) {
     this.path = path;
     this.mayRepeat = mayRepeat;
     this.isReported = isReported;
-    this.undo = undo;
+    this.#flip = flip;
+  }
+
+  /** Whether the damaged file is still in its place. */
+  isThere(disk: MemoryFileSystem): boolean {
+    return this.#flip.isThere(disk);
+  }
+
+  /** Puts the bytes back that were there before, if the file is still the one that was damaged. */
+  undo(disk: MemoryFileSystem): void {
+    if (this.isThere(disk)) disk.corrupt(this.path, this.#flip.position, this.#flip.mask);
   }
 }
 
