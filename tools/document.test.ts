@@ -8,6 +8,7 @@ const rows = [
   { name: "inline flag", markdown: "Use `-httpListenAddr=:8428`.", flags: ["httpListenAddr"], commands: [], paths: [] },
   { name: "a dash in prose is no flag", markdown: "a well-known -thing", flags: [], commands: [], paths: [] },
   { name: "flags after --", markdown: "`npm start -- -storageDataPath=x --loggerLevel INFO`", flags: ["storageDataPath", "loggerLevel"], commands: ["start"], paths: [] },
+  { name: "options of tools", markdown: "`npm run fuzz -- --target=part --seed=7`", flags: [], commands: ["fuzz"], paths: [] },
   { name: "options of others", markdown: "`npm ci --ignore-scripts` and `node --test x`", flags: [], commands: [], paths: [] },
   {
     name: "code block",

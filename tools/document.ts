@@ -19,7 +19,7 @@ export function commandsIn(markdown: string): string[] {
 export function flagsIn(markdown: string): string[] {
   return codeIn(markdown).flatMap((line) => {
     const ours = /^\s*(?:[A-Z_]+=\S+ )*(npm|npx|node|curl|git|sh|bash|docker|kill|apt-get)\b/.test(line) ? (/\snpm? .*?\s--\s(.*)/.exec(` ${line}`)?.[1] ?? "") : line;
-    if (/^\s*(?:npm run bench|\S*bench\/run\.ts)/.test(line)) return [];
+    if (/^\s*(?:npm run \S|\S*bench\/run\.ts)/.test(line)) return []; // tools have options of their own
     return [...ours.matchAll(/(?<=^|\s)--?([A-Za-z][\w.]*)/g)].map((match) => match[1]);
   });
 }
