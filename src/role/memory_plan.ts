@@ -13,6 +13,8 @@ export interface MemoryPlan {
   /** Series and bytes of columns of one query. */
   readonly querySeriesMax: number;
   readonly queryBytesMax: number;
+  /** Index segments of old months that are kept in memory, all reading threads together. */
+  readonly indexCacheBytes: number;
 }
 
 /** Memory that one active series takes, all in. */
@@ -29,5 +31,6 @@ export function planMemory(machineBytes: number, allowedPercent: number): Memory
     insertBytesInFlight: share(1 / 4, 64 << 20, 1 << 30),
     querySeriesMax: Math.floor(Math.min(5e6, Math.max(defaultQueryLimits.seriesMax, allowedBytes / 4096))),
     queryBytesMax: share(1 / 8, 64 << 20, 3 * 2 ** 30),
+    indexCacheBytes: share(1 / 32, 32 << 20, 512 << 20),
   };
 }

@@ -30,11 +30,14 @@ export interface NodeStore extends AsyncDisposable {
 }
 
 const queryThreadsMax = 8;
+/** Queries over the last month are answered from the live index alone. */
+const liveIndexMs = 32 * 86_400_000;
 
 /** Rejects with StorageError, "directory_locked" when another process has the directory. */
 export async function openNodeStore({ flags, memory, clock, logger, onFatal }: NodeStoreOptions): Promise<NodeStore> {
   // One core is for HTTP and ingest; a machine with two shares the other one between queries and the storage thread.
   const queryThreads = Math.max(1, Math.min(queryThreadsMax, availableParallelism() - 1));
+  const indexCacheBytes = Math.floor(memory.indexCacheBytes / (queryThreads + 1));
   const store = await openLocalStore({
     clock,
     logger,
@@ -52,9 +55,11 @@ export async function openNodeStore({ flags, memory, clock, logger, onFatal }: N
     retentionMs: flags.retentionPeriod,
     fsyncIntervalMs: flags["storage.fsyncInterval"],
     readerThreads: queryThreads,
+    liveIndexMs,
+    indexCacheBytes,
     startTable: (setup) => new StorageClient(setup, logger, onFatal),
   });
-  const queries = new QueryPool({ store, firstScratchNumber: firstReaderScratch, threads: queryThreads, limits: queryLimits(flags, memory), logger });
+  const queries = new QueryPool({ store, firstScratchNumber: firstReaderScratch, threads: queryThreads, limits: queryLimits(flags, memory), indexCacheBytes, logger });
   store.useLabelSource(queries);
   return {
     store,

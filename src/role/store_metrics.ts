@@ -11,6 +11,11 @@ export function registerStoreMetrics(metrics: MetricRegistry, store: LocalStore)
   const activeSeries = metrics.gauge("vm_cache_entries", "Entries; of storage/hour_metric_ids: active series.", { type: "storage/hour_metric_ids" });
   const sharedBytes = metrics.gauge("tidemark_shared_memory_bytes", "Memory shared between threads, reserved.");
   const readers = metrics.gauge("tidemark_readers", "Searches that hold parts and buffers.");
+  const indexCacheBytes = metrics.gauge("tidemark_index_cache_bytes", "Loaded of the indexes of old months.");
+  let indexCacheLoads = 0;
+  let indexCacheEvictions = 0;
+  metrics.counter("tidemark_index_cache_loads_total", "Index segments of old months that were opened for a query.", {}, () => indexCacheLoads);
+  metrics.counter("tidemark_index_cache_evictions_total", "Index segments of old months that were dropped from memory.", {}, () => indexCacheEvictions);
   let newSeries = 0;
   let predictionMisses = 0;
   metrics.counter("vm_new_timeseries_created_total", "Series seen for the first time.", {}, () => newSeries);
@@ -26,5 +31,8 @@ export function registerStoreMetrics(metrics: MetricRegistry, store: LocalStore)
     readers.set(stats.readers);
     newSeries = stats.newSeries;
     predictionMisses = stats.predictionMisses;
+    indexCacheBytes.set(stats.indexCache.loadedBytes);
+    indexCacheLoads = stats.indexCache.loads;
+    indexCacheEvictions = stats.indexCache.evictions;
   });
 }

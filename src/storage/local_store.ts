@@ -20,7 +20,7 @@ import { MetadataTable } from "./metadata_table.ts";
 import { ReaderPins } from "./reader_pins.ts";
 import { ReleasingBatches } from "./releasing_batches.ts";
 import { SealQueue } from "./seal_queue.ts";
-import type { SegmentCacheStats } from "./segment_cache.ts";
+import { addSegmentStats, type SegmentCacheStats } from "./segment_cache.ts";
 import { type LabelAnswer, type LabelQuestion, type LabelSource, mergeSorted } from "./segment_labels.ts";
 import type { SeriesAliases } from "./series_aliases.ts";
 import type { Shard, ShardLayout } from "./shard.ts";
@@ -73,7 +73,7 @@ export interface LocalStoreStats {
   readonly readers: number;
   readonly newSeries: number;
   readonly predictionMisses: number;
-  /** Old index segments that this thread has loaded. */
+  /** What reading threads have loaded of old index segments. */
   readonly indexCache: SegmentCacheStats;
 }
 
@@ -262,7 +262,7 @@ export class LocalStore implements Store {
       readers: this.#pins.count,
       newSeries: sum((shard) => shard.head.counters().newSeries),
       predictionMisses: sum((shard) => shard.head.counters().predictionMisses),
-      indexCache: this.#reader.segmentStats,
+      indexCache: this.#labelSource === this.#reader ? this.#reader.segmentStats : addSegmentStats(this.#reader.segmentStats, this.#labelSource.segmentStats),
     };
   }
 

@@ -22,6 +22,15 @@ export interface SegmentCacheStats {
   readonly evictions: number;
 }
 
+export const noSegmentStats: SegmentCacheStats = { loadedBytes: 0, segments: 0, loads: 0, evictions: 0 };
+
+/** The figures of two caches together. */
+export function addSegmentStats(left: SegmentCacheStats, right: SegmentCacheStats): SegmentCacheStats {
+  return {
+    loadedBytes: left.loadedBytes + right.loadedBytes, segments: left.segments + right.segments, loads: left.loads + right.loads, evictions: left.evictions + right.evictions,
+  };
+}
+
 const regexpsMax = 64;
 /** The memory is replaced when nothing is loaded and it is larger than this and the budget. */
 const keptMemoryBytes = 16 << 20;

@@ -3,7 +3,7 @@
  * sets. Question and answer are plain data: they can be posted to a worker.
  */
 import { compareBytewise, encodeLabelRun, type Labels } from "../model/labels.ts";
-import type { SegmentCache } from "./segment_cache.ts";
+import type { SegmentCache, SegmentCacheStats } from "./segment_cache.ts";
 import type { SegmentIndex } from "./segment_index.ts";
 import { type SegmentRequest, withMatchingRows } from "./segment_search.ts";
 import type { Snapshot } from "./snapshot.ts";
@@ -30,6 +30,8 @@ export interface LabelAnswer {
 /** Who answers; the store's own reader, or a query thread. */
 export interface LabelSource {
   answerLabels(question: LabelQuestion, signal: AbortSignal | undefined): Promise<LabelAnswer>;
+  /** What it has loaded of old index segments. */
+  readonly segmentStats: SegmentCacheStats;
 }
 
 /** The names or values of a question, with a step for each segment. A segment that cannot be read is left out and reported. */

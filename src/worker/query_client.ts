@@ -5,6 +5,7 @@ import type { Logger } from "../base/logger.ts";
 import { kernelModule } from "../kernel/kernel.ts";
 import type { QueryLimits } from "../query/limits.ts";
 import type { LocalStore } from "../storage/local_store.ts";
+import { addSegmentStats, noSegmentStats, type SegmentCacheStats } from "../storage/segment_cache.ts";
 import type { LabelAnswer, LabelQuestion, LabelSource } from "../storage/segment_labels.ts";
 import { workerEntryUrl } from "./entry_url.ts";
 import { decodeError, encodeError } from "./error_message.ts";
@@ -15,6 +16,7 @@ export interface QueryClientOptions {
   /** The scratch area of this thread in the shards. */
   readonly scratchNumber: number;
   readonly limits: QueryLimits;
+  readonly indexCacheBytes: number | undefined;
   readonly logger: Logger;
 }
 
@@ -26,6 +28,9 @@ export class QueryClient implements LabelSource, AsyncDisposable {
   readonly #running = new Set<number>();
   /** Pins of the running thread, released with it when it dies. */
   readonly #pins = new Set<number>();
+  /** Figures of the running thread, and of those before it. */
+  #segmentStats = noSegmentStats;
+  #earlierStats = noSegmentStats;
   #worker: Worker | undefined;
   #nextRequestId = 1;
   #closed = false;
@@ -37,6 +42,11 @@ export class QueryClient implements LabelSource, AsyncDisposable {
   /** Queries that the thread works on or has before it; a cancelled one counts until the thread has noticed. */
   get activeCount(): number {
     return this.#running.size;
+  }
+
+  /** Figures about the old index segments that the thread has loaded. */
+  get segmentStats(): SegmentCacheStats {
+    return addSegmentStats(this.#earlierStats, this.#segmentStats);
   }
 
   /** Evaluates on the query thread; resolves with the JSON document. Rejects with the signal's reason when it is aborted. */
@@ -90,8 +100,8 @@ export class QueryClient implements LabelSource, AsyncDisposable {
   }
 
   #start(): Worker {
-    const { store, scratchNumber, limits } = this.#options;
-    const workerData: QueryWorkerSetup = { role: "query", module: kernelModule(), shards: store.layouts, scratchNumber, limits };
+    const { store, scratchNumber, limits, indexCacheBytes } = this.#options;
+    const workerData: QueryWorkerSetup = { role: "query", module: kernelModule(), shards: store.layouts, scratchNumber, limits, indexCacheBytes };
     const worker = new Worker(workerEntryUrl, { workerData, name: "query" });
     worker.on("message", (reply: QueryWorkerReply) => this.#receive(worker, reply));
     worker.on("error", (error: unknown) => this.#options.logger.error(`the query thread failed: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`));
@@ -103,6 +113,8 @@ export class QueryClient implements LabelSource, AsyncDisposable {
   /** A thread that died (out of memory, say) fails its queries and is started again by the next one. */
   #ended(worker: Worker): void {
     if (this.#worker === worker) this.#worker = undefined;
+    this.#earlierStats = { ...this.segmentStats, loadedBytes: 0, segments: 0 };
+    this.#segmentStats = noSegmentStats;
     for (const pin of this.#pins) this.#options.store.releaseSnapshot(pin);
     this.#pins.clear();
     this.#running.clear();
@@ -119,6 +131,9 @@ export class QueryClient implements LabelSource, AsyncDisposable {
       case "releaseSnapshot":
         this.#pins.delete(reply.pin);
         return this.#options.store.releaseSnapshot(reply.pin);
+      case "segmentStats":
+        this.#segmentStats = reply.stats;
+        return;
       case "unreadable":
         return this.#options.logger.error(`cannot read ${reply.path}: ${reply.message}`);
       case "answer":

@@ -4,6 +4,7 @@
  */
 import type { Selector, Tenant } from "../model/matcher.ts";
 import type { QueryLimits } from "../query/limits.ts";
+import type { SegmentCacheStats } from "../storage/segment_cache.ts";
 import type { LabelAnswer, LabelQuestion } from "../storage/segment_labels.ts";
 import type { ShardLayout } from "../storage/shard.ts";
 import type { Snapshot, SnapshotRequest } from "../storage/snapshot.ts";
@@ -16,6 +17,7 @@ export interface QueryWorkerSetup {
   readonly shards: readonly ShardLayout[];
   readonly scratchNumber: number;
   readonly limits: QueryLimits;
+  readonly indexCacheBytes: number | undefined;
 }
 
 /** A query as it is evaluated; `endMs` and `stepMs` of an instant query are its time and step. */
@@ -44,4 +46,5 @@ export type QueryWorkerReply =
   | { readonly kind: "answer"; readonly requestId: number; readonly body: Uint8Array }
   | { readonly kind: "labels"; readonly requestId: number; readonly answer: LabelAnswer }
   | { readonly kind: "failed"; readonly requestId: number; readonly error: ErrorMessage }
+  | { readonly kind: "segmentStats"; readonly stats: SegmentCacheStats }
   | { readonly kind: "unreadable"; readonly path: string; readonly message: string };

@@ -2,6 +2,7 @@
 import type { Logger } from "../base/logger.ts";
 import type { QueryLimits } from "../query/limits.ts";
 import type { LocalStore } from "../storage/local_store.ts";
+import { addSegmentStats, noSegmentStats, type SegmentCacheStats } from "../storage/segment_cache.ts";
 import type { LabelAnswer, LabelQuestion, LabelSource } from "../storage/segment_labels.ts";
 import { QueryClient } from "./query_client.ts";
 import type { WorkerQuery } from "./query_messages.ts";
@@ -12,6 +13,8 @@ export interface QueryPoolOptions {
   readonly firstScratchNumber: number;
   readonly threads: number;
   readonly limits: QueryLimits;
+  /** Old index segments that each thread keeps in memory. */
+  readonly indexCacheBytes?: number;
   readonly logger: Logger;
 }
 
@@ -38,6 +41,11 @@ export class QueryPool implements LabelSource, AsyncDisposable {
     return this.#leastBusy().answerLabels(question, signal);
   }
 
+  /** Figures about old index segments, all threads together. */
+  get segmentStats(): SegmentCacheStats {
+    return this.#clients.map(({ segmentStats }) => segmentStats).reduce(addSegmentStats, noSegmentStats);
+  }
+
   #leastBusy(): QueryClient {
     let best = this.#clients[0];
     for (const client of this.#clients) if (client.activeCount < best.activeCount) best = client;
@@ -50,8 +58,8 @@ export class QueryPool implements LabelSource, AsyncDisposable {
   }
 
   #add(): QueryClient {
-    const { store, firstScratchNumber, limits, logger } = this.#options;
-    const client = new QueryClient({ store, scratchNumber: firstScratchNumber + this.#clients.length, limits, logger });
+    const { store, firstScratchNumber, limits, indexCacheBytes, logger } = this.#options;
+    const client = new QueryClient({ store, scratchNumber: firstScratchNumber + this.#clients.length, limits, indexCacheBytes, logger });
     this.#clients.push(client);
     return client;
   }

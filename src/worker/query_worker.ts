@@ -34,9 +34,19 @@ export function runQueryWorker(port: MessagePort, setup: QueryWorkerSetup): void
     files: new RealFileSystem(),
     kernel,
     shards: setup.shards.map((layout) => new ShardReader(layout, setup.scratchNumber)),
+    indexCacheBytes: setup.indexCacheBytes,
     onUnreadable: (path, error) => post({ kind: "unreadable", path, message: String(error) }),
   });
-  setInterval(() => reader.closeUnused(), closeUnusedMs).unref();
+  let posted = reader.segmentStats;
+  const postStats = (): void => {
+    const stats = reader.segmentStats;
+    if (stats.loads !== posted.loads || stats.loadedBytes !== posted.loadedBytes) post({ kind: "segmentStats", stats });
+    posted = stats;
+  };
+  setInterval(() => {
+    reader.closeUnused();
+    postStats();
+  }, closeUnusedMs).unref();
   const store = new SnapshotStore(reader, {
     open(request) {
       const snapshotId = nextSnapshotId++;
@@ -60,6 +70,7 @@ export function runQueryWorker(port: MessagePort, setup: QueryWorkerSetup): void
       post({ kind: "failed", requestId, error: encodeError(error) });
     } finally {
       running.delete(requestId);
+      postStats();
     }
   };
 
@@ -73,6 +84,7 @@ export function runQueryWorker(port: MessagePort, setup: QueryWorkerSetup): void
       post({ kind: "failed", requestId, error: encodeError(error) });
     } finally {
       running.delete(requestId);
+      postStats();
     }
   };
 
