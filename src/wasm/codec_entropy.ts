@@ -347,67 +347,47 @@ export function readCoded(source: usize, end: usize, count: i32, target: usize, 
   const stateBits = head & 15;
   const mantissaBits = head >> 4;
   if (stateBits < stateBitsMin || stateBits > stateBitsMax || mantissaBits > mantissaBitsMax) return false;
-  const at = readLevels(source + 1, end, mantissaBits, stateBits, entropy + weightsAt);
-  if (at == 0 || at >= end) return false;
+  // A copy has bytes to spare behind it, so that words of 8 bytes can be loaded anywhere.
+  const size = end - (source + 1);
+  if (size > bodySizeMax) return false;
+  const copy = entropy + bodyAt;
+  memory.copy(copy, source + 1, size);
+  const body = readLevels(copy, size, mantissaBits, stateBits, entropy + weightsAt);
+  const bodySize = copy + size - body;
+  if (body == 0 || bodySize == 0) return false;
+  const last = load<u8>(copy + size - 1) as i32;
+  const bits = (((bodySize - 1) << 3) as i32) + 31 - clz(last) - (stateBits << 2);
+  if (last == 0 || bits < 0) return false;
   normalizeWeights(entropy + weightsAt, readSymbolCount, stateBits);
   codedIsNarrow = extraBitsOf(readSymbolCount - 1, mantissaBits) + stateBits <= narrowBitsMax;
   buildDecoder(entropy, mantissaBits, stateBits);
-  const size = end - at;
-  const last = load<u8>(end - 1) as i32;
-  if (size > bodySizeMax || last == 0) return false;
-  const body = entropy + bodyAt;
-  memory.copy(body, at, size);
-  const bits = ((size - 1) << 3) + 31 - clz(last) - (stateBits << 2);
-  if ((bits as i32) < 0) return false;
   const table = entropy + tableAt;
-  return codedIsNarrow ? readNarrow(body, bits as i32, count, stateBits, target, table) : readWide(body, bits as i32, count, stateBits, target, table);
+  return codedIsNarrow ? readNarrow(body, bits, count, stateBits, target, table) : readWide(body, bits, count, stateBits, target, table);
 }
 
-// The stream of bits of readLevels.
+// The stream of bits of readLevels: where it begins, the bit that is read next, and their number.
 let bitSource: usize = 0;
-let bitEnd: usize = 0;
-let bitsLeft: i32 = 0;
+let bitPosition: u32 = 0;
+let bitLimit: u32 = 0;
 
 /** Reads a number of putGolomb; -1 if the bits end or it is impossibly large. */
 function takeGolomb(k: i32): i32 {
-  let c = 0;
-  for (;;) {
-    const bit = takeBit();
-    if (bit < 0) return -1;
-    if (bit != 0) break;
-    if (++c > 10) return -1;
-  }
-  let value = 0;
-  for (let i = 0; i < c + k; i++) {
-    const bit = takeBit();
-    if (bit < 0) return -1;
-    value |= bit << i;
-  }
-  return value + (1 << (c + k)) - (1 << k);
-}
-
-@inline
-function takeBit(): i32 {
-  if (bitsLeft == 0) {
-    if (bitSource >= bitEnd) return -1;
-    bitWord = load<u8>(bitSource) as u64;
-    bitSource++;
-    bitsLeft = 8;
-  }
-  const bit = (bitWord & 1) as i32;
-  bitWord >>= 1;
-  bitsLeft--;
-  return bit;
+  const word = load<u64>(bitSource + ((bitPosition >> 3) as usize)) >> (bitPosition & 7);
+  const c = ctz(word) as i32;
+  if (c > 10) return -1;
+  bitPosition += 2 * c + k + 1;
+  if (bitPosition > bitLimit) return -1;
+  return (((word >> (c + 1)) as i32) & ((1 << (c + k)) - 1)) + (1 << (c + k)) - (1 << k);
 }
 
 // Further result of readLevels.
 let readSymbolCount: i32 = 0;
 
-/** Reads what writeLevels has written as weights. Returns the end, or 0 if it is malformed. */
-function readLevels(source: usize, end: usize, mantissaBits: i32, stateBits: i32, weights: usize): usize {
+/** Reads what writeLevels has written, in `size` bytes and 8 more that can be loaded, as weights. Returns the end, or 0 if it is malformed. */
+function readLevels(source: usize, size: usize, mantissaBits: i32, stateBits: i32, weights: usize): usize {
   bitSource = source;
-  bitEnd = end;
-  bitsLeft = 0;
+  bitPosition = 0;
+  bitLimit = (size as u32) << 3;
   const first = takeGolomb(2);
   if (first < 0) return 0;
   const span = takeGolomb(3);
@@ -434,7 +414,7 @@ function readLevels(source: usize, end: usize, mantissaBits: i32, stateBits: i32
     }
     previous = level;
   }
-  return present << 1 > 1 << stateBits ? 0 : bitSource;
+  return present << 1 > 1 << stateBits ? 0 : bitSource + (((bitPosition + 7) >> 3) as usize);
 }
 
 /**
@@ -451,15 +431,24 @@ function buildDecoder(entropy: usize, mantissaBits: i32, stateBits: i32): void {
     if (count == 0) continue;
     const extra = extraBitsOf(symbol, mantissaBits);
     const mantissa = symbol - (extra << mantissaBits);
-    const lowest = codedIsNarrow ? mantissa << extra : mantissa;
+    const lowest = ((codedIsNarrow ? mantissa << extra : mantissa) as u64) | ((((1 << extra) - 1) as u64) << 32);
     const bits = stateBits - (31 - (clz(count) as i32));
-    const fewerFrom = size >> (bits - 1); // states from here on take one bit less
-    for (let state = count; state < count << 1; state++) {
-      const taken = bits - (bits > 0 && state >= fewerFrom ? 1 : 0);
+    // States from here on take one bit less.
+    const fewerFrom = bits > 0 ? min(size >> (bits - 1), count << 1) : count << 1;
+    let state = count;
+    let place = (((1 << bits) - 1) << 16) | ((extra as u64) << 32) | (((extra + bits) as u64) << 40);
+    for (; state < fewerFrom; state++) {
       const entry = table + ((position as usize) << 4);
-      store<i32>(entry, lowest);
-      store<i32>(entry, (1 << extra) - 1, 4);
-      store<u64>(entry, (((state << taken) - size) as u64) | ((((1 << taken) - 1) as u64) << 16) | ((extra as u64) << 32) | (((extra + taken) as u64) << 40), 8);
+      store<u64>(entry, lowest);
+      store<u64>(entry, place | (((state << bits) - size) as u64), 8);
+      position = (position + step) & (size - 1);
+    }
+    if (bits == 0) continue;
+    place = (((1 << (bits - 1)) - 1) << 16) | ((extra as u64) << 32) | (((extra + bits - 1) as u64) << 40);
+    for (; state < count << 1; state++) {
+      const entry = table + ((position as usize) << 4);
+      store<u64>(entry, lowest);
+      store<u64>(entry, place | (((state << (bits - 1)) - size) as u64), 8);
       position = (position + step) & (size - 1);
     }
   }
