@@ -9,6 +9,7 @@ import { partFiles, PartWriter } from "./part_writer.ts";
 import type { GatheredRun } from "./seal_gather.ts";
 import type { SeriesSet } from "./series_set.ts";
 import type { ShardReader } from "./shard.ts";
+import type { Steps } from "./steps.ts";
 
 export interface WrittenPartition {
   readonly part: ManifestPart;
@@ -100,7 +101,9 @@ export class PartitionWriter {
   }
 
   /** Completes the files, in steps; nothing refers to them before the manifest does. */
-  *finish(): Generator<void, WrittenPartition> {
+  *finish(): Steps<WrittenPartition> {
+    const syncing = this.#part.startSync();
+    if (syncing !== undefined) yield syncing;
     const summary = this.#part.finish();
     this.#newSeries.trim();
     const indexSegment = this.#newSeries.count === 0 ? undefined : yield* this.#writeIndex();

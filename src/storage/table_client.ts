@@ -74,11 +74,13 @@ export interface TableStats {
   readonly minFreeBytes: number;
   /** Why writes are refused; empty: they are not. */
   readonly readOnlyReason: string;
+  /** Milliseconds of the longest step of a seal or merge lately: so long a write may have waited for it. */
+  readonly longestStepMs: number;
 }
 
 export const noTableStats: TableStats = {
   mergesActive: 0, mergesDone: 0, samplesMerged: 0, mergesPutOff: 0, quarantinedParts: 0, quarantinedIndexSegments: 0, damagedBlocks: 0,
-  freeBytes: 0, minFreeBytes: 0, readOnlyReason: "",
+  freeBytes: 0, minFreeBytes: 0, readOnlyReason: "", longestStepMs: 0,
 };
 
 export interface TableClient extends AsyncDisposable {

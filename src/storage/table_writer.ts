@@ -114,7 +114,7 @@ export class TableWriter implements Disposable {
 
   get stats(): TableStats {
     const { freeBytes, minFreeBytes, shortage } = this.#space;
-    return { ...this.#merger.stats, freeBytes, minFreeBytes, readOnlyReason: shortage };
+    return { ...this.#merger.stats, freeBytes, minFreeBytes, readOnlyReason: shortage, longestStepMs: 0 };
   }
 
   /** Parts that wait to be merged, of the partition that has most. */
@@ -196,7 +196,7 @@ export class TableWriter implements Disposable {
   // ---- seals ------------------------------------------------------------------------------------------------------
 
   /** Encodes a seal into one part for each partition that it touches, and publishes them together. */
-  *seal(shardNumber: number, seal: Seal, nextSeriesId: number): Generator<void, TableVersion> {
+  *seal(shardNumber: number, seal: Seal, nextSeriesId: number): Steps<TableVersion> {
     const written: WrittenParts[] = [];
     const kernel = this.#kernels.take();
     try {
@@ -211,7 +211,7 @@ export class TableWriter implements Disposable {
   }
 
   /** One pass: writes the samples of some partitions that are not written yet. Returns whether there are more. */
-  *#sealSome(shard: ShardReader, seal: Seal, kernel: Kernel, written: WrittenParts[]): Generator<void, boolean> {
+  *#sealSome(shard: ShardReader, seal: Seal, kernel: Kernel, written: WrittenParts[]): Steps<boolean> {
     const done = new Set(written.map(({ partition }) => partition));
     const writers = new Map<string, PartitionWriter>();
     const mark = kernel.mark();

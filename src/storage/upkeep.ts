@@ -1,6 +1,6 @@
 /**
- * Upkeep: what a store does by itself as time goes on: checkpoints when the log has grown or some time has passed, merges after them, and dropping
- * partitions that are past the retention.
+ * Upkeep: what a store does by itself as time goes on: checkpoints when the log has grown or some time has passed, merges, and dropping partitions that are
+ * past the retention.
  */
 import type { Clock } from "../base/clock.ts";
 import type { Logger } from "../base/logger.ts";
@@ -39,6 +39,7 @@ export class Upkeep {
   readonly #options: UpkeepOptions;
   #checkpointMs: number;
   #slowMs = 0;
+  #isMerging = false;
   #timer: Disposable | undefined;
   #isClosed = false;
 
@@ -65,8 +66,9 @@ export class Upkeep {
     const isCheckpointDue = this.#options.checkpointer.logBytes >= this.#options.checkpointLogBytes || nowMs - this.#checkpointMs >= this.#options.checkpointIntervalMs;
     if (isCheckpointDue && !this.#options.checkpointer.isRunning) {
       this.#checkpointMs = nowMs;
-      this.#background("checkpoint", this.#options.checkpointer.run().then(async () => this.#options.publish(await this.#options.table.merge({ force: false }))));
+      this.#background("checkpoint", this.#options.checkpointer.run());
     }
+    this.#mergeWhatIsWorthIt();
     if (nowMs - this.#slowMs < slowPeriodMs) return;
     this.#slowMs = nowMs;
     this.#options.reader.closeUnused();
@@ -92,6 +94,14 @@ export class Upkeep {
     }
     this.#options.publish(await this.#options.table.dropBefore(minMs));
     await this.#options.checkpointer.run();
+  }
+
+  /** Has the table look for a merge, one at a time; most looks find nothing, and cost nothing. */
+  #mergeWhatIsWorthIt(): void {
+    if (this.#isMerging) return;
+    this.#isMerging = true;
+    const { table, publish } = this.#options;
+    this.#background("a merge in the background", table.merge({ force: false }).then(publish).finally(() => (this.#isMerging = false)));
   }
 
   #background(what: string, work: Promise<unknown>): void {
