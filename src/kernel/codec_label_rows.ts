@@ -170,6 +170,27 @@ export interface ExpandedRows {
   readonly labelsSize: number;
 }
 
+/** Pair ids of rows in the kernel's memory, by address; u32 each. */
+export interface UnpackedRows {
+  readonly ids: number;
+  readonly idCount: number;
+  /** Labels of each row. */
+  readonly counts: number;
+}
+
+/**
+ * Unpacks the pair ids of `rowCount` rows of `size` bytes at `pointer` (untrusted) into arena memory, which the caller resets. Returns undefined if the rows are
+ * malformed or name a pair that is not below `pairCount`.
+ */
+export function unpackLabelRows(kernel: Kernel, pointer: number, size: number, rowCount: number, idBytes: number, pairCount: number): UnpackedRows | undefined {
+  // A row of n labels takes n bits at least.
+  const idCapacity = size * 8;
+  const ids = kernel.allocate(idCapacity * 4 + 4);
+  const counts = kernel.allocate(rowCount * 4 + 4);
+  const idCount = kernel.exports.codecUnpackLabelRows(pointer, size, rowCount, idBytes, pairCount, ids, idCapacity, counts);
+  return idCount < 0 ? undefined : { ids, idCount, counts };
+}
+
 /**
  * Unpacks `rowCount` rows at `pointer` (untrusted) into arena memory, which the caller resets. `idCapacity` bounds the pair ids of all rows,
  * `labelsSizeMax` the size of their label runs. Returns undefined if the rows are malformed or too large.

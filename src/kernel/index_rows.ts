@@ -126,7 +126,7 @@ export class LiveRows {
   }
 
   /** Copies the keys of these pairs one after the other to arena memory of `kernel`, where the list of them stands. */
-  *copyKeys(kernel: Kernel, pairs: number, pairCount: number): Generator<void, CopiedKeys> {
+  *copyKeys(kernel: Kernel, pairs: number, pairCount: number): Generator<void, PairKeys> {
     const { exports } = this.#live;
     const pairList = kernel.u32.subarray(pairs / 4, pairs / 4 + pairCount);
     let keyBytes = 0;
@@ -179,12 +179,14 @@ export class LiveRows {
   }
 }
 
-/** Keys of pairs in the memory of a kernel: key p is bytes [offsets[p], offsets[p + 1]) of `keys`; names are ids of the live index. */
-interface CopiedKeys {
+/** Keys of pairs (inner Label messages) in the memory of a kernel. */
+export interface PairKeys {
   readonly pairCount: number;
+  /** The bytes, 64 spare ones behind; u32 each: where the key of a pair begins in them. */
   readonly keys: number;
   readonly keyBytes: number;
   readonly offsets: number;
+  /** u32 each, an id of the pair's name: the same for the same name. */
   readonly names: number;
 }
 
@@ -204,6 +206,11 @@ export interface SegmentPairs {
   readonly valueStrings: Float64Array;
 }
 
+/** With the place of each pair among the sorted ones (u32 each, an address). */
+export interface RankedPairs extends SegmentPairs {
+  readonly ranks: number;
+}
+
 /** Numbers the pairs of the rows, sorts them, and replaces the ids of the rows by the places of their pairs. Takes arena memory, in steps. */
 export function* sortSegmentPairs(kernel: Kernel, live: LiveRows, rows: CopiedRows): Generator<void, SegmentPairs> {
   const { exports } = kernel;
@@ -217,9 +224,21 @@ export function* sortSegmentPairs(kernel: Kernel, live: LiveRows, rows: CopiedRo
     yield;
   }
   const keys = yield* live.copyKeys(kernel, used, pairCount);
-  const nameNumbers = kernel.allocate(live.nameCount * 4);
-  kernel.u32.fill(0, nameNumbers / 4, nameNumbers / 4 + live.nameCount);
-  const entryMax = pairCount + Math.min(pairCount, live.nameCount);
+  const sorted = yield* sortPairKeys(kernel, keys, live.nameCount);
+  for (let from = 0; from < rows.idCount; from += idsPerStep) {
+    exports.indexRowsMap(rows.ids + from * 4, Math.min(idsPerStep, rows.idCount - from), sorted.ranks);
+    yield;
+  }
+  return sorted;
+}
+
+/** Sorts strings and pairs, in steps; `nameIdMax` is above all ids of names. Takes arena memory. Equal pairs have places one after the other. */
+export function* sortPairKeys(kernel: Kernel, keys: PairKeys, nameIdMax: number): Generator<void, RankedPairs> {
+  const { exports } = kernel;
+  const { pairCount } = keys;
+  const nameNumbers = kernel.allocate(nameIdMax * 4);
+  kernel.u32.fill(0, nameNumbers / 4, nameNumbers / 4 + nameIdMax);
+  const entryMax = pairCount + Math.min(pairCount, nameIdMax);
   const unsorted = kernel.allocate(entryMax * entryBytes);
   const entryCount = exports.indexRowsStrings(keys.keys, keys.offsets, pairCount, keys.names, nameNumbers, unsorted) >>> 0;
   yield;
@@ -238,12 +257,9 @@ export function* sortSegmentPairs(kernel: Kernel, live: LiveRows, rows: CopiedRo
   const places = kernel.allocate(nameCount * 8);
   exports.indexRowsRankPairs(entries, entryCount, pairCount, keys.names, nameCount, stringNumbers, ranks, nameStrings, valueStrings, places);
   yield;
-  for (let from = 0; from < rows.idCount; from += idsPerStep) {
-    exports.indexRowsMap(rows.ids + from * 4, Math.min(idsPerStep, rows.idCount - from), ranks);
-    yield;
-  }
   const doubles = (pointer: number, count: number): Float64Array => kernel.f64.subarray(pointer / 8, pointer / 8 + count);
   return {
+    ranks,
     pairCount,
     sharedBytes: doubles(shared, stringCount),
     ownBytes: doubles(own, stringCount),

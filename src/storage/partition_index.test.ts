@@ -10,8 +10,11 @@ import { decodeLabelRun, encodeLabelRun, type Labels, labelsOf } from "../model/
 import { partitionOf } from "./partition.ts";
 import { mergeIndexSegments } from "./merge.ts";
 import { IndexSegment } from "./partition_index.ts";
-import type { IndexRows } from "./partition_index_format.ts";
+import { type IndexRows, sectionKinds } from "./partition_index_format.ts";
+import { mergeIndexFiles } from "./partition_index_merge.ts";
 import { IndexSegmentWriter, type IndexSegmentSummary } from "./partition_index_writer.ts";
+import { SeriesActivity } from "./series_activity.ts";
+import { mergeIndex } from "./table_merge.ts";
 
 const seed = Number(process.env.SEED ?? 20260704);
 const partition = partitionOf(Date.parse("2026-03-10T00:00:00Z"));
@@ -147,6 +150,64 @@ test("merged segments equal one that was written at once", () => {
   for (const segment of segments) segment.close();
 });
 
+test("segments merged row by row equal, byte for byte, those merged in memory", () => {
+  const random = seededRandom(seed);
+  for (let round = 0; round < 6; round++) {
+    const rows = fleet(round === 0 ? 14_000 : 1 + random.int(3000), random);
+    const files = new MemoryFileSystem();
+    // Overlapping pieces in any order; the first segment that has a series has its labels.
+    const paths = Array.from({ length: 1 + random.int(5) }, (_, i) => {
+      const from = i === 0 ? 0 : random.int(rows.length);
+      write(files, `/${i}.idx`, i === 0 && round % 2 === 0 ? rows : rows.slice(from, from + 1 + random.int(rows.length)).map((row) => ({ ...row, maxMs: row.maxMs + random.int(3 * dayMs) })));
+      return `/${i}.idx`;
+    });
+    const activity = round % 2 === 0 ? undefined : activityOf(rows.filter(() => random.int(2) === 0), random);
+    const segments = paths.map((path) => IndexSegment.open(files, path));
+    const whole = mergeIndexSegments(segments, partition, files, "/whole.idx", activity);
+    for (const segment of segments) segment.close();
+    const steps = mergeIndexFiles(files, paths, "/merged.idx", activity);
+    let step = steps.next();
+    while (step.done !== true) step = steps.next();
+    assert.deepEqual(step.value, { rowCount: whole.rowCount, sizeBytes: whole.sizeBytes });
+    assert.ok(Buffer.compare(contents(files, "/merged.idx"), contents(files, "/whole.idx")) === 0, `seed ${seed}, round ${round}`);
+  }
+});
+
+/** Times of some series, other than their rows say. */
+function activityOf(rows: readonly Row[], random: Random): SeriesActivity {
+  const activity = new SeriesActivity(partition);
+  const timestampsMs = Float64Array.from(rows, () => partition.minMs + random.int(30 * dayMs));
+  activity.add({
+    seriesCount: rows.length, seriesIds: Uint32Array.from(rows, ({ seriesId }) => seriesId), sampleFrom: Uint32Array.from({ length: rows.length + 1 }, (_, i) => i),
+    timestampsMs, values: timestampsMs, lastLogRows: new Float64Array(rows.length),
+  });
+  return activity;
+}
+
+function contents(files: MemoryFileSystem, path: string): Uint8Array {
+  using file = files.open(path, "read");
+  const bytes = new Uint8Array(file.size());
+  file.read(bytes, 0);
+  return bytes;
+}
+
+test("a merge row by row of damaged segments is a typed error and leaves no file", () => {
+  const random = seededRandom(seed + 2);
+  const rows = fleet(600, random);
+  for (let round = 0; round < 60; round++) {
+    const files = new MemoryFileSystem();
+    write(files, "/a.idx", rows.slice(0, 400));
+    write(files, "/b.idx", rows.slice(200));
+    const path = random.int(2) === 0 ? "/a.idx" : "/b.idx";
+    files.corrupt(path, 16 + random.int(files.size(path) - 16), 1 + random.int(255));
+    const merge = (): void => {
+      for (const _ of mergeIndexFiles(files, ["/a.idx", "/b.idx"], "/merged.idx"));
+    };
+    assert.throws(merge, (error: unknown) => error instanceof StorageError && error.code === "corrupt_index", `seed ${seed}, round ${round}`);
+    assert.equal(files.exists("/merged.idx"), false);
+  }
+});
+
 test("malformed label runs are refused", () => {
   const good = rowsOf(fleet(3, seededRandom(seed)));
   const writer = new IndexSegmentWriter(partition);
@@ -183,4 +244,24 @@ test("flipped bits and cut files are a typed error", () => {
     assert.throws(readAll, isCorrupt);
   }
   file.close();
+});
+
+test("segments whose posting lists are damaged are merged from their rows", () => {
+  const rows = fleet(900, seededRandom(seed));
+  const files = new MemoryFileSystem();
+  files.makeDirectory("/index");
+  write(files, "/index/1.idx", rows.slice(0, 500));
+  write(files, "/index/2.idx", rows.slice(300));
+  write(files, "/index/whole.idx", rows);
+  {
+    using segment = IndexSegment.open(files, "/index/1.idx");
+    const lists = segment.sections.find(({ kind }) => kind === sectionKinds.postingBytes)!;
+    files.corrupt("/index/1.idx", lists.offset + 3, 0x55);
+  }
+  const segments = [1, 2].map((id) => ({ id, files: [`index/${id}.idx`], seriesCount: 0, sizeBytes: 0 }));
+  const steps = mergeIndex(files, "", partition, segments, 3, undefined);
+  let step = steps.next();
+  while (step.done !== true) step = steps.next();
+  assert.equal(step.value.seriesCount, 900);
+  assert.deepEqual(read(files, "/index/3.idx"), read(files, "/index/whole.idx"));
 });

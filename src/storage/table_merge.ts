@@ -1,5 +1,6 @@
 /** The work of one merge plan: new files beside the old ones. What replaces what is said by the manifest afterwards (table_merger.ts). */
 import { assert } from "../base/assert.ts";
+import { StorageError } from "../base/errors.ts";
 import type { FileSystem } from "../disk/file_system.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import type { ManifestIndexSegment, ManifestPart } from "./manifest_state.ts";
@@ -9,6 +10,7 @@ import type { Part } from "./part.ts";
 import { partFiles } from "./part_writer.ts";
 import { type Partition, partitionNamed } from "./partition.ts";
 import { IndexSegment } from "./partition_index.ts";
+import { type MergedIndex, mergeIndexFiles } from "./partition_index_merge.ts";
 import { SeriesActivity } from "./series_activity.ts";
 import type { Steps } from "./steps.ts";
 
@@ -59,14 +61,25 @@ export function* mergeSources(files: FileSystem, path: string, partition: Partit
   }
 }
 
-/** Merges index segments into `index/<indexId>.idx`, with the times of `activity` for the series that it knows. */
+/**
+ * Merges index segments into `index/<indexId>.idx`, with the times of `activity` for the series that it knows. Posting lists that cannot be read do not keep
+ * segments from being merged: then they are made anew from the rows, which are all held in memory for that.
+ */
 export function* mergeIndex(
   files: FileSystem, path: string, partition: Partition, segments: readonly ManifestIndexSegment[], indexId: number, activity: SeriesActivity | undefined,
 ): Steps<ManifestIndexSegment> {
-  using open = new DisposableStack();
-  const sources = segments.map((segment) => open.use(IndexSegment.open(files, `${path}/${segment.files[0]}`)));
-  yield;
   const file = `index/${indexId}.idx`;
-  const { rowCount, sizeBytes } = mergeIndexSegments(sources, partition, files, `${path}/${file}`, activity);
+  const paths = segments.map((segment) => `${path}/${segment.files[0]}`);
+  const { rowCount, sizeBytes } = yield* mergeRowByRow(files, paths, `${path}/${file}`, partition, activity);
   return { id: indexId, files: [file], seriesCount: rowCount, sizeBytes };
+}
+
+function* mergeRowByRow(files: FileSystem, paths: readonly string[], target: string, partition: Partition, activity: SeriesActivity | undefined): Steps<MergedIndex> {
+  try {
+    return yield* mergeIndexFiles(files, paths, target, activity);
+  } catch (error) {
+    if (!(error instanceof StorageError) || error.code !== "corrupt_index") throw error;
+    using open = new DisposableStack();
+    return mergeIndexSegments(paths.map((one) => open.use(IndexSegment.open(files, one))), partition, files, target, activity);
+  }
 }

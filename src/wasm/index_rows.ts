@@ -72,7 +72,7 @@ function storeEntry(entry: usize, keys: usize, string: usize, size: u32, owner: 
 }
 
 /**
- * Makes the entries of all names and values of pairs: key p is bytes [offsets[p], offsets[p + 1]) of `keys` (8 spare bytes behind), its name has the id
+ * Makes the entries of all names and values of pairs: key p, which is whole, begins at offsets[p] of `keys` (8 spare bytes behind), its name has the id
  * names[p], which is replaced by the name's number. `nameNumbers` holds number + 1 by name id and is clear. Returns the number of entries.
  */
 export function indexRowsStrings(keys: usize, offsets: usize, pairCount: u32, names: usize, nameNumbers: usize, entries: usize): u32 {
@@ -80,11 +80,10 @@ export function indexRowsStrings(keys: usize, offsets: usize, pairCount: u32, na
   let nameCount: u32 = 0;
   for (let pair: u32 = 0; pair < pairCount; pair++) {
     const key = keys + load<u32>(offsets + ((pair as usize) << 2));
-    const end = keys + load<u32>(offsets + ((pair as usize) << 2), 4);
     const nameSize = readSize(key + 1);
     const name = sizeEnd;
-    readSize(name + nameSize + 1);
-    storeEntry(entry, keys, sizeEnd, (end - sizeEnd) as u32, pair);
+    const valueSize = readSize(name + nameSize + 1);
+    storeEntry(entry, keys, sizeEnd, valueSize, pair);
     entry += entryBytes;
     const nameAt = names + ((pair as usize) << 2);
     const numberAt = nameNumbers + ((load<u32>(nameAt) as usize) << 2);
