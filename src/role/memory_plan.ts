@@ -20,12 +20,12 @@ export interface MemoryPlan {
 /** Memory that one active series takes, all in. */
 const seriesBytes = 400;
 
-export function planMemory(machineBytes: number, allowedPercent: number): MemoryPlan {
+export function planMemory(machineBytes: number, allowedPercent: number, shardCount = 1): MemoryPlan {
   const allowedBytes = Math.floor((machineBytes * allowedPercent) / 100);
   const share = (part: number, minBytes: number, maxBytes: number): number => Math.floor(Math.min(maxBytes, Math.max(minBytes, allowedBytes * part)));
   return {
     allowedBytes,
-    seriesMax: Math.floor(Math.min(6e6, Math.max(1e5, allowedBytes / seriesBytes))),
+    seriesMax: Math.floor(Math.min(6e6 * shardCount, Math.max(1e5, allowedBytes / seriesBytes))),
     chunkBudgetBytes: share(1 / 16, 16 << 20, 256 << 20),
     chunkBytesMax: share(1 / 4, 64 << 20, 1 << 30),
     insertBytesInFlight: share(1 / 4, 64 << 20, 1 << 30),

@@ -45,7 +45,7 @@ export async function openNodeStore({ flags, memory, clock, logger, onFatal }: N
     directory: resolve(flags.storageDataPath),
     processes: systemProcesses,
     randomBytes: (size) => randomBytes(size),
-    shardCount: 1,
+    shardCount: flags["storage.shards"],
     seriesMax: memory.seriesMax,
     sealChunksMax: 262_144,
     chunkBudgetBytes: memory.chunkBudgetBytes,

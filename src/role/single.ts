@@ -56,7 +56,7 @@ export async function startSingle({ flags, logger, version, onFatal }: SingleNod
   const scrapeConfig = flags["promscrape.config"] === "" ? undefined : readScrapeConfig(flags["promscrape.config"]);
   await using starting = new AsyncDisposableStack();
   const metrics = new MetricRegistry();
-  const memory = planMemory(machineMemoryBytes(), flags["memory.allowedPercent"]);
+  const memory = planMemory(machineMemoryBytes(), flags["memory.allowedPercent"], flags["storage.shards"]);
   starting.use(registerSelfMetrics({ metrics, clock, version, allowedMemoryBytes: memory.allowedBytes }));
   const server = new HttpServer({
     clock, logger, metrics, requestTimeoutMs, allowCors: !flags["http.disableCORS"], idleTimeoutMs: flags["search.maxQueryDuration"] + requestTimeoutMs,

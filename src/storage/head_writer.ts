@@ -92,10 +92,10 @@ export class HeadWriter {
       if (record !== undefined) this.#options.log.addRecords(record);
     }
     const { shards } = this.#options;
-    if (shards.length === 1) return this.#applyTo(shards[0], this.#placement.place(shards[0], batch), bounds);
+    if (shards.length === 1) return this.#applyTo(shards[0], this.#placement.place(batch), bounds);
     const results = [];
-    for (const [shardNumber, rows] of this.#placement.split(batch).entries()) {
-      if (rows.length > 0) results.push(await this.#applyTo(shards[shardNumber], this.#placement.place(shards[shardNumber], batch, rows), bounds));
+    for (const [shardNumber, pointers] of this.#placement.split(batch).entries()) {
+      if (pointers.rowCount > 0) results.push(await this.#applyTo(shards[shardNumber], pointers, bounds));
     }
     return sumResults(results);
   }

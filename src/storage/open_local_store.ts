@@ -35,10 +35,11 @@ export interface OpenLocalStoreOptions extends LocalStoreOptions {
   readonly randomBytes: (size: number) => Uint8Array;
   /** Of a new directory. */
   readonly shardCount: number;
-  /** Series that each shard can hold. */
+  /** Series that the shards can hold together. */
   readonly seriesMax: number;
-  /** Chunks in a seal, and bytes of chunks before writes wait for seals, for each shard. */
+  /** Chunks in a seal of one shard. */
   readonly sealChunksMax: number;
+  /** Bytes of chunks before writes wait for seals, of all shards together. */
   readonly chunkBytesMax: number;
   readonly fsyncIntervalMs: number;
   /** Threads besides this one that read: each gets a scratch area, numbered from `firstReaderScratch`. */
@@ -77,8 +78,9 @@ async function recover(options: OpenLocalStoreOptions, lock: DirectoryLock): Pro
   const startMs = clock.monotonicMs();
   const manifest = openManifest(files, directory, { randomBytes: options.randomBytes, shardCount: options.shardCount, formats: storageFormats, logger });
   const { state } = manifest;
-  const shards = Array.from({ length: state.shardCount }, () => createShard(options, state));
-  const loader = new SeriesLoader(shards, options.seriesMax, state.nextSeriesId);
+  const limits = limitsOfShard(options, state.shardCount);
+  const shards = Array.from({ length: state.shardCount }, () => createShard({ ...options, ...limits }, state));
+  const loader = new SeriesLoader(shards, limits.seriesMax, state.nextSeriesId);
   const knownSeries = new Map<string, Uint8Array>();
   const coveredSinceMs = options.liveIndexMs === undefined ? -Infinity : partitionOf(Math.max(0, clock.nowMs() - options.liveIndexMs)).minMs;
   const load = (partition: ManifestPartition): void => {
@@ -124,6 +126,12 @@ async function recover(options: OpenLocalStoreOptions, lock: DirectoryLock): Pro
 /** The smallest id from `nextSeriesId` on that belongs to the shard: ids of shard k leave the rest k when divided by the number of shards. */
 function firstIdOfShard(nextSeriesId: number, shard: number, shardCount: number): number {
   return nextSeriesId + ((shard - (nextSeriesId % shardCount) + shardCount) % shardCount);
+}
+
+/** The share of one shard: a tenth more series, because their fingerprints do not spread them evenly, and bytes for some blocks of chunks at least. */
+function limitsOfShard({ seriesMax, chunkBytesMax }: OpenLocalStoreOptions, shardCount: number): { seriesMax: number; chunkBytesMax: number } {
+  if (shardCount === 1) return { seriesMax, chunkBytesMax };
+  return { seriesMax: Math.ceil((seriesMax * 1.1) / shardCount) + 1000, chunkBytesMax: Math.max(Math.min(chunkBytesMax, 4 << 20), Math.ceil(chunkBytesMax / shardCount)) };
 }
 
 function createShard(options: OpenLocalStoreOptions, state: ManifestState): Shard {

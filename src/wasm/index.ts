@@ -1,5 +1,6 @@
 // The one module: every kernel file is re-exported here. Kernels work on raw offsets; see ARCHITECTURE.md, "Kernels".
 export * from "./aggregate";
+export { batchSplitCopy, batchSplitSizes } from "./batch_split";
 export * from "./bytes";
 export * from "./checksum";
 export { headFree, headGiveChunks } from "./chunks";
