@@ -88,5 +88,5 @@ export interface Store extends AsyncDisposable {
   /** Seals what is in memory into parts on disk. */
   flush(): Promise<void>;
   /** Merges the parts of every partition into one. */
-  merge(): Promise<void>;
+  merge(partitionPrefix?: string): Promise<void>;
 }

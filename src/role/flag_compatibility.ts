@@ -85,7 +85,7 @@ const names: readonly { readonly kind: CompatibilityKind; readonly isBoolean: bo
       maxBackfillAge maxConcurrentInserts maxIngestionRate memory.allowedBytes opentsdbHTTPListenAddr opentsdbListenAddr precisionBits
       promscrape.configCheckInterval promscrape.maxScrapeSize promscrape.seriesLimitPerTarget pushmetrics.url relabelConfig retentionFilter
       retentionTimezoneOffset search.maxLookback storage.maxDailySeries
-      storage.maxHourlySeries storage.minFreeDiskSpaceBytes streamAggr.config streamAggr.dedupInterval vmalert.proxyURL vmselectAddr`,
+      storage.maxHourlySeries streamAggr.config streamAggr.dedupInterval vmalert.proxyURL vmselectAddr`,
   },
   {
     kind: "protecting",

@@ -57,6 +57,8 @@ export const flags = {
   "selfScrapeInterval": flag(intervalType, "15s", "How often the own metrics are stored; 0 switches it off. VictoriaMetrics: 0"),
   "selfScrapeJob": flag(stringType, "tidemark", "Value of the label job of the own metrics"),
   "storage.fsyncInterval": flag(intervalType, "1s", "How much time of acknowledged writes a power cut may take; 0 syncs the disk before every answer"),
+  "storage.mergeCpuShare": flag(decimalType(0.01, 1), "0.25", "Share of a core that merges in the background may take while something is written; more if parts pile up"),
+  "storage.minFreeDiskSpaceBytes": flag(sizeType(0, 2 ** 50), "10MB", "With less free space on the disk of -storageDataPath than this, writes are refused with 503 and nothing is merged, until there is space again"),
   "storage.shards": flag(integerType(1, 64), "1", "Shards of a new data directory, each with a memory of 4 GiB for about 6 million active series. A directory keeps the number that it was made with"),
   "storageDataPath": flag(stringType, "./tidemark-data", "Folder of the data; made if missing"),
   "version": flag(booleanType, "false", "Print the version and exit"),

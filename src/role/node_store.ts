@@ -54,6 +54,8 @@ export async function openNodeStore({ flags, memory, clock, logger, onFatal }: N
     checkpointIntervalMs: 30 * 60_000,
     retentionMs: flags.retentionPeriod,
     fsyncIntervalMs: flags["storage.fsyncInterval"],
+    minFreeDiskSpaceBytes: flags["storage.minFreeDiskSpaceBytes"],
+    mergeCpuShare: flags["storage.mergeCpuShare"],
     readerThreads: queryThreads,
     liveIndexMs,
     indexCacheBytes,

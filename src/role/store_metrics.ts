@@ -20,6 +20,18 @@ export function registerStoreMetrics(metrics: MetricRegistry, store: LocalStore)
   let predictionMisses = 0;
   metrics.counter("vm_new_timeseries_created_total", "Series seen for the first time.", {}, () => newSeries);
   metrics.counter("tidemark_series_prediction_misses_total", "Rows whose series was not the one that followed last time.", {}, () => predictionMisses);
+  const activeMerges = metrics.gauge("vm_active_merges", "Merges that are going on.", { type: "storage/big" });
+  const freeBytes = metrics.gauge("vm_free_disk_space_bytes", "Free space on the disk of the data.");
+  const minFreeBytes = metrics.gauge("vm_free_disk_space_limit_bytes", "Below this nothing is written.");
+  const isReadOnly = metrics.gauge("vm_storage_is_read_only", "1: writes are refused because the disk has too little room.");
+  const longestStep = metrics.gauge("tidemark_storage_longest_step_seconds", "Longest step of a seal or merge in the last second: so long a write may have waited.");
+  metrics.counter("vm_merges_total", "Merges done.", { type: "storage/big" }, () => store.tableStats.mergesDone);
+  metrics.counter("vm_rows_merged_total", "Samples written by merges.", { type: "storage/big" }, () => store.tableStats.samplesMerged);
+  metrics.counter("vm_merge_need_free_disk_space", "Times that merges were put off because the disk had too little room.", { type: "storage/big" }, () => store.tableStats.mergesPutOff);
+  metrics.counter("tidemark_quarantined_parts_total", "Parts that could not be read, or not wholly, and were put aside.", {}, () => store.tableStats.quarantinedParts);
+  metrics.counter("tidemark_quarantined_index_segments_total", "Index segments that could not be read and were put aside.", {}, () => store.tableStats.quarantinedIndexSegments);
+  metrics.counter("tidemark_damaged_blocks_total", "Blocks that merges left out because they are damaged.", {}, () => store.tableStats.damagedBlocks);
+  metrics.counter("tidemark_unreadable_reads_total", "Reads that left something out because a file is damaged.", {}, () => store.unreadableReads);
   metrics.onCollect(() => {
     const stats = store.stats();
     samples.set(stats.partSamples);
@@ -29,6 +41,12 @@ export function registerStoreMetrics(metrics: MetricRegistry, store: LocalStore)
     activeSeries.set(stats.seriesCount);
     sharedBytes.set(stats.sharedMemoryBytes);
     readers.set(stats.readers);
+    const { tableStats } = store;
+    activeMerges.set(tableStats.mergesActive);
+    freeBytes.set(tableStats.freeBytes);
+    minFreeBytes.set(tableStats.minFreeBytes);
+    isReadOnly.set(tableStats.readOnlyReason === "" ? 0 : 1);
+    longestStep.set(tableStats.longestStepMs / 1000);
     newSeries = stats.newSeries;
     predictionMisses = stats.predictionMisses;
     indexCacheBytes.set(stats.indexCache.loadedBytes);

@@ -26,7 +26,8 @@ import type { SeriesAliases } from "./series_aliases.ts";
 import type { Shard, ShardLayout } from "./shard.ts";
 import { SilentSeries } from "./silent_series.ts";
 import type { Snapshot, SnapshotRequest } from "./snapshot.ts";
-import type { IndexSegmentRef, PartRef, TableClient, TableVersion } from "./table_client.ts";
+import type { IndexSegmentRef, PartRef, TableClient, TableStats, TableVersion } from "./table_client.ts";
+import { UnreadableFiles } from "./unreadable_files.ts";
 import { Upkeep } from "./upkeep.ts";
 
 /** Series handled between two turns of the event loop: about a millisecond. */
@@ -91,6 +92,7 @@ export class LocalStore implements Store {
   readonly #writer: HeadWriter;
   readonly #checkpointer: Checkpointer;
   readonly #upkeep: Upkeep;
+  readonly #unreadable: UnreadableFiles;
   readonly #coveredSinceMs: number;
   readonly #aliases: SeriesAliases | undefined;
   #labelSource: LabelSource;
@@ -120,12 +122,18 @@ export class LocalStore implements Store {
     this.#checkpointer = new Checkpointer({
       ...own, writer: this.#writer, pins: this.#pins, table: parts.table, logBytes: parts.logBytes, publish: (version) => this.#publish(version),
     });
+    this.#unreadable = new UnreadableFiles({ table: parts.table, clock, logger: options.logger, publish: (version) => this.#publish(version) });
     this.#upkeep = new Upkeep({
       shards: parts.shards, checkpointer: this.#checkpointer, table: parts.table, reader: parts.reader, clock, logger: options.logger, retentionMs,
       silentSeries: new SilentSeries({ shards: parts.shards, sendSeals: (head, force) => this.#writer.sendSeals(head, force) }),
       checkpointLogBytes: options.checkpointLogBytes, checkpointIntervalMs: options.checkpointIntervalMs,
       publish: (version) => this.#publish(version), parts: () => this.#version.parts,
     });
+  }
+
+  /** A reader, on whichever thread, could not read all of a file of a version that it was given. */
+  reportUnreadable(path: string, error: unknown): void {
+    this.#unreadable.report(path, error);
   }
 
   /** Sends questions about labels of old months there, instead of reading files on the writing thread. */
@@ -244,9 +252,20 @@ export class LocalStore implements Store {
     return this.#checkpointer.run();
   }
 
-  async merge(): Promise<void> {
+  /** Seals everything, and merges the parts of each partition (whose name begins so) to one. */
+  async merge(partitionPrefix = ""): Promise<void> {
     await this.flush();
-    this.#publish(await this.#table.merge({ force: true }));
+    this.#publish(await this.#table.merge({ force: true, partitionPrefix }));
+  }
+
+  /** Figures about files and merges. */
+  get tableStats(): TableStats {
+    return this.#table.stats;
+  }
+
+  /** Reads that left something out because a file is damaged. */
+  get unreadableReads(): number {
+    return this.#unreadable.count;
   }
 
   stats(): LocalStoreStats {

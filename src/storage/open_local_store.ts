@@ -42,6 +42,10 @@ export interface OpenLocalStoreOptions extends LocalStoreOptions {
   /** Bytes of chunks before writes wait for seals, of all shards together. */
   readonly chunkBytesMax: number;
   readonly fsyncIntervalMs: number;
+  /** With less than this free on the disk nothing is taken and nothing merged. Default 0. */
+  readonly minFreeDiskSpaceBytes?: number;
+  /** How much of a core background merges may take while something is written. Default 0.25. */
+  readonly mergeCpuShare?: number;
   /** Threads besides this one that read: each gets a scratch area, numbered from `firstReaderScratch`. */
   readonly readerThreads: number;
   readonly startTable: (setup: TableSetup) => TableClient;
@@ -109,18 +113,21 @@ async function recover(options: OpenLocalStoreOptions, lock: DirectoryLock): Pro
   loader.giveMemoryBack();
   const setup: TableSetup = {
     directory, shards: shards.map(({ layout }) => layout), scratchNumber: tableScratch, log: recovery, knownSeries, maxLogRows, fsyncIntervalMs: options.fsyncIntervalMs,
+    minFreeBytes: options.minFreeDiskSpaceBytes, mergeCpuShare: options.mergeCpuShare,
   };
+  const onUnreadable = options.onUnreadable ?? ((path: string, error: unknown): void => store.reportUnreadable(path, error));
   const reader = new LocalReader({
     files,
     kernel: new Kernel(),
     shards: shards.map(({ layout }) => new ShardReader(layout, ownScratch)),
     indexCacheBytes: options.indexCacheBytes,
-    onUnreadable: options.onUnreadable ?? ((path, error) => logger.error(`cannot read ${path}: ${String(error)}`)),
+    onUnreadable,
   });
   const series = shards.reduce((sum, { head }) => sum + head.seriesCount, 0);
   logger.info(`opened ${directory}: ${series} series, ${recovery.recordCount} log records replayed in ${Math.round(clock.monotonicMs() - startMs)} ms`);
   const version = tableVersion(directory, state, 1, shards.map(() => 0));
-  return new LocalStore({ shards, table: options.startTable(setup), version, metadata, reader, lock, logBytes: recovery.existingBytes, coveredSinceMs, aliases }, options);
+  const store = new LocalStore({ shards, table: options.startTable(setup), version, metadata, reader, lock, logBytes: recovery.existingBytes, coveredSinceMs, aliases }, options);
+  return store;
 }
 
 /** The smallest id from `nextSeriesId` on that belongs to the shard: ids of shard k leave the rest k when divided by the number of shards. */

@@ -135,7 +135,7 @@ export class QueryClient implements LabelSource, AsyncDisposable {
         this.#segmentStats = reply.stats;
         return;
       case "unreadable":
-        return this.#options.logger.error(`cannot read ${reply.path}: ${reply.message}`);
+        return this.#options.store.reportUnreadable(reply.path, reply.message);
       case "answer":
         this.#waiting.get(reply.requestId)?.resolve(reply.body);
         break;

@@ -1,5 +1,6 @@
 /** /internal/force_flush and /internal/force_merge: maintenance that otherwise happens by itself; answered when it is done. */
 import type { Api } from "../api.ts";
+import type { Exchange } from "../exchange.ts";
 import type { Route } from "../router.ts";
 
 /** Seals what is in memory into parts on disk. */
@@ -7,17 +8,17 @@ export function forceFlushRoute(api: Api): Route {
   return maintenanceRoute("/internal/force_flush", () => api.store.flush());
 }
 
-/** Merges the parts of every partition. */
+/** Merges the parts of every partition, or of those whose name begins with the argument `partition_prefix`. */
 export function forceMergeRoute(api: Api): Route {
-  return maintenanceRoute("/internal/force_merge", () => api.store.merge());
+  return maintenanceRoute("/internal/force_merge", (exchange) => api.store.merge(exchange.query.get("partition_prefix") ?? ""));
 }
 
-function maintenanceRoute(path: string, work: () => Promise<void>): Route {
+function maintenanceRoute(path: string, work: (exchange: Exchange) => Promise<void>): Route {
   return {
     path,
     methods: ["GET", "POST"],
     async handle(exchange) {
-      await work();
+      await work(exchange);
       await exchange.send(200, "text/plain; charset=utf-8", "ok\n");
     },
   };
