@@ -13,7 +13,7 @@ const cpuMsOfTest = 120;
 /** Folders whose exports take bytes or texts from a disk or a network. */
 const decoderFolders = /^src\/(kernel|model|metricsql|protocol|index|storage|pipeline|http|agent)\/[\w/]+\.ts$/;
 const decoderFunction = /^export (?:async )?function\*? ((?:decode|parse|visit|receive|snappyDecode|expandLabel|readIndex|checkLogRecord|checkPartHeader|lockDirectory|openLocalStore|verify[A-Z])\w*)/gm;
-const decoderClass = /^export (?:abstract )?class (\w*(?:Parser|Reader|Segment|File|Decoder|Interner)|Part)\b/gm;
+const decoderClass = /^export (?:abstract )?class (\w*(?:Parser|Reader|Segment|File|Decoder|Interner|SegmentIndex)|Part)\b/gm;
 
 /** What is named like a decoder of outside bytes, and why it needs no target of its own. */
 const exempt: Readonly<Record<string, string>> = {

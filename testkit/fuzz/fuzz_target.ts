@@ -2,7 +2,7 @@
  * What is fuzzed: a decoder of bytes that come from a disk or a network, with a maker of valid encodings. The harness (fuzz_loop.ts)
  * damages these and expects an answer or a TidemarkError, in little time and memory.
  */
-import type { Random } from "../../src/base/random.ts";
+import { type Random, seededRandom } from "../../src/base/random.ts";
 
 /** A valid encoding. */
 export interface FuzzSeed {
@@ -26,6 +26,17 @@ export interface FuzzTarget {
   /** CPU milliseconds that every input may take, whatever its size; the harness has a default. */
   readonly cpuMsMax?: number;
   readonly memoryBytesMax?: (sizeBytes: number) => number;
+}
+
+const poolSize = 64;
+
+/** One of some values that are dear to make; which one depends on `random` only, and the value on nothing else. */
+export function pooled<T>(make: (random: Random) => T): (random: Random) => T {
+  const made: T[] = [];
+  return (random) => {
+    const number = random.int(poolSize);
+    return (made[number] ??= make(seededRandom(number)));
+  };
 }
 
 /** A value that is made when it is first needed: targets that do not run cost nothing. */

@@ -1,5 +1,5 @@
 /** Files of a data directory, each read on its own: parts, index segments, the log, the manifest, the lock. */
-import { StorageError } from "../../src/base/errors.ts";
+import { StorageError, TidemarkError } from "../../src/base/errors.ts";
 import type { Random } from "../../src/base/random.ts";
 import { readFile } from "../../src/disk/file_system.ts";
 import { MemoryFileSystem } from "../../src/disk/memory_file_system.ts";
@@ -8,7 +8,7 @@ import { blockSampleCountMax } from "../../src/kernel/codec.ts";
 import { Kernel } from "../../src/kernel/kernel.ts";
 import { checkLogRecord, logHeaderBytes, logPayloadBytesMax, logRecordSize, sealLogRecord } from "../../src/kernel/log_record.ts";
 import { decodeLabelRun, encodeLabelRun } from "../../src/model/labels.ts";
-import { defaultTenant } from "../../src/model/matcher.ts";
+import { defaultTenant, type Selector } from "../../src/model/matcher.ts";
 import { sampleCountOf } from "../../src/storage/block_list.ts";
 import { checksumBytes, copyIn, encodeTable, TableReader } from "../../src/storage/block_table.ts";
 import { lockDirectory } from "../../src/storage/directory_lock.ts";
@@ -24,9 +24,11 @@ import { partitionOf } from "../../src/storage/partition.ts";
 import { encodeIndexFooter, indexFooterBytes, indexHeaderBytes } from "../../src/storage/partition_index_format.ts";
 import { IndexSegmentWriter } from "../../src/storage/partition_index_writer.ts";
 import { IndexSegment } from "../../src/storage/partition_index.ts";
+import { SegmentCache } from "../../src/storage/segment_cache.ts";
+import { searchSegments } from "../../src/storage/segment_search.ts";
 import { randomSeries, runOf } from "../column_runs.ts";
 import { expect } from "./expectation.ts";
-import { type FuzzSeed, type FuzzTarget, once } from "./fuzz_target.ts";
+import { type FuzzSeed, type FuzzTarget, once, pooled } from "./fuzz_target.ts";
 import { randomLabelSet, randomRuns } from "./label_seeds.ts";
 
 const startMs = 1_700_000_000_000;
@@ -146,10 +148,14 @@ function checkedOfPart(blocks: Uint8Array): Checked[] {
   return [...new Map(checked.map((one) => [one.to, one])).values()];
 }
 
-function partSeed(random: Random): FuzzSeed {
+const partOf = pooled((random) => {
   const { blocks } = writtenPart(random);
-  if (random.int(2) === 0) return { bytes: oddPart(blocks, random), isValid: false };
-  return { bytes: blocks, seal: sealAll(checkedOfPart(blocks)) };
+  return { blocks, seal: sealAll(checkedOfPart(blocks)) };
+});
+
+function partSeed(random: Random): FuzzSeed {
+  const { blocks, seal } = partOf(random);
+  return random.int(2) === 0 ? { bytes: oddPart(blocks, random), isValid: false } : { bytes: blocks, seal };
 }
 
 /** A part whose directory, header groups or footer hold odd numbers behind right checksums. */
@@ -263,12 +269,15 @@ function writtenSegment(random: Random): Uint8Array {
   return readFile(files, segmentPath);
 }
 
-function indexSeed(random: Random): FuzzSeed {
+const segmentOf = pooled((random) => {
   const bytes = writtenSegment(random);
   using segment = IndexSegment.open(diskWith(segmentPath, bytes), segmentPath);
-  const { sections, directoryOffset, rowCount } = segment;
-  if (random.int(2) === 0) return { bytes: oddSegment(bytes, sections, directoryOffset, rowCount, random), isValid: false };
-  return { bytes, seal: sealAll(checkedOfSegment(bytes)) };
+  return { bytes, sections: segment.sections, rowCount: segment.rowCount, seal: sealAll(checkedOfSegment(bytes)) };
+});
+
+function indexSeed(random: Random): FuzzSeed {
+  const { bytes, sections, rowCount, seal } = segmentOf(random);
+  return random.int(2) === 0 ? { bytes: oddSegment(bytes, sections, rowCount, random), isValid: false } : { bytes, seal };
 }
 
 /** Everything in an index segment that has a checksum behind it. */
@@ -283,7 +292,7 @@ function checkedOfSegment(bytes: Uint8Array): Checked[] {
 type Sections = IndexSegment["sections"];
 
 /** A segment with odd numbers in one of its tables, its directory or its footer, behind right checksums. */
-function oddSegment(bytes: Uint8Array, sections: Sections, directoryOffset: number, rowCount: number, random: Random): Uint8Array {
+function oddSegment(bytes: Uint8Array, sections: Sections, rowCount: number, random: Random): Uint8Array {
   const kernel = kernelOf();
   const chosen = random.int(sections.length + 1);
   const parts: Uint8Array[] = [bytes.slice(0, indexHeaderBytes)];
@@ -324,6 +333,26 @@ function runIndex(input: Uint8Array): void {
   }
   for (const value of ["metric_1", "metric_7", "none"]) segment.postings("__name__", value);
   segment.postings("label_3", "value-1");
+}
+
+const questions: readonly Selector[] = [
+  [[{ name: "__name__", op: "=", value: "metric_1" }]],
+  [[{ name: "label_3", op: "=~", value: "value-1.*|x" }, { name: "label_4", op: "!=", value: "" }], [{ name: "__name__", op: "!~", value: "metric_.*" }]],
+  [[]],
+];
+
+/** Asks a segment as queries of old months do, and takes the labels of what it finds. */
+function runSegmentSearch(input: Uint8Array): void {
+  const cache = new SegmentCache({ files: diskWith(segmentPath, input), seeds: new Uint8Array(16).fill(7), budgetBytes: 8 << 20 });
+  const ref = { partition: partition.name, path: segmentPath, minMs: partition.minMs, maxMs: partition.maxMs, rowCount: 100, sizeBytes: input.length, isActivityExact: input.length % 2 === 0 };
+  const damage: unknown[] = [];
+  for (const selector of questions) {
+    const steps = searchSegments(cache, { live: [], aliases: [], indexSegments: [ref] }, { tenant: defaultTenant, selector, range: { minMs: startMs, maxMs: startMs + 1e7 } }, (_, error) => damage.push(error));
+    let step = steps.next();
+    while (step.done !== true) step = steps.next();
+    for (const { rows } of step.value.segments) cache.use(ref, (segment) => rows.forEach((row) => segment.labels(row)));
+  }
+  if (damage.length > 0) throw damage.find((error) => !(error instanceof TidemarkError)) ?? damage[0];
 }
 
 // ---- the log ---------------------------------------------------------------------------------------------------------------
@@ -462,6 +491,7 @@ export const storageTargets: readonly FuzzTarget[] = [
   { name: "part", covers: ["Part", "checkPartHeader", "decodePartFooter", "HeaderReader", "FrameSet", "verifyPart"], make: partSeed, run: runPart, memoryBytesMax: (size) => (64 << 20) + size * 1024 },
   { name: "log_rows", covers: ["Part"], make: logRowsSeed, run: runLogRows },
   { name: "index_segment", covers: ["IndexSegment", "IndexFile", "readIndexPairs", "decodeIndexEnds"], make: indexSeed, run: runIndex, memoryBytesMax: (size) => (64 << 20) + size * 1024 },
+  { name: "segment_search", covers: ["SegmentIndex"], make: indexSeed, run: runSegmentSearch, memoryBytesMax: (size) => (96 << 20) + size * 1024 },
   { name: "log", covers: ["LogReader", "decodeLogSegmentHeader", "visitLogSeries", "visitLogMetadata"], make: logSeed, run: runLog },
   { name: "manifest", covers: ["decodeManifest"], make: manifestSeed, words: jsonWords, run: (input) => void decodeManifest(input, "manifest") },
   { name: "lock", covers: ["lockDirectory", "ownerOf"], make: lockSeed, words: jsonWords, run: runLock },
