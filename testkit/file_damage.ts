@@ -21,7 +21,7 @@ export interface FileContents {
   readonly seriesKeys: ReadonlySet<string>;
   /** Everything may depend on it. */
   readonly isEverything: boolean;
-  /** It tells which samples of the log are in parts. */
+  /** Without it samples may come back a second time. */
   readonly mayRepeat: boolean;
   /** What a report of its damage names. */
   readonly reportedAs: readonly string[];
@@ -62,8 +62,7 @@ export function flipBits(disk: MemoryFileSystem, path: string, random: Random): 
 export function contentsOf(disk: MemoryFileSystem, path: string): FileContents | undefined {
   try {
     if (/\/quarantine\//.test(path)) return nothing;
-    if (path.endsWith("/blocks.tdp")) return contentsOfPart(disk, path);
-    if (path.endsWith("/log_rows.tdp")) return { ...contentsOfPart(disk, path), mayRepeat: true };
+    if (/\/parts\/\d+\/[^/]+$/.test(path)) return contentsOfPart(disk, path);
     if (path.endsWith(".idx")) return contentsOfIndex(disk, path);
     if (/\/log\/[^/]+$/.test(path)) return contentsOfLog(disk, path);
     if (path.endsWith("/manifest")) return { ...nothing, isEverything: true, mayRepeat: true, reportedAs: ["manifest"] };

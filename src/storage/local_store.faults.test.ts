@@ -429,3 +429,27 @@ test("faults: a damaged index segment does not bring samples back a second time 
   assert.equal(await countSamples(again), 10 * 20 * 8);
   await store[Symbol.asyncDispose]();
 });
+
+test("faults: a part whose log rows are damaged or gone is compared with the log, and nothing is there twice", async () => {
+  for (const shardCount of [1, 2]) {
+    const files = new MemoryFileSystem();
+    const store = await openTestStore(files, { sealChunksMax: 8, chunkBudgetBytes: 128, shardCount });
+    for (let i = 0; i < 10; i++) await store.write(rows("m", 20, { timestampMs: nowMs + i * 1000, samples: 8, stepMs: 1 }).build());
+    const disk = files.killClone();
+    const parts = disk.list("/data/partitions/2023_11/parts");
+    assert.ok(parts.length > 2, "something was sealed");
+    for (const [i, part] of parts.entries()) {
+      const path = `/data/partitions/2023_11/parts/${part}/log_rows.tdp`;
+      if (i % 2 === 0) disk.corrupt(path, 20, 1);
+      else disk.remove(path);
+    }
+    const again = await openTestStore(disk);
+    assert.equal(await countSamples(again), 10 * 20 * 8);
+    await again.merge(); // forgets the log rows, when the log is cut
+    assert.equal(await countSamples(again), 10 * 20 * 8);
+    await again[Symbol.asyncDispose]();
+    await using last = await openTestStore(disk);
+    assert.equal(await countSamples(last), 10 * 20 * 8);
+    await store[Symbol.asyncDispose]();
+  }
+});

@@ -5,6 +5,7 @@
  * Log rows that are already in parts are skipped: rows up to the checkpoint by their number, later ones by the log rows that fresh parts
  * carry for each series.
  */
+import { StorageError } from "../base/errors.ts";
 import type { Logger } from "../base/logger.ts";
 import { fileErrorCode } from "../disk/file_error.ts";
 import type { FileSystem } from "../disk/file_system.ts";
@@ -96,7 +97,7 @@ async function recover(options: OpenLocalStoreOptions, lock: DirectoryLock): Pro
     await nextTurn();
   }
   loader.loadWhenNeeded(state.partitions.filter(isOld).map((partition) => () => load(partition)));
-  const maxLogRows = loadLogRows(options, state, loader);
+  const { maxLogRows, unreadable } = loadLogRows(options, state, loader);
   const metadata = new MetadataTable();
   const recovery = await replay(options, state, shards, loader, metadata);
   // Only now: a log of a newer format refuses the directory, and then nothing is changed.
@@ -105,6 +106,8 @@ async function recover(options: OpenLocalStoreOptions, lock: DirectoryLock): Pro
   if (loader.rejectedSeries > 0) logger.error(`${directory} has ${loader.rejectedSeries} series more than there is room for: they cannot be queried; more memory makes room`);
   const nextLogRow = Math.max(state.checkpoint.logRow, ...maxLogRows.values(), ...shards.map(({ head }) => head.nextLogRow - 1)) + 1;
   const nextSeriesId = Math.max(loader.nextSeriesId, ...shards.map(({ head }) => head.nextSeriesId));
+  // Such parts are merged when the log is cut after this start.
+  for (const partId of unreadable) maxLogRows.set(partId, nextLogRow - 1);
   shards.forEach(({ head }, number) => {
     head.nextLogRow = nextLogRow;
     head.nextSeriesId = firstIdOfShard(nextSeriesId, number, shards.length);
@@ -157,9 +160,16 @@ function createShard(options: OpenLocalStoreOptions, state: ManifestState): Shar
   });
 }
 
-/** Tells the loader which rows of which series are in fresh parts; returns the newest row of each such part. */
-function loadLogRows(options: OpenLocalStoreOptions, state: ManifestState, loader: SeriesLoader): Map<number, number> {
+/** Newest log row of each fresh part, by part id; parts for which it cannot be read. */
+interface FreshParts {
+  readonly maxLogRows: Map<number, number>;
+  readonly unreadable: readonly number[];
+}
+
+/** Tells the loader which rows of which series are in fresh parts. */
+function loadLogRows(options: OpenLocalStoreOptions, state: ManifestState, loader: SeriesLoader): FreshParts {
   const maxLogRows = new Map<number, number>();
+  const unreadable: number[] = [];
   for (const { name, parts } of state.partitions) {
     for (const part of parts) {
       if (!part.files.some((file) => file.endsWith(partFiles.logRows))) continue;
@@ -167,15 +177,26 @@ function loadLogRows(options: OpenLocalStoreOptions, state: ManifestState, loade
       try {
         using opened = Part.open(options.files, path);
         const rows = opened.lastLogRows();
-        if (rows === undefined) continue;
+        if (rows === undefined) throw new StorageError("corrupt_part", "they are missing");
         maxLogRows.set(part.id, rows.logRows.reduce((max, row) => Math.max(max, row), 0));
         loader.markPersisted(rows.seriesIds, rows.logRows);
       } catch (error) {
-        options.logger.error(`cannot read the log rows of ${path}, its samples may be replayed twice: ${String(error)}`);
+        unreadable.push(part.id);
+        const done = compareWithLog(options.files, path, loader) ? "its samples are compared with the log instead" : "its samples may be replayed twice";
+        options.logger.error(`cannot read the log rows of ${path}, ${done}: ${String(error)}`);
       }
     }
   }
-  return maxLogRows;
+  return { maxLogRows, unreadable };
+}
+
+function compareWithLog(files: FileSystem, path: string, loader: SeriesLoader): boolean {
+  try {
+    using part = Part.open(files, path);
+    return loader.sealedSamples.add(part);
+  } catch {
+    return false; // the part is damaged itself, which its readers report
+  }
 }
 
 /** Replays the log into the heads, segment by segment with turns of the event loop in between. */

@@ -10,6 +10,7 @@ import type { ManifestPartition } from "./manifest_state.ts";
 import { IndexSegment } from "./partition_index.ts";
 import { groupRowCount, type IndexRows } from "./partition_index_format.ts";
 import { SeriesAliases } from "./series_aliases.ts";
+import { SealedSamples } from "./sealed_samples.ts";
 import { SeriesSet } from "./series_set.ts";
 import type { Shard } from "./shard.ts";
 
@@ -33,6 +34,8 @@ const stagingBytes = 4 << 20;
 const stagedRowsMax = groupRowCount;
 
 export class SeriesLoader {
+  /** Samples of parts that do not say which rows of the log they have. */
+  readonly sealedSamples = new SealedSamples();
   readonly #tables: readonly ShardTables[];
   readonly #idCount: number;
   readonly #areas: { shard: Shard; pointer: number; sizeBytes: number }[] = [];
@@ -210,6 +213,7 @@ export class SeriesLoader {
 
   /** Replays a samples record in shard 0's memory into all heads; each takes the rows of its series. */
   replaySamples(payload: number, size: number): void {
+    this.sealedSamples.strike(this.#tables[0].shard.kernel, payload, size);
     for (const [number, { shard, indexOfId, persisted }] of this.#tables.entries()) {
       const source = this.#stage(number, payload, size);
       while (this.#needsOlder(number, source, size)) {
