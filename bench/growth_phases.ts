@@ -10,6 +10,7 @@ import { FaultyFileSystem } from "../src/disk/faulty_file_system.ts";
 import type { FileSystem } from "../src/disk/file_system.ts";
 import { RealFileSystem } from "../src/disk/real_file_system.ts";
 import { encodeLabelRun, labelsOf as sortedLabelsOf } from "../src/model/labels.ts";
+import type { RowBatch } from "../src/model/row_batch.ts";
 import { RowBatchBuilder } from "../src/model/row_batch_builder.ts";
 import type { LocalStore } from "../src/storage/local_store.ts";
 import { openTestStore } from "../testkit/local_stores.ts";
@@ -49,19 +50,29 @@ async function cpuOf(work: () => Promise<unknown>): Promise<number> {
 
 const labelRuns = (series: number): Uint8Array[] => Array.from({ length: series }, (_, i) => encodeLabelRun(sortedLabelsOf(Object.fromEntries(labelsOf(i)))));
 
-/** Batches of one sample of each series; made outside of what is measured. */
-function scrape(runs: readonly Uint8Array[], timestampMs: number, valueOf: (series: number) => number): RowBatchBuilder[] {
-  const batches: RowBatchBuilder[] = [];
-  for (let from = 0; from < runs.length; from += rowsPerBatch) {
-    const builder = new RowBatchBuilder();
-    for (let i = from; i < Math.min(runs.length, from + rowsPerBatch); i++) builder.addLabelRun(runs[i], Float64Array.of(timestampMs), Float64Array.of(valueOf(i)));
-    batches.push(builder);
-  }
-  return batches;
-}
+/** A sample of each series: batches that are made once and get new times and values with each scrape, outside of what is measured. */
+class Scrape {
+  readonly #batches: RowBatch[] = [];
 
-async function writeAll(store: LocalStore, batches: readonly RowBatchBuilder[]): Promise<void> {
-  for (const batch of batches) await store.write(batch.build());
+  constructor(runs: readonly Uint8Array[]) {
+    for (let from = 0; from < runs.length; from += rowsPerBatch) {
+      const builder = new RowBatchBuilder();
+      const [time, value] = [Float64Array.of(0), Float64Array.of(0)];
+      for (const run of runs.slice(from, from + rowsPerBatch)) builder.addLabelRun(run, time, value);
+      this.#batches.push(builder.build());
+    }
+  }
+
+  /** CPU seconds of writing one sample of each series. */
+  async write(store: LocalStore, timestampMs: number, valueOf: (series: number) => number): Promise<number> {
+    for (const [i, batch] of this.#batches.entries()) {
+      batch.timestampsMs.fill(timestampMs);
+      for (let k = 0; k < batch.sampleCount; k++) batch.values[k] = valueOf(i * rowsPerBatch + k);
+    }
+    return await cpuOf(async () => {
+      for (const batch of this.#batches) await store.write(batch);
+    });
+  }
 }
 
 function bytesBelow(directory: string, pattern: RegExp): number {
@@ -74,15 +85,14 @@ function bytesBelow(directory: string, pattern: RegExp): number {
  * Figures: CPU of registering, of flushing and of a further sample, index bytes on disk.
  */
 async function prepare({ folder, series }: PhaseOptions): Promise<PhaseFigures> {
-  const runs = labelRuns(series);
-  const first = scrape(runs, nowMs - 60_000, (i) => i % 100);
-  const further = [1, 2, 3, 4, 5, 6].map((step) => scrape(runs, nowMs - 60_000 + step * 5000, (i) => (i + step) % 100));
+  const scrape = new Scrape(labelRuns(series));
   const store = await openStore(new RealFileSystem(), `${folder}/recent`, series);
   const sharedEmptyBytes = store.stats().sharedMemoryBytes;
-  const registering = await cpuOf(() => writeAll(store, first));
+  const registering = await scrape.write(store, nowMs - 60_000, (i) => i % 100);
   const sharedOneBytes = store.stats().sharedMemoryBytes;
+  const furtherSteps = 6;
   let appending = 0;
-  for (const batches of further) appending += await cpuOf(() => writeAll(store, batches));
+  for (let step = 1; step <= furtherSteps; step++) appending += await scrape.write(store, nowMs - 60_000 + step * 5000, (i) => (i + step) % 100);
   const headBytes = store.stats().headBytes;
   cpSync(`${folder}/recent`, `${folder}/log`, { recursive: true });
   rmSync(`${folder}/log/lock`);
@@ -90,7 +100,7 @@ async function prepare({ folder, series }: PhaseOptions): Promise<PhaseFigures> 
   await store.merge();
   await store[Symbol.asyncDispose]();
   const old = await openStore(new RealFileSystem(), `${folder}/old`, series, { nowMs: nowMs - 90 * dayMs });
-  await writeAll(old, scrape(runs, nowMs - 90 * dayMs, (i) => i % 100));
+  await scrape.write(old, nowMs - 90 * dayMs, (i) => i % 100);
   await old.merge();
   await old[Symbol.asyncDispose]();
   const empty = await openStore(new RealFileSystem(), `${folder}/empty`, series);
@@ -98,7 +108,7 @@ async function prepare({ folder, series }: PhaseOptions): Promise<PhaseFigures> 
   return {
     registerCpuPerSeries: registering / series,
     flushCpuPerNewSeries: flushing / series,
-    appendCpuPerSample: appending / (series * further.length),
+    appendCpuPerSample: appending / (series * furtherSteps),
     headBytesPerSeries: headBytes / series,
     sharedBytesPerSeries: (sharedOneBytes - sharedEmptyBytes) / series,
     indexBytesPerSeries: bytesBelow(`${folder}/recent/partitions`, /\.idx$/) / series,
@@ -188,7 +198,8 @@ async function partitions({ folder }: PhaseOptions): Promise<PhaseFigures> {
   const directory = `${folder}/months`;
   const runs = labelRuns(1000);
   const writing = await openStore(new RealFileSystem(), directory, runs.length);
-  for (let month = months - 1; month >= 0; month--) await writeAll(writing, scrape(runs, Date.UTC(2026, 10 - month, 5), (i) => i));
+  const scrape = new Scrape(runs);
+  for (let month = months - 1; month >= 0; month--) await scrape.write(writing, Date.UTC(2026, 10 - month, 5), (i) => i);
   await writing.merge();
   await writing[Symbol.asyncDispose]();
   const before = residentBytes();
@@ -198,12 +209,12 @@ async function partitions({ folder }: PhaseOptions): Promise<PhaseFigures> {
   const opening = { cpu: cpuSeconds() - fromCpu, seconds: (systemClock.monotonicMs() - fromMs) / 1000, residentBytes: residentBytes() - before };
   const parts = store.stats().partCount;
   const commits = 20;
-  const committing = await cpuOf(async () => {
-    for (let i = 0; i < commits; i++) {
-      await writeAll(store, scrape(runs.slice(0, 1), nowMs - 60_000 + i * 1000, () => i));
-      await store.flush();
-    }
-  });
+  const one = new Scrape(runs.slice(0, 1));
+  let committing = 0;
+  for (let i = 0; i < commits; i++) {
+    await one.write(store, nowMs - 60_000 + i * 1000, () => i);
+    committing += await cpuOf(() => store.flush());
+  }
   const manifestBytes = bytesBelow(directory, /^manifest$/);
   await store[Symbol.asyncDispose]();
   return { months, parts, openCpu: opening.cpu, openSeconds: opening.seconds, manifestBytes, flushCpu: committing / commits };
