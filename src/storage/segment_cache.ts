@@ -67,7 +67,9 @@ export class SegmentCache {
     this.#wasUsed = true;
     const segment = this.#take(ref);
     try {
-      return work(segment);
+      const result = work(segment);
+      segment.closeFile();
+      return result;
     } catch (error) {
       this.#segments.delete(ref.path);
       segment.close();

@@ -13,6 +13,7 @@ import { testSeed } from "../../testkit/seed.ts";
 import { daysOf, partitionOf } from "./partition.ts";
 import type { IndexRows } from "./partition_index_format.ts";
 import { IndexSegmentWriter } from "./partition_index_writer.ts";
+import { runBenchmark } from "./segment_search.bench.ts";
 import { SegmentCache } from "./segment_cache.ts";
 import { searchSegments, type SegmentRequest, type SeriesLists } from "./segment_search.ts";
 import type { IndexSegmentRef } from "./table_client.ts";
@@ -177,6 +178,11 @@ for (const { count, rounds } of [{ count: 0, rounds: 5 }, { count: 1, rounds: 30
     }
   });
 }
+
+test("micro benchmark, small", () => {
+  const lines = runBenchmark(3000, 1);
+  assert.ok(lines.length > 5);
+});
 
 test("an id in several segments is found once, a label set with several ids is joined", () => {
   const files = new MemoryFileSystem();

@@ -133,14 +133,24 @@ export function withMatchingRows<T>(
   segment.visitGroups(selection.list, selected, (groupNumber, list, listCount) => {
     const group = segment.group(groupNumber);
     const { u32 } = memory.kernel;
+    const isOwn = tenantTest(memory, group, tenant);
     for (let i = 0; i < listCount; i++) {
       const row = u32[list / 4 + i];
       const at = row - groupNumber * groupRowCount;
-      if (u32[group.accountIds / 4 + at] !== tenant.accountId || u32[group.projectIds / 4 + at] !== tenant.projectId || !isActive(group, at)) continue;
-      u32[selection.list / 4 + count++] = row;
+      if (isOwn(at) && isActive(group, at)) u32[selection.list / 4 + count++] = row;
     }
   });
   return work(selection, selection.list, count);
+}
+
+/** Whether a row of a group is the tenant's. */
+function tenantTest({ kernel }: SegmentMemory, { tenant: owner }: RowGroup, { accountId, projectId }: Tenant): (at: number) => boolean {
+  if ("accountId" in owner) {
+    const isOwn = owner.accountId === accountId && owner.projectId === projectId;
+    return () => isOwn;
+  }
+  const { accountIds, projectIds } = owner;
+  return (at) => kernel.u32[accountIds / 4 + at] === accountId && kernel.u32[projectIds / 4 + at] === projectId;
 }
 
 /** Whether a row of a group had samples in the range. */
