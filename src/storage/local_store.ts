@@ -231,16 +231,18 @@ export class LocalStore implements Store {
    * Asks whoever reads old index segments, with a snapshot that is held until the answer is there (also when the request is given up: files are read until
    * then); undefined if the live index knows it all.
    */
-  #askOldLabels(kind: LabelQuestion["kind"], name: string, { tenant, selector, range, limit, signal }: LabelsRequest): Promise<LabelAnswer> | undefined {
+  async #askOldLabels(kind: LabelQuestion["kind"], name: string, { tenant, selector, range, limit, signal }: LabelsRequest): Promise<LabelAnswer | undefined> {
     if (range.minMs >= this.#coveredSinceMs) return undefined;
     signal?.throwIfAborted();
     const snapshot = this.openSnapshot({ tenant, selector: kind === "series" ? selector : [], range });
-    const release = (): void => this.releaseSnapshot(snapshot.pin);
-    if (snapshot.indexSegments.length === 0) {
-      release();
-      return undefined;
+    try {
+      if (snapshot.indexSegments.length === 0) return undefined;
+      const answer = await this.#labelSource.answerLabels({ kind, name, tenant, selector, range, limit, snapshot }, signal);
+      signal?.throwIfAborted();
+      return answer;
+    } finally {
+      this.releaseSnapshot(snapshot.pin);
     }
-    return this.#labelSource.answerLabels({ kind, name, tenant, selector, range, limit, snapshot }, signal).finally(release);
   }
 
   async metadata(): Promise<MetricMetadata[]> {
