@@ -158,6 +158,7 @@ class StoreSimulation {
   #crashIsKill = false;
   /** Reads of this life have failed, or may. */
   #readFaults = false;
+  #readFaultCount = 0;
   /** When the disk began to work again, on the monotonic clock, and whether reads had failed before. */
   #goodSinceMs = 0;
   /**
@@ -244,17 +245,25 @@ class StoreSimulation {
       this.#setGood();
       if (mayFail && tries < 3) this.#troubleOpening();
       const isOpen = await this.#tryOpen(this.#life);
-      if (this.#crashed === undefined && isOpen && (await this.#checkAll())) return;
+      if (this.#crashed === undefined && isOpen && this.#readFaults) await this.#closeUnread();
+      else if (this.#crashed === undefined && isOpen && (await this.#checkAll())) return;
       disk = this.#crashed ?? disk;
     }
     assert.fail(`the store was not open after ${openTriesMax} tries`);
+  }
+
+  /** Reads may have failed while the store was opened, so it may lack anything. The next opening must find everything again. */
+  async #closeUnread(): Promise<void> {
+    this.#setGood();
+    this.count("opened badly");
+    await this.#settle(this.#theStore()[Symbol.asyncDispose]());
   }
 
   #troubleOpening(): void {
     const { weights } = this.#plan;
     const random = this.#random;
     if (weights.crashLater > 0 && random.int(4) === 0) this.#planCrash(1 + random.int(120));
-    if (weights.faults > 0 && random.int(4) === 0) this.#setFaults(faultPlans.filter(({ readsFail }) => readsFail !== true));
+    if (weights.faults > 0 && random.int(4) === 0) this.#setFaults(faultPlans);
   }
 
   /** False when the store was refused by a disk that does not work, or the machine crashed. */
@@ -493,7 +502,8 @@ class StoreSimulation {
   askLabels(): void {
     const { selector, query } = this.#drawQuery();
     this.call("labels", async (life) => {
-      const required = this.#model.required(query, life.clock.nowMs());
+      const required = this.#readFaults ? new Map<ModelSample, number>() : this.#model.required(query, life.clock.nowMs());
+      const faultsBefore = this.#readFaultCount;
       const request = { tenant: query.tenant, selector, range: query.range, limit: 0 };
       const series = await this.#theStore().series(request);
       const values = await this.#theStore().labelValues("i", request);
@@ -502,6 +512,7 @@ class StoreSimulation {
       const keys = new Set(series.map((labels) => seriesKey(query.tenant, labels)));
       assert.equal(keys.size, series.length, "a series is listed twice");
       for (const key of keys) assert.ok(this.#model.series.has(key) && query.matches(this.#model.series.get(key)!), `${key} was not asked for`);
+      if (this.#readFaultCount > faultsBefore) return;
       for (const { series: wanted, damage, timestampMs } of required.keys()) {
         if (damage.length > 0 || timestampMs < life.clock.nowMs() - this.#plan.retentionMs) continue;
         assert.ok(keys.has(wanted.key), `${wanted.key} is not listed for ${query.range.minMs} to ${query.range.maxMs} and has a sample at ${timestampMs}`);
@@ -538,6 +549,7 @@ class StoreSimulation {
     this.count("faults");
     if (readsFail !== true) return;
     this.#readFaults = true;
+    this.#readFaultCount++;
     for (const search of this.#life.searches) search.hasReadFaults = true;
   }
 
@@ -583,7 +595,7 @@ class StoreSimulation {
     const isReported = (): boolean => this.#reports.slice(reportsBefore).some((line) => contents.reportedAs.some((name) => line.includes(name)));
     const damage = new FlippedFile(path, contents.mayRepeat, isReported, flip);
     this.#damages.push(damage);
-    for (const series of this.#model.series.values()) if (contents.seriesKeys.has(series.key)) series.damage = [...series.damage, damage];
+    for (const series of this.#model.series.values()) if (contents.isEverything || contents.seriesKeys.has(series.key)) series.damage = [...series.damage, damage];
     for (const sample of this.#model.samples.values()) {
       if (contents.isEverything || contents.values.has(sample.value) || contents.seriesKeys.has(sample.series.key)) sample.damage = [...sample.damage, damage];
     }

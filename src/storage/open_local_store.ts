@@ -181,6 +181,7 @@ function loadLogRows(options: OpenLocalStoreOptions, state: ManifestState, loade
         maxLogRows.set(part.id, rows.logRows.reduce((max, row) => Math.max(max, row), 0));
         loader.markPersisted(rows.seriesIds, rows.logRows);
       } catch (error) {
+        checkIsDamage(error, path);
         unreadable.push(part.id);
         const done = compareWithLog(options.files, path, loader) ? "its samples are compared with the log instead" : "its samples may be replayed twice";
         options.logger.error(`cannot read the log rows of ${path}, ${done}: ${String(error)}`);
@@ -188,6 +189,16 @@ function loadLogRows(options: OpenLocalStoreOptions, state: ManifestState, loade
     }
   }
   return { maxLogRows, unreadable };
+}
+
+/**
+ * A disk that refuses to read such a part stops the start: the log would bring its samples back, and when the part can be read again, they would be there
+ * twice for ever. Damage does not.
+ */
+function checkIsDamage(error: unknown, path: string): void {
+  const code = fileErrorCode(error);
+  if (code === undefined || code === "ENOENT") return;
+  throw new StorageError("disk_error", `cannot read ${path}, of which the log may hold samples, too; if the disk does not recover, move this directory away: the log has most of it`, { cause: error });
 }
 
 function compareWithLog(files: FileSystem, path: string, loader: SeriesLoader): boolean {
