@@ -111,26 +111,35 @@ function encodeBlock(context: usize, series: u32, sample: u32, count: i32): void
 
 /** Appends sum, min, max, first and last of a block without NaN to the aggregate rows; returns which of them are usable. */
 function writeAggregates(context: usize, values: usize, count: i32): u32 {
-  let sum = load<f64>(values);
-  let least = sum;
-  let greatest = sum;
   const end = values + ((count as usize) << 3);
-  for (let at = values + 8; at < end; at += 8) {
-    const value = load<f64>(at);
-    sum += value;
-    least = min(least, value);
-    greatest = max(greatest, value);
+  let sum: f64 = load<f64>(values);
+  let leasts = f64x2.splat(sum);
+  let greatests = leasts;
+  let at = values + 8;
+  for (; at + 16 <= end; at += 16) {
+    const pair = v128.load(at);
+    sum += f64x2.extract_lane(pair, 0);
+    sum += f64x2.extract_lane(pair, 1);
+    leasts = f64x2.min(leasts, pair);
+    greatests = f64x2.max(greatests, pair);
+  }
+  let least = min(f64x2.extract_lane(leasts, 0), f64x2.extract_lane(leasts, 1));
+  let greatest = max(f64x2.extract_lane(greatests, 0), f64x2.extract_lane(greatests, 1));
+  for (; at < end; at += 8) {
+    sum += load<f64>(at);
+    least = min(least, load<f64>(at));
+    greatest = max(greatest, load<f64>(at));
   }
   if (least != least) return 0;
-  const at = load<u32>(context, slotAggregateCount);
+  const aggregateRow = load<u32>(context, slotAggregateCount);
   const stride = (load<u32>(context, slotRowCapacity) as usize) << 3;
-  const row = (load<u32>(context, slotRows) as usize) + ((at as usize) << 3) + columnAggregates * stride;
+  const row = (load<u32>(context, slotRows) as usize) + ((aggregateRow as usize) << 3) + columnAggregates * stride;
   store<f64>(row, sum);
   store<f64>(row + stride, least);
   store<f64>(row + stride * 2, greatest);
   store<f64>(row + stride * 3, load<f64>(values));
   store<f64>(row + stride * 4, load<f64>(end - 8));
-  store<u32>(context, at + 1, slotAggregateCount);
+  store<u32>(context, aggregateRow + 1, slotAggregateCount);
   return sum - sum == 0 ? aggregateFlagsAll : aggregateFlagsAll ^ aggregateFlagSum;
 }
 

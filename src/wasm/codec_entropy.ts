@@ -15,6 +15,8 @@ const mantissaBitsMax: i32 = 4;
 const levelMax: i32 = 28;
 /** A number takes at most so many bits of the stream, which is what one load of 8 bytes at any bit yields. */
 const numberBitsMax: i32 = 57;
+/** The encoder stops here: with the 7 bits that wait before a number, it must stay below 64. */
+const writtenBitsMax: i32 = 56;
 /** With at most so many bits for every number, two of them come out of one load, and all are below 2^28. */
 const narrowBitsMax: i32 = 28;
 
@@ -113,7 +115,7 @@ function planSymbols(count: i32, most: i32, width: i32, entropy: usize): void {
       present++;
       cost += (counter as f32) * (logCount - log2Of(counter) + (extraBitsOf(symbol, mantissaBits) as f32)) + 3.5;
     }
-    const stateBits = min(stateBitsFor(count, present), numberBitsMax - extraBitsOf(merge - 1, mantissaBits));
+    const stateBits = min(stateBitsFor(count, present), writtenBitsMax - extraBitsOf(merge - 1, mantissaBits));
     if (cost >= best || stateBits < stateBitsMin || present << 1 > 1 << stateBits) continue;
     best = cost;
     plannedMantissaBits = mantissaBits;
@@ -312,21 +314,17 @@ function writeBody(codes: usize, count: i32, out: usize, entropy: usize): usize 
     state1 = next;
     word |= value << used;
     used += bits + extra;
-    if (used >= 64) {
-      store<u64>(out, word);
-      out += 8;
-      used -= 64;
-      word = used == 0 ? 0 : value >> (bits + extra - used);
-    }
+    store<u64>(out, word);
+    out += (used >> 3) as usize;
+    word >>= used & 56;
+    used &= 7;
   }
   const mask = start - 1;
   const value =
     ((state0 & mask) as u64) | (((state1 & mask) as u64) << stateBits) | (((state2 & mask) as u64) << (2 * stateBits)) | (((state3 & mask) as u64) << (3 * stateBits)) |
     ((1 as u64) << (4 * stateBits));
   store<u64>(out, word | (value << used));
-  const total = used + 4 * stateBits + 1;
-  if (total > 64) store<u64>(out, value >> (64 - used), 8);
-  return out + (((total + 7) >> 3) as usize);
+  return out + ((used + 4 * stateBits + 8) >> 3);
 }
 
 // ---- decoding --------------------------------------------------------------------------------------------------------------
