@@ -128,6 +128,11 @@ async function writeDirectory(directory: string): Promise<GoldenSeries[]> {
   await store.flush();
   rows.add(defaultTenant, { __name__: "odd", kind: "merged" }, times(october, 15_000, oddBits.length), oddBits);
   rows.add(defaultTenant, { __name__: "random" }, times(october, 15_000, 600).map((timeMs) => timeMs + random.int(4)), bitsOf(times(0, 1, 600).map(() => random.next())));
+  // Noise, which entropy coding is for: decimals, counters with jittered times. Not yet in the directory of version 1.
+  rows.add(defaultTenant, { __name__: "noisy_decimals" }, times(october, 15_000, 1500), bitsOf(times(0, 1, 1500).map(() => Math.round((random.next() + random.next()) * 500) / 10)));
+  let total = 0;
+  const jittered = times(october, 15_000, 1500).map((timeMs) => timeMs + random.int(3) * random.int(3) * random.int(9));
+  rows.add(defaultTenant, { __name__: "noisy_counter" }, jittered, bitsOf(jittered.map(() => (total += random.int(20) * random.int(20)))));
   addTargets(rows, september + 29 * 86_400_000, 2, 2);
   await rows.writeTo(store);
   await store.merge();
