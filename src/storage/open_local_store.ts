@@ -21,7 +21,7 @@ import type { ManifestPartition, ManifestState } from "./manifest_state.ts";
 import { MetadataTable } from "./metadata_table.ts";
 import { Part } from "./part.ts";
 import { partFiles } from "./part_writer.ts";
-import { partitionNamed, partitionOf } from "./partition.ts";
+import { partitionNamed } from "./partition.ts";
 import { gatherScratchBytes } from "./seal_gather.ts";
 import { SeriesLoader } from "./series_loader.ts";
 import { Shard, ShardReader } from "./shard.ts";
@@ -87,11 +87,11 @@ async function recover(options: OpenLocalStoreOptions, lock: DirectoryLock): Pro
   const shards = Array.from({ length: state.shardCount }, () => createShard({ ...options, ...limits }, state));
   const loader = new SeriesLoader(shards, limits.seriesMax, state.nextSeriesId);
   const knownSeries = new Map<string, Uint8Array>();
-  const coveredSinceMs = options.liveIndexMs === undefined ? -Infinity : partitionOf(Math.max(0, clock.nowMs() - options.liveIndexMs)).minMs;
+  const liveSinceMs = options.liveIndexMs === undefined ? -Infinity : clock.nowMs() - options.liveIndexMs;
   const load = (partition: ManifestPartition): void => {
     knownSeries.set(partition.name, loader.loadPartition(files, partitionPath(directory, partition.name), partition, logger));
   };
-  const isOld = ({ name }: ManifestPartition): boolean => (partitionNamed(name)?.maxMs ?? Infinity) < coveredSinceMs;
+  const isOld = ({ name }: ManifestPartition): boolean => (partitionNamed(name)?.maxMs ?? Infinity) < liveSinceMs;
   for (const partition of state.partitions.filter((one) => !isOld(one))) {
     load(partition);
     await nextTurn();
@@ -113,6 +113,7 @@ async function recover(options: OpenLocalStoreOptions, lock: DirectoryLock): Pro
     head.nextSeriesId = firstIdOfShard(nextSeriesId, number, shards.length);
   });
   const aliases = loader.aliases();
+  const coveredSinceMs = state.partitions.reduce((sinceMs, { name }) => (knownSeries.has(name) ? sinceMs : Math.max(sinceMs, (partitionNamed(name)?.maxMs ?? Infinity) + 1)), -Infinity);
   loader.giveMemoryBack();
   const setup: TableSetup = {
     directory, shards: shards.map(({ layout }) => layout), scratchNumber: tableScratch, log: recovery, knownSeries, maxLogRows, fsyncIntervalMs: options.fsyncIntervalMs,
