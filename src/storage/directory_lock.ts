@@ -227,10 +227,14 @@ function readOwner(files: FileSystem, path: string): Owner | undefined {
   return { pid: 0, processStart: "", sinceMs: 0, token: "unknown" };
 }
 
+/** Dates do not go further. */
+const timeMsMax = 8.64e15;
+
 function isOwner(value: unknown): value is Owner {
   if (typeof value !== "object" || value === null) return false;
   const { pid, processStart, sinceMs, token } = value as Record<string, unknown>;
-  return Number.isInteger(pid) && typeof processStart === "string" && Number.isFinite(sinceMs) && typeof token === "string" && /^[\w-]+$/.test(token);
+  const isProcess = Number.isInteger(pid) && (pid as number) >= 0 && (pid as number) <= 2 ** 31 && typeof processStart === "string";
+  return isProcess && Number.isFinite(sinceMs) && Math.abs(sinceMs as number) <= timeMsMax && typeof token === "string" && /^[\w-]+$/.test(token);
 }
 
 function startWithoutProc(pid: number): string | undefined {

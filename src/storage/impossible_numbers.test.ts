@@ -14,6 +14,7 @@ import { checksumOf, copyIn, encodeTable, TableReader } from "./block_table.ts";
 import { encodeLogSamples, encodeLogSeries } from "./log_payload.ts";
 import { LogReader } from "./log_reader.ts";
 import { encodeLogSegmentHeader, logSegmentHeaderBytes, logSegmentPath } from "./log_segment.ts";
+import { lockDirectory } from "./directory_lock.ts";
 import { Part } from "./part.ts";
 import { decodePartFooter, encodePartFooter, encodePartHeader, partFooterBytes, type PartFooter } from "./part_footer.ts";
 import { partFiles, PartWriter } from "./part_writer.ts";
@@ -141,5 +142,26 @@ for (const { name, record, change } of logRows) {
     while (reader.visitNextSegment(() => visited++));
     assert.equal(visited, 1);
     assert.deepEqual(reader.recovery().issues, [{ kind: "damaged_records", segment: 1, offset: logSegmentHeaderBytes, sizeBytes: bad.length }]);
+  });
+}
+
+for (const [name, value] of [["minMs", -9e15], ["maxMs", 9e15]] as const) {
+  test(`a part footer with a ${name} that is no time is refused`, () => assert.throws(() => openPart((_, footer) => (footer[name] = value)), isDamage));
+}
+
+const owners = [
+  { name: "a time that is none", owner: { pid: 7, processStart: "start", sinceMs: 1e300, token: "t" } },
+  { name: "a process id beyond all", owner: { pid: 1e20, processStart: "start", sinceMs: 0, token: "t" } },
+  { name: "a negative process id", owner: { pid: -1, processStart: "start", sinceMs: 0, token: "t" } },
+];
+
+for (const { name, owner } of owners) {
+  test(`a lock with ${name} is one of a process that is gone`, () => {
+    const files = new MemoryFileSystem();
+    files.makeDirectory("/data");
+    using file = files.open("/data/lock", "create");
+    file.write(new TextEncoder().encode(JSON.stringify(owner)), 0);
+    using lock = lockDirectory(files, "/data", { processes: { pid: 1, startOf: () => "start" }, nowMs: 0, token: "own" });
+    assert.ok(lock !== undefined);
   });
 }

@@ -104,7 +104,8 @@ type Shape = Check | { readonly [name: string]: Shape } | readonly [Shape];
 
 const isCount: Check = (value) => Number.isSafeInteger(value) && (value as number) >= 0;
 const isId: Check = (value) => isCount(value) && (value as number) >= 1;
-const isTime: Check = (value) => Number.isSafeInteger(value);
+/** Dates do not go further. */
+const isTime: Check = (value) => Number.isSafeInteger(value) && Math.abs(value as number) <= 8.64e15;
 const isHex =
   (digits: number): Check =>
   (value) =>

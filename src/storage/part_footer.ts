@@ -75,6 +75,11 @@ function numbersOf(footer: PartFooter): number[] {
   return [seriesCount, sampleCount, blockCount, minMs, maxMs, directoryOffset, directorySize];
 }
 
+/** Whether a date can say it. */
+function isTime(timestampMs: number): boolean {
+  return Math.abs(timestampMs) <= 8.64e15;
+}
+
 /** Decodes and checks a footer; returns the reason if it is damaged. */
 export function decodePartFooter(kernel: Kernel, bytes: Uint8Array, fileSize: number): PartFooter | string {
   if (bytes.length !== partFooterBytes || !hasMagic(bytes, 72)) return "it does not end with the magic bytes";
@@ -87,7 +92,7 @@ export function decodePartFooter(kernel: Kernel, bytes: Uint8Array, fileSize: nu
   const [seriesCount, sampleCount, blockCount, minMs, maxMs, directoryOffset, directorySize] = Array.from({ length: 7 }, (_, i) => view.getFloat64(8 + i * 8, true));
   const footer = { groupCount: view.getUint32(4, true), seriesCount, sampleCount, blockCount, minMs, maxMs, directoryOffset, directorySize };
   const counts = [seriesCount, sampleCount, blockCount, directoryOffset - partHeaderBytes];
-  if (numbersOf(footer).some((value) => !Number.isSafeInteger(value)) || counts.some((count) => count < 0)) return "the footer holds impossible numbers";
+  if (numbersOf(footer).some((value) => !Number.isSafeInteger(value)) || counts.some((count) => count < 0) || !isTime(minMs) || !isTime(maxMs)) return "the footer holds impossible numbers";
   if (directorySize < 0 || directoryOffset + directorySize + partFooterBytes !== fileSize) return `the directory does not end before the footer (file of ${fileSize} bytes)`;
   return footer;
 }
