@@ -108,9 +108,12 @@ function contentsOfLog(disk: MemoryFileSystem, path: string): FileContents {
   const seriesKeys = new Set<string>();
   const bytes = readFile(disk, path);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  for (let at = logSegmentHeaderBytes; ; ) {
+  for (let at = logSegmentHeaderBytes; at < bytes.length; ) {
     const size = checkLogRecord(bytes, at);
-    if (size <= 0) break;
+    if (size <= 0) {
+      at += 8; // what was damaged before is stepped over
+      continue;
+    }
     const payload = bytes.subarray(at + logHeaderBytes, at + logHeaderBytes + view.getUint32(at, true));
     if (bytes[at + 8] === logRecordTypes.newSeries.type) addSeries(payload, seriesKeys);
     else if (bytes[at + 8] === logRecordTypes.samples.type) for (let k = 24; k + 16 <= payload.length; k += 16) values.add(view.getFloat64(at + logHeaderBytes + k + 8, true));
