@@ -158,7 +158,11 @@ class LatencyRun {
         response.on("end", () => resolve(response.statusCode!));
         response.resume();
       });
-      sent.on("error", reject);
+      sent.on("error", (error) => {
+        // The server may close a connection that was idle just when it is used again.
+        if (sent.reusedSocket) this.#send(bytes).then(resolve, reject);
+        else reject(error);
+      });
       sent.end(bytes);
     });
   }

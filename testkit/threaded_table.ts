@@ -54,7 +54,7 @@ export class ThreadedTable implements TableClient {
   }
 
   checkpoint(checkpoint: Checkpoint, metadata: Uint8Array): Promise<TableVersion> {
-    return this.#call(() => this.#writer.checkpoint(checkpoint, metadata));
+    return this.#task(this.#seals, () => this.#writer.checkpoint(checkpoint, metadata));
   }
 
   merge(request: MergeRequest): Promise<TableVersion> {

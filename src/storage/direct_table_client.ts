@@ -31,7 +31,7 @@ export class DirectTableClient implements TableClient {
   }
 
   async checkpoint(checkpoint: Checkpoint, metadata: Uint8Array): Promise<TableVersion> {
-    return this.#writer.checkpoint(checkpoint, metadata);
+    return runSteps(this.#writer.checkpoint(checkpoint, metadata));
   }
 
   async merge(request: MergeRequest): Promise<TableVersion> {

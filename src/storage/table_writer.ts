@@ -15,7 +15,7 @@ import type { FileSystem } from "../disk/file_system.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import { StorageError } from "../base/errors.ts";
 import type { Seal } from "./head.ts";
-import type { LogEnd } from "./log_segment.ts";
+import { type LogEnd, logSegmentNumbers } from "./log_segment.ts";
 import { loadKnownSeries } from "./known_series.ts";
 import { LargeKernel } from "./large_kernel.ts";
 import { LogWriter } from "./log_writer.ts";
@@ -156,9 +156,10 @@ export class TableWriter implements Disposable {
    * Writes the metadata to the log that stays, commits the checkpoint, and removes the log before it. Expired partitions go too: their indexes knew
    * series of which the log before the checkpoint had samples.
    */
-  checkpoint(checkpoint: Checkpoint, metadata: Uint8Array): TableVersion {
+  *checkpoint(checkpoint: Checkpoint, metadata: Uint8Array): Steps<TableVersion> {
     if (metadata.length > 0) this.#log.append(metadata);
     this.#log.sync();
+    yield;
     const state = this.#table.state;
     if (checkpoint.segment < state.checkpoint.segment) return this.version;
     const gone = state.partitions.filter((partition) => this.#expired.segment === checkpoint.segment && this.#isExpired(partition));
@@ -171,7 +172,12 @@ export class TableWriter implements Disposable {
       this.#knownSeries.delete(name);
       this.#table.removeLater(name, [], indexSegments, { isDropped: true });
     }
-    this.#log.removeSegmentsBefore(checkpoint.segment);
+    // One in a step: the disk takes its time with large files.
+    for (const number of logSegmentNumbers(this.#files.list(`${this.#setup.directory}/log`))) {
+      if (number >= checkpoint.segment) continue;
+      yield;
+      this.#log.removeSegmentsBefore(number + 1);
+    }
     return this.version;
   }
 

@@ -60,7 +60,7 @@ export function runStorageWorker(port: MessagePort, setup: StorageWorkerSetup): 
         start("merge", requestId, writer.quarantine(request.partition, request.id, request.reason));
         break;
       case "checkpoint":
-        post({ kind: "done", requestId, version: writer.checkpoint(request.checkpoint, request.metadata) });
+        start("seal", requestId, writer.checkpoint(request.checkpoint, request.metadata));
         break;
       case "dropBefore":
         post({ kind: "done", requestId, version: writer.dropBefore(request.minMs) });
