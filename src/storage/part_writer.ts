@@ -40,6 +40,7 @@ export interface PartWriterOptions {
 
 /** Output is written to the file in pieces of about this size. */
 const writeBytes = 1 << 20;
+const firstWriteBytes = 1 << 16;
 /** Samples copied into the kernel's memory at a time, for runs that are elsewhere. */
 const stagedSampleCount = 1 << 16;
 const sequenceCapacity = 1 << 14;
@@ -124,7 +125,8 @@ export class PartWriter {
   readonly #kind: number;
   readonly #version: number;
   readonly #file: FileHandle;
-  readonly #out = new ByteBuffer(writeBytes + (writeBytes >> 2));
+  /** Grows to `writeBytes` and a frame more: most parts of old months are small, and a seal writes up to sixteen at a time. */
+  readonly #out = new ByteBuffer(firstWriteBytes);
   #writtenBytes = 0;
   readonly #directory = new Directory();
   /** Frames by ordinal; those of values are forgotten with each header group. */
