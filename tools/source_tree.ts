@@ -32,7 +32,7 @@ export const layers: Readonly<Record<string, number>> = {
 
 /** Files that a process, a browser or a test runner starts with; everything else has to be imported by someone. */
 export const entryPattern =
-  /^(src\/role\/main\.ts|src\/worker\/entry\.ts|src\/library\/index\.ts|client\/index\.ts|web\/main\.tsx|bench\/run\.ts|testkit\/fuzz\/run_fuzz\.ts|testkit\/(simulate_stores|process\/run_kill_rounds)\.ts|src\/wasm\/index\.ts)$|\.(test|bench|peer|browser|process|d)\.ts$/;
+  /^(src\/role\/main\.ts|src\/worker\/entry\.ts|src\/library\/index\.ts|client\/index\.ts|web\/main\.tsx|bench\/(run|growth)\.ts|testkit\/fuzz\/run_fuzz\.ts|testkit\/(simulate_stores|process\/run_kill_rounds)\.ts|src\/wasm\/index\.ts)$|\.(test|bench|peer|browser|process|d)\.ts$/;
 
 /** Files that only tests run: they may import everything and may be imported by nothing else. */
 export const testPattern = /\.(test|bench|peer|browser|process)\.ts$|^testkit\//;
