@@ -202,7 +202,7 @@ class StoreSimulation {
     this.#crashIn = 0;
     await this.closeAndReopen(false);
     await this.#settle(this.#theStore()[Symbol.asyncDispose]());
-    this.#verify(this.#life.disk);
+    if (this.#plan.isVerified) this.#verify(this.#life.disk);
     return { plan: this.#plan, trace: this.#trace.value, operationCount: this.#operationCount, sampleCount: this.#model.samples.size, counts: this.#counts };
   }
 

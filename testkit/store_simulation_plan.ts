@@ -40,6 +40,8 @@ export interface StorePlan {
   readonly steps: number;
   readonly jumpDaysMax: number;
   readonly weights: StepWeights;
+  /** Whether `ctl verify` reads the directory at the end. */
+  readonly isVerified: boolean;
 }
 
 const calm: StepWeights = { write: 50, search: 8, read: 10, labels: 3, flush: 5, merge: 4, faults: 0, wait: 6, jump: 1, crash: 0, crashLater: 0, close: 1, flip: 0 };
@@ -83,6 +85,7 @@ export function drawStorePlan(random: Random): StorePlan {
     // Two jumps are possible while a write waits, and its samples have to stay within the retention.
     jumpDaysMax: pick([2, Math.floor(retentionMs / dayMs / 5)]),
     weights: pick(characters),
+    isVerified: random.int(4) === 0,
   };
 }
 
