@@ -60,10 +60,12 @@ export const headContext = {
   directoryDepthMax: 224,
   segmentStates: 228,
   splitScratch: 232,
+  /** New series that the next append may register before it stops. */
+  newSeriesLeft: 236,
   sizeBytes: 256,
 } as const;
 
-export const headStatus = { done: 0, needsChunks: 1, entriesFull: 2, logFull: 3, seriesLogFull: 4 } as const;
+export const headStatus = { done: 0, needsChunks: 1, entriesFull: 2, logFull: 3, seriesLogFull: 4, turn: 5 } as const;
 
 export const headRecordBytes = 32;
 /** Offset of the seriesId (u32) in a series record. */

@@ -68,8 +68,11 @@ export interface RegisteredRows {
 /** Bytes of a series record besides its label run: header, ids, padding. */
 const logRecordOverheadBytes = 48;
 
-/** What the head is waiting for; "done" when everything was appended. */
-export type AppendStop = "done" | "log" | "seal";
+/** What the head is waiting for; "done" when everything was appended; "turn" when many series were new and others should have their turn. */
+export type AppendStop = "done" | "log" | "seal" | "turn";
+
+/** New series that are registered in one turn of the event loop: about 2 ms. */
+const newSeriesPerTurn = 1024;
 
 const counterFields = ["accepted", "droppedOld", "droppedFuture", "droppedSeries", "droppedKind", "droppedLabels", "newSeries", "predictionMisses"] as const;
 export type HeadCounters = Record<(typeof counterFields)[number], number>;
@@ -178,11 +181,12 @@ export class Head {
   }
 
   /**
-   * Appends rows from `fromRow` on; beginBatch() comes before the first call for a batch. Stops early when the log areas are full ("log") or all hand-over areas are in use ("seal"): the caller
-   * makes room and calls again from `row`.
+   * Appends rows from `fromRow` on; beginBatch() comes before the first call for a batch. Stops early when the log areas are full ("log"), all hand-over areas are
+   * in use ("seal"), or the event loop should turn ("turn"): the caller sees to that and calls again from `row`.
    */
   append(batch: BatchPointers, fromRow: number, minMs: number, maxMs: number): { row: number; stop: AppendStop } {
     let row = fromRow;
+    this.#set(headContext.newSeriesLeft, newSeriesPerTurn);
     for (;;) {
       row = this.#kernels.headAppend(
         this.context, batch.rows, row, batch.rowCount, batch.labelBase, batch.timestamps, batch.values, batch.knownSeries, batch.accountId, batch.projectId,
@@ -312,6 +316,8 @@ export class Head {
       case headStatus.logFull:
       case headStatus.seriesLogFull:
         return "log";
+      case headStatus.turn:
+        return "turn";
       default:
         assert(false, `unknown head status ${status}`);
     }

@@ -118,6 +118,7 @@ export class HeadWriter {
 
   async #makeRoom(head: Head, stop: AppendStop): Promise<void> {
     if (stop === "log") return this.#options.log.room();
+    if (stop === "turn") return nextTurn();
     if (this.#options.seals.pendingCount === 0) {
       head.handOver(0, head.seriesCount);
       this.sendSeals(head, true);
@@ -151,6 +152,10 @@ export class HeadWriter {
     const perSeries = Math.floor(this.#options.chunkBudgetBytes / 128 / Math.max(1, head.seriesCount * this.#options.shards.length));
     head.sealChunks = Math.max(1, Math.min(15, perSeries));
   }
+}
+
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
 }
 
 function messageOf(error: unknown): string {

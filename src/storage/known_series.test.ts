@@ -49,7 +49,9 @@ class Sink {
         values: batch.values.byteOffset, knownSeries: batch.knownSeries?.byteOffset ?? 0, accountId, projectId: 0,
       };
       for (const known of batch.knownSeries ?? []) if (known !== 0) this.knownRows++;
-      assert.equal(head.append(pointers, 0, 0, 2 ** 50).stop, "done");
+      let step = head.append(pointers, 0, 0, 2 ** 50);
+      while (step.stop === "turn") step = head.append(pointers, step.row, 0, 2 ** 50);
+      assert.equal(step.stop, "done");
     }
     const bytes = (from: number, to: number): Buffer => Buffer.from(kernel.u8.slice(from, to));
     return { samples: bytes(position, head.logPosition), series: bytes(position + logBytes, head.seriesLogPosition), broken: parser.report.broken, dropped: parser.report.droppedByReason };
@@ -95,7 +97,7 @@ test("known series: a steady sender's series are known, whatever the slices", ()
   const body = encodeWriteRequest(fleet);
   for (let scrape = 0; scrape < 3; scrape++) asking.take(body, {}, 0);
   assert.equal(asking.knownRows, 20_000);
-  assert.ok(asking.head.counters().predictionMisses <= 10_010, String(asking.head.counters().predictionMisses));
+  assert.ok(asking.head.counters().predictionMisses < 10_040, String(asking.head.counters().predictionMisses));
   assert.equal(asking.head.seriesCount, 10_000);
 });
 

@@ -56,12 +56,14 @@ const PREDICTION_MISSES: usize = 176;
 const SEALED_CHUNKS: usize = 184;
 const RUN_SIZE_MAX: usize = 188;
 const DROPPED_LABELS: usize = 192;
+const NEW_SERIES_LEFT: usize = 236;
 
 const STATUS_DONE: u32 = 0;
 const STATUS_NEEDS_CHUNKS: u32 = 1;
 const STATUS_ENTRIES_FULL: u32 = 2;
 const STATUS_LOG_FULL: u32 = 3;
 const STATUS_SERIES_LOG_FULL: u32 = 4;
+const STATUS_TURN: u32 = 5;
 
 // Log records, docs/formats/log.md.
 const LOG_HEADER: usize = 16;
@@ -309,7 +311,10 @@ function anyInRange(context: usize, timestamps: usize, count: u32, minMs: f64, m
   return false;
 }
 
-/** The series of a row: predicted, found, or newly registered; -1 when the row is dropped, and counted. */
+/** resolveSeries: the row's series is new, and no more are taken in this call. */
+const LATER: i32 = -2;
+
+/** The series of a row: predicted, found, or newly registered; -1 when the row is dropped, and counted; or LATER. */
 function resolveSeries(
   context: usize, run: usize, size: usize, accountId: u32, projectId: u32, previous: u32, timestamps: usize, sampleCount: u32, minMs: f64, maxMs: f64,
 ): i32 {
@@ -332,6 +337,9 @@ function resolveSeries(
   }
   const seriesIndex = load<u32>(context, SERIES_COUNT);
   if (seriesIndex < load<u32>(context, SERIES_MAX)) {
+    const left = load<u32>(context, NEW_SERIES_LEFT);
+    if (left == 0) return LATER;
+    store<u32>(context, left - 1, NEW_SERIES_LEFT);
     if (makeSeriesRoom(context, low) && indexAddSeries(load<u32>(context, INDEX), run, size as u32, accountId, projectId, seriesIndex) == 0) {
       const seriesId = load<u32>(context, NEXT_SERIES_ID);
       store<u32>(context, seriesId + load<u32>(context, SERIES_ID_STEP), NEXT_SERIES_ID);
@@ -417,6 +425,10 @@ export function headAppend(
     let seriesIndex: u32 = knownSeries != 0 ? load<u32>(knownSeries + ((row as usize) << 2)) - 1 : NONE;
     if (seriesIndex == NONE) {
       const found = resolveSeries(context, run, load<u32>(at, 4) as usize, accountId, projectId, previous, timestamps + sampleFrom, sampleCount, minMs, maxMs);
+      if (found == LATER) {
+        status = STATUS_TURN;
+        break;
+      }
       if (found < 0) continue;
       seriesIndex = found as u32;
     }
