@@ -188,6 +188,21 @@ test("faults: a checkpoint cuts the log only when everything is sealed, however 
   await store[Symbol.asyncDispose]();
 });
 
+test("faults: a checkpoint that waits for readers does not keep the store from closing", { timeout: 20_000 }, async () => {
+  const files = new MemoryFileSystem();
+  const store = await openTestStore(files, { seriesMax: 4096, sealChunksMax: 8, chunkBudgetBytes: 128 });
+  const { pin } = store.openSnapshot(all);
+  for (let i = 0; i < 5; i++) await store.write(rows("m", 500, { timestampMs: nowMs + i * 1000, samples: 8, stepMs: 1 }).build());
+  const flushing = store.flush();
+  assert.equal(await isPending(flushing), true);
+  const refused = assert.rejects(flushing, UnavailableError);
+  await store[Symbol.asyncDispose]();
+  await refused;
+  store.releaseSnapshot(pin);
+  await using again = await openTestStore(files);
+  assert.equal(await countSamples(again), 500 * 40);
+});
+
 test("faults: chunks are not used again while a reader may be on its way to them", async () => {
   const store = await openTestStore(new MemoryFileSystem());
   await store.write(rows("m", 100).build());

@@ -72,10 +72,11 @@ export class SealQueue {
     return this.#sealed;
   }
 
-  /** Seals that fail are not tried again from now on; those that wait for another try get their last one. */
+  /** Seals that fail are not tried again from now on; those that wait for another try get their last one. Whoever waits for a change looks again. */
   close(): void {
     this.#isClosing = true;
     this.#closing.resolve();
+    this.#notify();
   }
 
   /** Resolves when nothing of this is going on. What readers still hold is not waited for. */
