@@ -3,6 +3,7 @@
 // the committed golden part stays readable.
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import test from "node:test";
 import { seededRandom } from "../base/random.ts";
 import { MemoryFileSystem } from "../disk/memory_file_system.ts";
@@ -16,6 +17,7 @@ import { DamagedBlocksError, DamagedPartError } from "./part_error.ts";
 import { Part } from "./part.ts";
 import { verifyPart } from "./part_verify.ts";
 import { partFiles, PartWriter, type PartSummary } from "./part_writer.ts";
+import { measurePart } from "./part_writer.bench.ts";
 
 const seed = Number(process.env.SEED ?? 20260702);
 const kernel = new Kernel();
@@ -277,6 +279,11 @@ test("series out of order are a bug", () => {
   assert.throws(() => writer.append(runOf([second, first])), /out of order/);
   writer.abort();
   kernel.reset(mark);
+});
+
+test("the benchmark runs", () => {
+  const figures = measurePart("compact", 120, 1000, 1, tmpdir());
+  assert.ok(figures.bytesPerSample > 0.2 && figures.bytesPerSample < 1, `${figures.bytesPerSample} B`);
 });
 
 for (const version of [1, 2]) {
