@@ -22,7 +22,7 @@ import { PartCache } from "./part_cache.ts";
 import { DamagedBlocksError } from "./part_error.ts";
 import { SegmentCache, type SegmentCacheStats } from "./segment_cache.ts";
 import { encodeSeries, type LabelAnswer, type LabelQuestion, type LabelSource, searchStrings } from "./segment_labels.ts";
-import { type JoinedSeries, searchSegments } from "./segment_search.ts";
+import { type JoinedSeries, searchSegments, tooManySeries } from "./segment_search.ts";
 import type { ShardReader } from "./shard.ts";
 import type { Snapshot } from "./snapshot.ts";
 import type { IndexSegmentRef } from "./table_client.ts";
@@ -526,9 +526,8 @@ function nextTurn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
 
-function checkSeriesBudget(count: number, request: SearchRequest): void {
-  const max = request.budget?.seriesMax ?? Infinity;
-  if (count > max) throw new LimitError("too_many_series", `the selector matches ${count} series, the limit is ${max}: narrow it or raise ${request.budget?.seriesFlag ?? "-search.maxUniqueTimeseries"}`);
+function checkSeriesBudget(count: number, { budget }: SearchRequest): void {
+  if (budget !== undefined && count > budget.seriesMax) throw tooManySeries(count, budget.seriesMax, budget.seriesFlag);
 }
 
 function checkSampleBudget(samples: number, request: SearchRequest): void {

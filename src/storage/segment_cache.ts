@@ -41,6 +41,8 @@ export class SegmentCache {
   readonly #segments = new Map<string, SegmentIndex>();
   readonly #regexps = new Map<string, AnchoredRegexp>();
   #memory: SegmentMemory | undefined;
+  /** Of all segments. */
+  #loadedBytes = 0;
   #loads = 0;
   #evictions = 0;
   #wasUsed = false;
@@ -66,12 +68,15 @@ export class SegmentCache {
   use<T>(ref: IndexSegmentRef, work: (segment: SegmentIndex) => T): T {
     this.#wasUsed = true;
     const segment = this.#take(ref);
+    const loadedBefore = segment.sizeBytes;
     try {
       const result = work(segment);
       segment.closeFile();
+      this.#loadedBytes += segment.sizeBytes - loadedBefore;
       return result;
     } catch (error) {
       this.#segments.delete(ref.path);
+      this.#loadedBytes -= loadedBefore;
       segment.close();
       throw error;
     } finally {
@@ -84,23 +89,17 @@ export class SegmentCache {
     if (segment === undefined) {
       segment = new SegmentIndex({ files: this.#options.files, memory: this.memory, ref, regexp: (pattern) => this.#regexp(pattern) });
       this.#loads++;
+      this.#loadedBytes += segment.sizeBytes;
     }
     this.#segments.delete(ref.path);
     this.#segments.set(ref.path, segment);
     return segment;
   }
 
-  get #loadedBytes(): number {
-    let bytes = 0;
-    for (const segment of this.#segments.values()) bytes += segment.sizeBytes;
-    return bytes;
-  }
-
   #trim(): void {
-    let bytes = this.#loadedBytes;
+    if (this.#loadedBytes <= this.#options.budgetBytes) return;
     for (const [path, segment] of this.#segments) {
-      if (bytes <= this.#options.budgetBytes) break;
-      bytes -= segment.sizeBytes;
+      if (this.#loadedBytes <= this.#options.budgetBytes) break;
       this.#drop(path, segment);
     }
     const memory = this.#memory;
@@ -109,6 +108,7 @@ export class SegmentCache {
 
   #drop(path: string, segment: SegmentIndex): void {
     this.#segments.delete(path);
+    this.#loadedBytes -= segment.sizeBytes;
     segment.close();
     this.#evictions++;
   }

@@ -397,6 +397,15 @@ export class SegmentIndex implements SelectionIndex, SelectionSource {
     return (this.#groups[group] ??= this.#loadGroup(group));
   }
 
+  /** Whether all rows are of this tenant. */
+  belongsTo({ accountId, projectId }: Tenant): boolean {
+    for (let group = 0; group < this.#rowSections.length; group++) {
+      const { tenant } = this.group(group);
+      if (!("accountId" in tenant) || tenant.accountId !== accountId || tenant.projectId !== projectId) return false;
+    }
+    return true;
+  }
+
   #loadGroup(group: number): RowGroup {
     const file = this.#open();
     const rowCount = this.#rowsOf(group);

@@ -55,6 +55,7 @@ function stringsOf(cache: SegmentCache, ref: IndexSegmentRef, question: LabelQue
 }
 
 function namesOf(cache: SegmentCache, segment: SegmentIndex, question: LabelQuestion): string[] {
+  if (wantsAll(segment, question)) return [...segment.names];
   return withMatchingRows(cache.memory, segment, question, (selection, _list, count) => {
     const { names } = segment;
     return [...selection.nameIdsByRows(count)].map((nameId) => names[nameId - 1]);
@@ -64,12 +65,20 @@ function namesOf(cache: SegmentCache, segment: SegmentIndex, question: LabelQues
 function valuesOf(cache: SegmentCache, segment: SegmentIndex, question: LabelQuestion): string[] {
   const { from, to } = segment.pairsOf(question.name);
   if (from === to) return [];
+  if (wantsAll(segment, question)) return Array.from({ length: to - from }, (_, i) => segment.valueText(from + i));
   return withMatchingRows(cache.memory, segment, question, (selection, _list, count) => {
     const isPresent = selection.pairTestByRows(count);
     const values: string[] = [];
     for (let pairId = from; pairId < to; pairId++) if (isPresent(pairId)) values.push(segment.valueText(pairId));
     return values;
   });
+}
+
+/** Whether the question is about all rows of the segment: then the dictionary answers it. */
+function wantsAll(segment: SegmentIndex, { tenant, selector, range }: LabelQuestion): boolean {
+  const { isActivityExact, minMs, maxMs } = segment.ref;
+  if (selector.length !== 1 || selector[0].length !== 0 || (isActivityExact && (range.minMs > minMs || range.maxMs < maxMs))) return false;
+  return segment.belongsTo(tenant);
 }
 
 /** Sorted label sets as an answer. */

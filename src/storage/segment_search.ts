@@ -6,10 +6,11 @@
  *   segment by segment, newest first ──selection, activity──> rows whose id is new ──> fingerprints of their labels
  *   live series and rows ──equal fingerprints──> SeriesLists
  */
+import { LimitError } from "../base/errors.ts";
 import { Selection } from "../index/selection.ts";
 import { joinSlots } from "../kernel/segment_index.ts";
 import type { Selector, Tenant } from "../model/matcher.ts";
-import type { TimeRange } from "../model/store.ts";
+import type { SearchBudget, TimeRange } from "../model/store.ts";
 import { daysOf, partitionNamed } from "./partition.ts";
 import { groupRowCount } from "./partition_index_format.ts";
 import type { SegmentCache } from "./segment_cache.ts";
@@ -22,6 +23,7 @@ export interface SegmentRequest {
   readonly tenant: Tenant;
   readonly selector: Selector;
   readonly range: TimeRange;
+  readonly budget?: SearchBudget;
 }
 
 /** Some rows of a segment, ascending, and their series. */
@@ -62,6 +64,14 @@ export interface SeriesLists {
   readonly joined: readonly JoinedSeries[];
 }
 
+/** A search is ended when it has found so many times more ids than the series that it may have. */
+const idsPerSeriesMax = 4;
+
+/** The error of a search that finds `count` series. */
+export function tooManySeries(count: number | string, seriesMax: number, seriesFlag = "-search.maxUniqueTimeseries"): LimitError {
+  return new LimitError("too_many_series", `the selector matches ${count} series, the limit is ${seriesMax}: narrow it or raise ${seriesFlag}`);
+}
+
 type Unreadable = (path: string, error: unknown) => void;
 
 /** A set of series ids that are spread over a wide range. */
@@ -99,14 +109,19 @@ export function* searchSegments(cache: SegmentCache, sources: SearchSources, req
   for (const { seriesIds } of sources.live) known.addAll(seriesIds);
   for (const { seriesIds } of sources.aliases) known.addAll(seriesIds);
   const found: FoundRows[] = [];
+  let idCount = 0;
   for (const ref of newestFirst(sources.indexSegments)) {
     try {
       const rows = cache.use(ref, (segment) => findRows(cache.memory, segment, request, known));
       known.addAll(rows.seriesIds);
       if (rows.rows.length > 0) found.push(rows);
+      idCount += rows.rows.length;
     } catch (error) {
       unreadable(ref.path, error);
     }
+    // The exact number of series is known in the end; far above the budget, memory would be used up before.
+    const { seriesMax, seriesFlag } = request.budget ?? { seriesMax: Infinity };
+    if (idCount > idsPerSeriesMax * seriesMax) throw tooManySeries(`more than ${seriesMax}`, seriesMax, seriesFlag);
     yield;
   }
   return joinSeries(cache.memory, sources, found);
