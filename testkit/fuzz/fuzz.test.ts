@@ -8,7 +8,7 @@ import { printFinding, runFuzz } from "./fuzz_session.ts";
 import { fuzzTargets } from "./targets.ts";
 
 const inputsOfTest = 200;
-const cpuMsOfTest = 120;
+const cpuMsOfTest = 40;
 
 /** Folders whose exports take bytes or texts from a disk or a network. */
 const decoderFolders = /^src\/(kernel|model|metricsql|protocol|index|storage|pipeline|http|agent)\/[\w/]+\.ts$/;

@@ -21,7 +21,7 @@ import { GuardedKernel } from "./guarded_kernel.ts";
 import { randomLabelSet } from "./label_seeds.ts";
 
 const nowMs = 1_700_000_000_000;
-const bodyBytesMax = 256 << 10;
+const bodyBytesMax = 128 << 10;
 
 interface GuardedParser {
   readonly guard: GuardedKernel;
