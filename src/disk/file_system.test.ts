@@ -232,6 +232,36 @@ for (const disk of disks) {
   }
 }
 
+for (const disk of disks) {
+  test(`${disk.name}: a sync on another thread bears that the file is written to, closed, and another one opened meanwhile`, async () => {
+    using place = disk.open();
+    const { files, root } = place;
+    for (let round = 0; round < 20; round++) {
+      const file = files.open(`${root}/a`, "create");
+      file.write(bytesOf("first"), 0);
+      const syncs = [file.startSync(), file.startSync()];
+      file.write(bytesOf(" second"), 5);
+      file.close();
+      using other = files.open(`${root}/b`, "create");
+      other.write(bytesOf("other"), 0);
+      await Promise.all(syncs);
+      assert.equal(get(files, `${root}/a`), "first second");
+      other.sync();
+      assertCode("EBADF", () => file.startSync());
+    }
+  });
+
+  test(`${disk.name}: a tree is removed on another thread, and may be missing`, async () => {
+    using place = disk.open();
+    const { files, root } = place;
+    makeDirectoryDurable(files, `${root}/tree/deeper`);
+    put(files, `${root}/tree/deeper/file`, "x");
+    await files.startRemoveTree(`${root}/tree`);
+    await files.startRemoveTree(`${root}/tree`);
+    assert.deepEqual(files.list(root), []);
+  });
+}
+
 const parents = [
   { path: "/a/b", parent: "/a" },
   { path: "/a", parent: "/" },

@@ -32,8 +32,6 @@ export const mergeShapes: readonly MergeShape[] = [
 export interface MergeFigures {
   readonly name: string;
   readonly nsPerSample: number;
-  /** CPU milliseconds of the longest step. */
-  readonly longestStepMs: number;
   readonly bytesPerSample: number;
 }
 
@@ -59,7 +57,7 @@ export function measureMerge(shape: MergeShape, sampleCount: number, rounds: num
       figures = { samples: summary.sampleCount, bytes: summary.sizeBytes };
       for (const part of parts) part.close();
     }
-    return { name: shape.name, nsPerSample: used.toSorted((left, right) => left - right)[rounds >> 1] / figures.samples, longestStepMs: 0, bytesPerSample: figures.bytes / figures.samples };
+    return { name: shape.name, nsPerSample: used.toSorted((left, right) => left - right)[rounds >> 1] / figures.samples, bytesPerSample: figures.bytes / figures.samples };
   } finally {
     rmSync(root, { recursive: true });
   }

@@ -1,13 +1,15 @@
 // Shows that merging parts equals sorting their samples: stable by part age, duplicates kept, long series in slices, log rows kept; that it can be
 // aborted and fails cleanly; and that the sources stay as they are.
 import assert from "node:assert/strict";
+import { tmpdir } from "node:os";
 import test from "node:test";
 import { seededRandom, type Random } from "../base/random.ts";
 import { MemoryFileSystem } from "../disk/memory_file_system.ts";
 import { Kernel } from "../kernel/kernel.ts";
 import { bitsOf, randomSeries, runOf, type SeriesSamples } from "../../testkit/column_runs.ts";
 import { sampleCountOf } from "./block_list.ts";
-import { mergeParts, PartMerge } from "./merge.ts";
+import { measureMerge, mergeShapes } from "./merge.bench.ts";
+import { type LostBlocks, mergeParts, PartMerge } from "./merge.ts";
 import { Part } from "./part.ts";
 import { verifyPart } from "./part_verify.ts";
 import { partFiles, PartWriter } from "./part_writer.ts";
@@ -159,4 +161,45 @@ test("a full disk is reported, and nothing is left", () => {
   assert.throws(() => mergeParts(files, kernel, parts, "/data/merged"), { code: "ENOSPC" });
   assert.deepEqual(files.list("/data"), ["0"]);
   closeAll(parts);
+});
+
+test("memory is bounded, with many parts, thousands of series and one that is very long", () => {
+  const random = seededRandom(seed);
+  const contents = Array.from({ length: 40 }, (_, i) => [longSeries(1, i < 2 ? 300_000 : 500, i * 1000, 10, random), ...randomSeries(1500, 3, random, 1_700_000_000_000 + i * 100_000, 5)]);
+  const { files, open } = diskWith(contents);
+  const parts = open();
+  const own = new Kernel();
+  const { sampleCount } = mergeParts(files, own, parts, "/data/merged");
+  assert.equal(sampleCount, contents.flat().reduce((sum, one) => sum + one.values.length, 0));
+  assert.ok(own.sizeBytes < 32 << 20, `${own.sizeBytes} bytes`);
+  closeAll(parts);
+});
+
+test("damaged blocks and header groups are left out and named, wherever they are", () => {
+  const random = seededRandom(seed);
+  for (let round = 0; round < 20; round++) {
+    const contents = [0, 1, 2].map((i) => randomSeries(600, 20, random, 1_700_000_000_000 + i * 1_000_000));
+    const { files, open } = diskWith(contents);
+    const path = `/data/1/${partFiles.blocks}`;
+    const sizes = open();
+    const dataBytes = sizes[1].sizeBytes - 400; // the directory and the footer are another test's
+    closeAll(sizes);
+    files.corrupt(path, 16 + random.int(dataBytes - 16), 1 + random.int(255));
+    const parts = open();
+    const lost: LostBlocks[] = [];
+    const summary = mergeParts(files, kernel, parts, "/data/merged", { onLost: (one) => lost.push(one) });
+    using merged = Part.open(files, "/data/merged");
+    assert.deepEqual(verifyPart(merged), []);
+    const total = contents.flat().reduce((sum, one) => sum + one.values.length, 0);
+    assert.ok(lost.length > 0 && lost.every(({ part, fromSeriesId, toSeriesId }) => part === 1 && fromSeriesId <= toSeriesId));
+    assert.ok(summary.sampleCount < total && summary.sampleCount >= total - contents[1].reduce((sum, one) => sum + one.values.length, 0));
+    closeAll(parts);
+  }
+});
+
+test("the benchmark runs", () => {
+  for (const shape of mergeShapes) {
+    const { nsPerSample, bytesPerSample } = measureMerge(shape, 20_000, 1, tmpdir());
+    assert.ok(nsPerSample > 0 && bytesPerSample > 0 && bytesPerSample < 9);
+  }
 });
