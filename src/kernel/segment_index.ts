@@ -58,11 +58,6 @@ export class SegmentKernel {
     this.kernel.exports["segmentCollectPairs"](rows.ids, rows.offsets, rows.groupFrom, list, count, pairBitmap);
   }
 
-  /** Adds one to the counter (u32) of each pair of the rows of a list. */
-  countPairs(rows: UnpackedRows, list: number, count: number, counters: number): void {
-    this.kernel.exports["segmentCountPairs"](rows.ids, rows.offsets, rows.groupFrom, list, count, counters);
-  }
-
   /** Copies the pair ids of the rows of a list, and their numbers; returns the number of ids. */
   gatherRows(rows: UnpackedRows, list: number, count: number, ids: number, counts: number): number {
     return this.kernel.exports["segmentGatherRows"](rows.ids, rows.offsets, rows.groupFrom, list, count, ids, counts) >>> 0;

@@ -5,11 +5,9 @@ export function filterRows(rows: readonly (readonly number[])[], list: readonly 
   return list.filter((row) => rows[row].some((pair) => pairs.has(pair)) === wanted);
 }
 
-/** How many rows of the list have each pair. */
-export function countPairs(rows: readonly (readonly number[])[], list: readonly number[], pairCount: number): number[] {
-  const counts = Array.from({ length: pairCount }, () => 0);
-  for (const row of list) for (const pair of rows[row]) counts[pair]++;
-  return counts;
+/** All pairs of the rows of the list, ascending. */
+export function collectPairs(rows: readonly (readonly number[])[], list: readonly number[]): number[] {
+  return [...new Set(list.flatMap((row) => rows[row]))].sort((a, b) => a - b);
 }
 
 /** The position of the first equal item for each. */

@@ -85,18 +85,6 @@ export function segmentCollectPairs(ids: usize, offsets: usize, groupFrom: u32, 
   }
 }
 
-/** Adds one to the counter (u32) of each pair of the rows of a list. */
-export function segmentCountPairs(ids: usize, offsets: usize, groupFrom: u32, list: usize, count: u32, counters: usize): void {
-  for (let i: usize = 0; i < (count as usize); i++) {
-    const place = offsets + (((load<u32>(list + (i << 2)) - groupFrom) as usize) << 2);
-    const end = ids + ((load<u32>(place, 4) as usize) << 2);
-    for (let at = ids + ((load<u32>(place) as usize) << 2); at < end; at += 4) {
-      const counter = counters + ((load<u32>(at) as usize) << 2);
-      store<u32>(counter, load<u32>(counter) + 1);
-    }
-  }
-}
-
 /** Copies the pair ids of the rows of a list one after the other, and the number of each row's. Returns the number of ids. */
 export function segmentGatherRows(ids: usize, offsets: usize, groupFrom: u32, list: usize, count: u32, idsTarget: usize, countsTarget: usize): u32 {
   let total: usize = 0;
