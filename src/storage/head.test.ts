@@ -257,6 +257,31 @@ test("head: the table grows with the series, and later appends find them by pred
   assert.ok(head.counters().predictionMisses < 10_040, String(head.counters().predictionMisses));
 });
 
+const dayMs = 86_400_000;
+const orders: { name: string; timesMs: number[]; chunks: number }[] = [
+  { name: "in order", timesMs: [0, 1, 2, 3, 4, 5, 6, 7, 8], chunks: 2 },
+  { name: "duplicates", timesMs: [5, 5, 5, 6, 6], chunks: 1 },
+  { name: "late, but not before the chunk began", timesMs: [5, 9, 6, 8, 7], chunks: 1 },
+  { name: "before the chunk began", timesMs: [5, 4, 6, 7], chunks: 2 },
+  { name: "backwards", timesMs: [4, 3, 2, 1], chunks: 4 },
+  { name: "two senders, one of them years behind", timesMs: [0, 1, 2, 3].flatMap((i) => [i, i - 1000 * dayMs]), chunks: 8 },
+  { name: "a jump of more than a chunk spans", timesMs: [0, 60 * dayMs, 1, 61 * dayMs], chunks: 4 },
+];
+for (const { name, timesMs, chunks } of orders) {
+  test(`head: samples ${name} are kept, equal times in the order of arrival`, () => {
+    const { head, kernel } = createHead({ sealChunks: 100 });
+    const times = timesMs.map((timeMs) => 1_700_000_000_000 + timeMs);
+    const values = BigUint64Array.from(times, (_, i) => BigInt(i));
+    for (let i = 0; i < times.length; i++) {
+      const builder = new RowBatchBuilder().addSeries(labelsOf({ __name__: "m" }), Float64Array.of(times[i]), new Float64Array(values.buffer, i * 8, 1));
+      appendAll(head, place(kernel, builder));
+    }
+    assert.deepEqual(readAll(head).get(0), sortSamples(times.map((timeMs, i) => [timeMs, BigInt(i)])));
+    assert.equal(head.counters().accepted, times.length);
+    assert.equal(head.usedBytes, chunks * 128);
+  });
+}
+
 test("head: a batch of many new series is taken in turns", () => {
   const { head, kernel } = createHead();
   const builder = new RowBatchBuilder();
