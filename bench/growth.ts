@@ -161,6 +161,7 @@ function openedBytes(opened: PhaseFigures, { empty }: Units, series: number): nu
 
 function printUnits(units: Units, series: number): string {
   const { prepare, columns, partitions, recent, old, replay, wide, steady, empty } = units;
+  // A difference of two processes: it may come out below nothing.
   const open = (opened: PhaseFigures): string => `${shown(((opened["cpu"] - empty["cpu"]) / series) * 1e6)} s CPU`;
   const rows: Row[] = [
     ["unit", "measured"],
@@ -204,19 +205,29 @@ const planned = 0.75;
 const checkpointLogBytes = 512 << 20;
 const partsPerMerge = 8;
 
+/**
+ * How many processes take the rate, and their CPU: by the busier of the first thread and the others (the storage thread: log, seals, merges). More shards in a
+ * process cost more, so the load is that measured with at least as many shards as a process has, as far as that was measured.
+ */
+function processesFor(rate: number, shards: number, loads: readonly LoadFigures[]): { nodes: number; cores: number } {
+  for (let nodes = 1; ; nodes++) {
+    const load = loads.find((one) => one.shards >= Math.ceil(shards / nodes)) ?? loads[loads.length - 1];
+    const cores = rate / load.samplesPerCpuSecond;
+    const firstThreads = rate * load.mainThreadCpuPerSample;
+    if (Math.max(firstThreads, cores - firstThreads) <= nodes * planned) return { nodes, cores };
+  }
+}
+
 /** Calculates a fleet from the units. Half of the series are of each kind of column. */
 function growthOf(activeSeries: number, units: Units, series: number): Record<string, string> {
   const { prepare, columns, recent, wide, steady, replay, empty } = units;
   const rate = activeSeries / scrapeSeconds;
   const mean = (name: string): number => (columns[`gauge${name}`] + columns[`counter${name}`]) / 2;
-  const cores = rate / steady[0].samplesPerCpuSecond;
-  const firstThreads = rate * steady[0].mainThreadCpuPerSample;
-  // The others are those of the storage thread: log, seals, merges.
-  const nodes = Math.max(1, Math.ceil(Math.max(firstThreads, cores - firstThreads) / planned));
   const activeBytes = activeSeries * wide.residentBytesPerSeries;
   // As much again of this month's series is idle: pods that were replaced.
   const idleBytes = activeSeries * openedBytes(recent, units, series);
   const shards = Math.ceil((activeBytes + idleBytes) / (shardBytesMax * planned));
+  const { nodes, cores } = processesFor(rate, shards, steady);
   const sampleBytes = rate * yearSeconds * years * mean("MergedBytes");
   const indexBytes = 2 * activeSeries * prepare["indexBytesPerSeries"] * monthsKept;
   const sealsPerMonth = (rate * (yearSeconds / 12) * mean("LogBytes")) / checkpointLogBytes / nodes;
