@@ -23,7 +23,7 @@ interface Answer {
   readonly counts: Readonly<Record<string, number>>;
 }
 
-const seedMsMax = 60_000;
+const seedMsMax = 120_000;
 /** Memories of finished seeds are freed late, so processes are replaced now and then. */
 const seedsPerProcess = 500;
 const progressMs = 10_000;
