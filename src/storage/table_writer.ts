@@ -16,7 +16,7 @@ import type { Kernel } from "../kernel/kernel.ts";
 import { StorageError } from "../base/errors.ts";
 import type { Seal } from "./head.ts";
 import { type LogEnd, logSegmentNumbers } from "./log_segment.ts";
-import { loadKnownSeries } from "./known_series.ts";
+import { loadKnownSeries } from "./segment_ids.ts";
 import { LargeKernel } from "./large_kernel.ts";
 import { LogWriter } from "./log_writer.ts";
 import { type Manifest, openManifest } from "./manifest.ts";
