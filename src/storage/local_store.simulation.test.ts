@@ -7,7 +7,7 @@ import { simulateStore } from "../../testkit/store_simulation.ts";
 
 const firstSeed = testSeed();
 const groups = 4;
-const seedsPerGroup = 6;
+const seedsPerGroup = 3;
 
 for (let group = 0; group < groups; group++) {
   const from = firstSeed + group * seedsPerGroup;
