@@ -75,7 +75,10 @@ test("query thread: it answers for months that the live index does not know", { 
     controller.abort();
     await assert.rejects(aborted);
     const interrupted = store.labelValues("i", request);
-    await Promise.all([assert.rejects(interrupted, /query thread ended/), pool[Symbol.asyncDispose]()]);
+    const [outcome] = await Promise.allSettled([interrupted, pool[Symbol.asyncDispose]()]);
+    // The thread may have answered before it was told to end.
+    if (outcome.status === "fulfilled") assert.equal(outcome.value.length, 75);
+    else assert.match(String(outcome.reason), /query thread ended/);
     assert.equal(store.stats().readers, 0);
     await store[Symbol.asyncDispose]();
   } finally {

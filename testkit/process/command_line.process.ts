@@ -16,7 +16,7 @@ const rows: { name: string; line: string[]; code: number; output?: RegExp; error
   { name: "a bad per cent", line: ["-memory.allowedPercent=200"], code: 2, errors: /bad value "200" of flag -memory\.allowedPercent/ },
   { name: "a bad word", line: ["-loggerFormat=xml"], code: 2, errors: /bad value "xml" of flag -loggerFormat; allowed: .*json/ },
   { name: "a flag without its value", line: ["-storageDataPath"], code: 2, errors: /-storageDataPath/ },
-  { name: "an unknown role", line: ["vmstorage"], code: 2, errors: /unexpected argument "vmstorage"/ },
+  { name: "an unknown role", line: ["vmstorage"], code: 2, errors: /unknown role "vmstorage"; did you mean storage\?/ },
   { name: "a role of later", line: ["agent"], code: 2, errors: /role agent is not yet available; available: single/ },
   { name: "a directory that cannot be made", line: ["-storageDataPath=/proc/nowhere", "-httpListenAddr=127.0.0.1:0"], code: 1, errors: /\/proc\/nowhere/ },
   { name: "an address that is not ours", line: ["-httpListenAddr=192.0.2.1:8428"], code: 1, errors: /192\.0\.2\.1|EADDRNOTAVAIL/ },
