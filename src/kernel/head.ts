@@ -87,7 +87,7 @@ export const headEntryBytes = 12;
 export interface HeadKernels {
   headRegister(context: number, run: number, size: number, accountId: number, projectId: number, seriesId: number): number;
   headRegisterRows(
-    context: number, labels: number, offsets: number, ids: number, tenants: number, count: number, minDay: number, maxDay: number, indexOfId: number, idCount: number,
+    context: number, labels: number, offsets: number, ids: number, tenants: number, count: number, minDay: number, maxDay: number, idTable: number, idMax: number,
   ): number;
   headForgetLogged(context: number, fromSeries: number, toSeries: number, beforeDay: number): void;
   headShardOf(context: number, run: number, size: number, accountId: number, projectId: number, shardCount: number): number;
@@ -96,7 +96,7 @@ export interface HeadKernels {
     context: number, rows: number, fromRow: number, rowCount: number, labelBase: number, timestamps: number, values: number, knownSeries: number,
     accountId: number, projectId: number, minMs: number, maxMs: number,
   ): number;
-  headReplay(context: number, payload: number, fromRow: number, indexOfId: number, idCount: number, persisted: number): number;
+  headReplay(context: number, payload: number, fromRow: number, idTable: number, idMax: number, persisted: number): number;
   headHandOver(context: number, fromSeries: number, toSeries: number): number;
   headHandOverSilent(context: number, fromSeries: number, toSeries: number, beforeRow: number): number;
   headUnlink(context: number, entries: number, fromEntry: number, toEntry: number, cutSeries: number): void;

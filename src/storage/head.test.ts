@@ -9,6 +9,7 @@ import { createMemory, Kernel } from "../kernel/kernel.ts";
 import { logHeaderBytes } from "../kernel/log_record.ts";
 import { createIndex } from "../kernel/postings.ts";
 import { encodeLabelRun, labelsOf } from "../model/labels.ts";
+import { SeriesIdTable } from "../kernel/series_id_table.ts";
 import { RowBatchBuilder } from "../model/row_batch_builder.ts";
 import { testSeed } from "../../testkit/seed.ts";
 import { type BatchPointers, Head, type Seal } from "./head.ts";
@@ -218,13 +219,13 @@ test("head: its log records replay to the same head, but for rows already in par
     copy.kernel.u8.set(payload.subarray(16, 16 + words[3]), target);
     copy.head.register(target, words[3], words[1], words[2], words[0]);
   }
-  const map = copy.kernel.allocate(seriesMax * 4);
+  const ids = new SeriesIdTable(copy.kernel, seriesMax, (sizeBytes) => copy.kernel.allocate(sizeBytes));
   const persisted = copy.kernel.allocate(seriesMax * 8);
-  for (let i = 0; i < copy.head.seriesCount; i++) copy.kernel.u32[map / 4 + i] = i + 1;
+  for (let i = 0; i < copy.head.seriesCount; i++) ids.set(i + 1, i);
   copy.kernel.f64[persisted / 8] = Infinity; // the first series is wholly in parts
   for (const payload of records(logFrom, head.logPosition)) {
     copy.kernel.u8.set(payload, target);
-    assert.equal(copy.head.replay(target, 0, map, seriesMax, persisted).stop, "done");
+    assert.equal(copy.head.replay(target, 0, ids, persisted).stop, "done");
   }
   const original = readAll(head);
   original.set(0, []);

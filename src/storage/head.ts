@@ -12,6 +12,7 @@ import {
   headRecordBytes, headRecordSeriesId, headSegmentBytes, headSegmentSeriesMin, headStatus,
 } from "../kernel/head.ts";
 import type { Kernel } from "../kernel/kernel.ts";
+import type { SeriesIdTable } from "../kernel/series_id_table.ts";
 
 const chunkBlockBytes = 1 << 20;
 
@@ -198,10 +199,10 @@ export class Head {
   }
 
   /** Replays a samples record of the log. Returns like append. */
-  replay(payload: number, fromRow: number, indexOfId: number, idCount: number, persisted: number): { row: number; stop: AppendStop } {
+  replay(payload: number, fromRow: number, ids: SeriesIdTable, persisted: number): { row: number; stop: AppendStop } {
     let row = fromRow;
     for (;;) {
-      row = this.#kernels.headReplay(this.context, payload, row, indexOfId, idCount, persisted);
+      row = this.#kernels.headReplay(this.context, payload, row, ids.directory, ids.idMax, persisted);
       const stop = this.#resolve(this.#get(headContext.status));
       if (stop !== "again") return { row, stop };
     }
@@ -216,9 +217,9 @@ export class Head {
    * Registers many series with known ids: row i of `rows`, all of them addresses in shard memory (see wasm/head.ts). Their days become [minDay, maxDay], none if
    * minDay is above. Returns how many there was no room for.
    */
-  registerRows(rows: RegisteredRows, count: number, minDay: number, maxDay: number, indexOfId: number, idCount: number): number {
+  registerRows(rows: RegisteredRows, count: number, minDay: number, maxDay: number, ids: SeriesIdTable): number {
     const { labels, offsets, seriesIds, tenants } = rows;
-    return this.#kernels.headRegisterRows(this.context, labels, offsets, seriesIds, tenants, count, minDay, maxDay, indexOfId, idCount) >>> 0;
+    return this.#kernels.headRegisterRows(this.context, labels, offsets, seriesIds, tenants, count, minDay, maxDay, ids.directory, ids.idMax) >>> 0;
   }
 
   shardOf(run: number, size: number, accountId: number, projectId: number, shardCount: number): number {

@@ -24,6 +24,7 @@ import { partFiles } from "./part_writer.ts";
 import { partitionNamed } from "./partition.ts";
 import { gatherScratchBytes } from "./seal_gather.ts";
 import { SeriesLoader } from "./series_loader.ts";
+import type { SeriesPages } from "./series_set.ts";
 import { Shard, ShardReader } from "./shard.ts";
 import type { TableClient } from "./table_client.ts";
 import type { TableSetup } from "./table_writer.ts";
@@ -86,7 +87,7 @@ async function recover(options: OpenLocalStoreOptions, lock: DirectoryLock): Pro
   const limits = limitsOfShard(options, state.shardCount);
   const shards = Array.from({ length: state.shardCount }, () => createShard({ ...options, ...limits }, state));
   const loader = new SeriesLoader(shards, limits.seriesMax, state.nextSeriesId);
-  const knownSeries = new Map<string, Uint8Array>();
+  const knownSeries = new Map<string, SeriesPages>();
   const liveSinceMs = options.liveIndexMs === undefined ? -Infinity : clock.nowMs() - options.liveIndexMs;
   const load = (partition: ManifestPartition): void => {
     knownSeries.set(partition.name, loader.loadPartition(files, partitionPath(directory, partition.name), partition, logger));

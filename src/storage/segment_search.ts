@@ -17,6 +17,7 @@ import type { SegmentCache } from "./segment_cache.ts";
 import type { RowGroup, SegmentIndex } from "./segment_index.ts";
 import type { SegmentMemory } from "./segment_memory.ts";
 import { positionOf, type SeriesAlias } from "./series_aliases.ts";
+import { SeriesSet } from "./series_set.ts";
 import type { IndexSegmentRef } from "./table_client.ts";
 
 export interface SegmentRequest {
@@ -74,27 +75,6 @@ export function tooManySeries(count: number | string, seriesMax: number, seriesF
 
 type Unreadable = (path: string, error: unknown) => void;
 
-/** A set of series ids that are spread over a wide range. */
-class SeriesIds {
-  readonly #pages = new Map<number, Uint32Array>();
-
-  has(seriesId: number): boolean {
-    const page = this.#pages.get(seriesId >>> 15);
-    return page !== undefined && (page[(seriesId & 0x7fff) >>> 5] & (1 << (seriesId & 31))) !== 0;
-  }
-
-  addAll(seriesIds: Iterable<number>): void {
-    for (const seriesId of seriesIds) {
-      let page = this.#pages.get(seriesId >>> 15);
-      if (page === undefined) {
-        page = new Uint32Array(1024);
-        this.#pages.set(seriesId >>> 15, page);
-      }
-      page[(seriesId & 0x7fff) >>> 5] |= 1 << (seriesId & 31);
-    }
-  }
-}
-
 /** What is live, by shard, and where to search besides. */
 export interface SearchSources {
   readonly live: readonly LiveSeries[];
@@ -105,7 +85,7 @@ export interface SearchSources {
 
 /** The search as a generator with a step for each segment. A segment that cannot be read is left out and reported. */
 export function* searchSegments(cache: SegmentCache, sources: SearchSources, request: SegmentRequest, unreadable: Unreadable): Generator<void, SeriesLists> {
-  const known = new SeriesIds();
+  const known = new SeriesSet();
   for (const { seriesIds } of sources.live) known.addAll(seriesIds);
   for (const { seriesIds } of sources.aliases) known.addAll(seriesIds);
   const found: FoundRows[] = [];
@@ -181,7 +161,7 @@ function activityTest({ kernel }: SegmentMemory, ref: IndexSegmentRef, range: Ti
 }
 
 /** The matching rows of a segment whose ids are not known yet. */
-function findRows(memory: SegmentMemory, segment: SegmentIndex, request: SegmentRequest, known: SeriesIds): FoundRows {
+function findRows(memory: SegmentMemory, segment: SegmentIndex, request: SegmentRequest, known: SeriesSet): FoundRows {
   return withMatchingRows(memory, segment, request, (_selection, list, count) => {
     const seriesIds = new Uint32Array(count);
     let kept = 0;

@@ -5,21 +5,22 @@
 import type { Logger } from "../base/logger.ts";
 import type { FileSystem } from "../disk/file_system.ts";
 import { headChunkBytes } from "../kernel/head.ts";
+import { SeriesIdTable } from "../kernel/series_id_table.ts";
 import { visitLogSeries } from "./log_payload.ts";
 import type { ManifestPartition } from "./manifest_state.ts";
 import { IndexSegment } from "./partition_index.ts";
 import { groupRowCount, type IndexRows } from "./partition_index_format.ts";
 import { SeriesAliases } from "./series_aliases.ts";
 import { SealedSamples } from "./sealed_samples.ts";
-import { SeriesSet } from "./series_set.ts";
+import { type SeriesPages, SeriesSet } from "./series_set.ts";
 import type { Shard } from "./shard.ts";
 
 const dayMs = 86_400_000;
 
-/** Tables of one shard: u32 seriesIndex + 1 by seriesId - 1, f64 log row by seriesIndex. */
+/** Tables of one shard; `persisted`: f64 log row by seriesIndex. */
 interface ShardTables {
   readonly shard: Shard;
-  readonly indexOfId: number;
+  readonly ids: SeriesIdTable;
   readonly persisted: number;
   /** Where a record or label runs are copied to when they lie elsewhere, and offsets, ids and tenants of rows. */
   readonly staging: number;
@@ -37,7 +38,8 @@ export class SeriesLoader {
   /** Samples of parts that do not say which rows of the log they have. */
   readonly sealedSamples = new SealedSamples();
   readonly #tables: readonly ShardTables[];
-  readonly #idCount: number;
+  /** Ids that a damaged file may name besides are above it. */
+  readonly #idMax: number;
   readonly #areas: { shard: Shard; pointer: number; sizeBytes: number }[] = [];
   /** Rows that are in parts, of series that no index segment knows because one is damaged: the log may know them. */
   readonly #persistedOfUnknown = new Map<number, number>();
@@ -52,10 +54,10 @@ export class SeriesLoader {
     this.#nextSeriesId = nextSeriesId;
     this.#loggedIdsFrom = nextSeriesId;
     // Ids above the manifest's are in the log only, so there are at most as many as the shards can hold.
-    this.#idCount = nextSeriesId + seriesMax * shards.length + 1;
+    this.#idMax = Math.min(2 ** 32 - 1, nextSeriesId + seriesMax * shards.length + 1);
     this.#tables = shards.map((shard) => ({
       shard,
-      indexOfId: this.allocate(shard, this.#idCount * 4),
+      ids: new SeriesIdTable(shard.kernel, this.#idMax, (sizeBytes) => this.allocate(shard, sizeBytes)),
       persisted: this.allocate(shard, seriesMax * 8),
       staging: this.allocate(shard, stagingBytes + 64),
       stagedOffsets: this.allocate(shard, (stagedRowsMax + 1) * 4),
@@ -91,12 +93,8 @@ export class SeriesLoader {
   /** Ids that were loaded for label sets that had another id already. */
   aliases(): SeriesAliases {
     const aliases = new SeriesAliases(this.#tables.length);
-    for (const [number, { shard, indexOfId }] of this.#tables.entries()) {
-      const { u32 } = shard.kernel;
-      for (let seriesId = 1; seriesId < this.#nextSeriesId && seriesId <= this.#idCount; seriesId++) {
-        const entry = u32[indexOfId / 4 + seriesId - 1];
-        if (entry !== 0 && shard.head.seriesIdOf(entry - 1) !== seriesId) aliases.add(number, entry - 1, seriesId);
-      }
+    for (const [number, { shard, ids }] of this.#tables.entries()) {
+      for (const [seriesId, seriesIndex] of ids.entries()) if (shard.head.seriesIdOf(seriesIndex) !== seriesId) aliases.add(number, seriesIndex, seriesId);
     }
     return aliases;
   }
@@ -104,15 +102,15 @@ export class SeriesLoader {
   /** Registers one series; `run` is a label run at this place in shard `from`'s memory, or plain bytes. */
   register(seriesId: number, accountId: number, projectId: number, run: Uint8Array): { shard: Shard; seriesIndex: number } | undefined {
     this.#nextSeriesId = Math.max(this.#nextSeriesId, seriesId + 1); // an id is used up even if there is no room for its series now
-    if (run.length > stagingBytes || seriesId > this.#idCount || seriesId === 0) return this.#reject();
+    if (run.length > stagingBytes || seriesId > this.#idMax || seriesId === 0) return this.#reject();
     const first = this.#tables[0];
     first.shard.kernel.u8.set(run, first.staging);
     const shardNumber = this.#tables.length === 1 ? 0 : first.shard.head.shardOf(first.staging, run.length, accountId, projectId, this.#tables.length);
-    const { shard, staging, indexOfId, persisted } = this.#tables[shardNumber];
+    const { shard, staging, ids, persisted } = this.#tables[shardNumber];
     if (shardNumber !== 0) shard.kernel.u8.set(run, staging);
     const seriesIndex = shard.head.register(staging, run.length, accountId, projectId, seriesId);
     if (seriesIndex < 0) return this.#reject();
-    shard.kernel.u32[indexOfId / 4 + seriesId - 1] = seriesIndex + 1;
+    ids.set(seriesId, seriesIndex);
     this.#takePersisted(shard, persisted, seriesId, seriesIndex);
     return { shard, seriesIndex };
   }
@@ -142,18 +140,18 @@ export class SeriesLoader {
 
   /** As above, for the only shard: the label runs are read where they lie. */
   #registerLoggedInPlace(payload: number, size: number): void {
-    const { shard, indexOfId, persisted } = this.#tables[0];
+    const { shard, ids, persisted } = this.#tables[0];
     const view = new DataView(shard.kernel.memory.buffer, payload, size);
     for (let at = 0; at + 16 <= size; ) {
       const seriesId = view.getUint32(at, true);
       const labelsSize = view.getUint32(at + 12, true);
       if (labelsSize > size - at - 16) return;
       this.#nextSeriesId = Math.max(this.#nextSeriesId, seriesId + 1); // an id is used up even if there is no room for its series now
-      const seriesIndex = seriesId === 0 || seriesId > this.#idCount ? -1
+      const seriesIndex = seriesId === 0 || seriesId > this.#idMax ? -1
         : shard.head.register(payload + at + 16, labelsSize, view.getUint32(at + 4, true), view.getUint32(at + 8, true), seriesId);
       if (seriesIndex < 0) this.#rejectedSeries++;
       else {
-        shard.kernel.u32[indexOfId / 4 + seriesId - 1] = seriesIndex + 1;
+        ids.set(seriesId, seriesIndex);
         this.#takePersisted(shard, persisted, seriesId, seriesIndex);
       }
       at += 16 + Math.ceil(labelsSize / 8) * 8;
@@ -163,10 +161,10 @@ export class SeriesLoader {
   /** Rows of these series up to the given ones are in parts. */
   markPersisted(seriesIds: Uint32Array, logRows: Float64Array): void {
     for (let i = 0; i < seriesIds.length; i++) {
-      if (seriesIds[i] === 0 || seriesIds[i] > this.#idCount) continue; // impossible, and outside of the tables
+      if (seriesIds[i] === 0 || seriesIds[i] > this.#idMax) continue; // impossible, and outside of the tables
       let isKnown = false;
-      for (const { shard, indexOfId, persisted } of this.#tables) {
-        const seriesIndex = shard.kernel.u32[indexOfId / 4 + seriesIds[i] - 1] - 1;
+      for (const { shard, ids, persisted } of this.#tables) {
+        const seriesIndex = ids.get(seriesIds[i]);
         if (seriesIndex < 0) continue;
         isKnown = true;
         const at = persisted / 8 + seriesIndex;
@@ -187,17 +185,17 @@ export class SeriesLoader {
   /** Whether a samples record in the shard's memory has series that an older partition may know. */
   #needsOlder(shardNumber: number, payload: number, size: number): boolean {
     if (this.#older.length === 0) return false;
-    const { shard, indexOfId } = this.#tables[shardNumber];
-    const idLimit = Math.min(this.#loggedIdsFrom, this.#idCount);
-    return shard.kernel.exports.logHasUnknownSeries(payload, size, indexOfId, idLimit, this.#tables.length, shardNumber) !== 0;
+    const { shard, ids } = this.#tables[shardNumber];
+    const idLimit = Math.min(this.#loggedIdsFrom, this.#idMax);
+    return shard.kernel.exports.logHasUnknownSeries(payload, size, ids.directory, idLimit, this.#tables.length, shardNumber) !== 0;
   }
 
   /** Loads the newest partition that is not loaded. What is in the staging areas is overwritten. */
   #loadOlder(): void {
     this.#older.pop()?.();
     for (const seriesId of this.#persistedOfUnknown.keys()) {
-      for (const { shard, indexOfId, persisted } of this.#tables) {
-        const seriesIndex = shard.kernel.u32[indexOfId / 4 + seriesId - 1] - 1;
+      for (const { shard, ids, persisted } of this.#tables) {
+        const seriesIndex = ids.get(seriesId);
         if (seriesIndex >= 0) this.#takePersisted(shard, persisted, seriesId, seriesIndex);
       }
     }
@@ -214,14 +212,14 @@ export class SeriesLoader {
   /** Replays a samples record in shard 0's memory into all heads; each takes the rows of its series. */
   replaySamples(payload: number, size: number): void {
     this.sealedSamples.strike(this.#tables[0].shard.kernel, payload, size);
-    for (const [number, { shard, indexOfId, persisted }] of this.#tables.entries()) {
+    for (const [number, { shard, ids, persisted }] of this.#tables.entries()) {
       const source = this.#stage(number, payload, size);
       while (this.#needsOlder(number, source, size)) {
         this.#loadOlder();
         this.#stage(number, payload, size);
       }
       for (let row = 0; ; ) {
-        const step = shard.head.replay(source, row, indexOfId, this.#idCount, persisted);
+        const step = shard.head.replay(source, row, ids, persisted);
         if (step.stop === "done") break;
         row = step.row;
         shard.head.growForReplay();
@@ -242,7 +240,7 @@ export class SeriesLoader {
   }
 
   /** Registers the series of a partition's index; returns the set of their ids. A damaged segment is reported and left out. */
-  loadPartition(files: FileSystem, path: string, partition: ManifestPartition, logger: Logger): Uint8Array {
+  loadPartition(files: FileSystem, path: string, partition: ManifestPartition, logger: Logger): SeriesPages {
     const known = new SeriesSet();
     // Without parts the index is there for the log only, until the next checkpoint.
     const partDays = partition.parts.flatMap(({ minMs, maxMs }) => [Math.floor(minMs / dayMs), Math.floor(maxMs / dayMs)]);
@@ -254,7 +252,7 @@ export class SeriesLoader {
         logger.error(`cannot read ${path}/${segment.files[0]}, its series are missing: ${String(error)}`);
       }
     }
-    return known.bits;
+    return known.pages;
   }
 
   #loadSegment(files: FileSystem, path: string, partDays: readonly number[], known: SeriesSet): void {
@@ -290,17 +288,18 @@ export class SeriesLoader {
   }
 
   #registerStaged(rows: IndexRows, from: number, to: number, minDay: number, maxDay: number): void {
-    const { shard, staging, stagedOffsets, stagedIds, stagedTenants, indexOfId } = this.#tables[0];
+    const { shard, staging, stagedOffsets, stagedIds, stagedTenants, ids } = this.#tables[0];
     const { u8, u32 } = shard.kernel;
     const base = rows.labelOffsets[from];
     u8.set(rows.labels.subarray(base, rows.labelOffsets[to]), staging);
     for (let i = from; i <= to; i++) u32[stagedOffsets / 4 + i - from] = rows.labelOffsets[i] - base;
     u32.set(rows.seriesIds.subarray(from, to), stagedIds / 4);
+    for (let i = from; i < to; i++) if (rows.seriesIds[i] <= ids.idMax) ids.makeRoom(rows.seriesIds[i]);
     for (let i = from; i < to; i++) {
       u32[stagedTenants / 4 + (i - from) * 2] = rows.accountIds[i];
       u32[stagedTenants / 4 + (i - from) * 2 + 1] = rows.projectIds[i];
     }
     const staged = { labels: staging, offsets: stagedOffsets, seriesIds: stagedIds, tenants: stagedTenants };
-    this.#rejectedSeries += shard.head.registerRows(staged, to - from, minDay, maxDay, indexOfId, this.#idCount);
+    this.#rejectedSeries += shard.head.registerRows(staged, to - from, minDay, maxDay, ids);
   }
 }

@@ -1,27 +1,48 @@
-/** A growing set of series ids, one bit each. */
-export class SeriesSet {
-  #bits: Uint8Array;
+/** Series ids by page of 32,768: u32 words of bits. Plain data: it can be posted to another thread. */
+export type SeriesPages = Map<number, Uint32Array>;
 
-  constructor(bits: Uint8Array = new Uint8Array(1024)) {
-    this.#bits = bits;
+const pageShift = 15;
+const pageWords = (1 << pageShift) / 32;
+
+/**
+ * A growing set of series ids, in pages of bits: ids ascend as series come, so those of a month lie together, however many were given away before.
+ */
+export class SeriesSet {
+  /** To be handed to another thread. */
+  readonly pages: SeriesPages;
+  /** The page that was asked for last: neighbours are asked for together. */
+  #number = -1;
+  #page: Uint32Array | undefined;
+
+  constructor(pages: SeriesPages = new Map()) {
+    this.pages = pages;
   }
 
   has(seriesId: number): boolean {
-    return ((this.#bits[seriesId >>> 3] ?? 0) & (1 << (seriesId & 7))) !== 0;
+    const page = this.#find(seriesId);
+    return page !== undefined && (page[(seriesId >>> 5) & (pageWords - 1)] & (1 << (seriesId & 31))) !== 0;
   }
 
   add(seriesId: number): void {
-    const at = seriesId >>> 3;
-    if (at >= this.#bits.length) {
-      const larger = new Uint8Array(Math.max(at + 1, this.#bits.length * 2));
-      larger.set(this.#bits);
-      this.#bits = larger;
+    let page = this.#find(seriesId);
+    if (page === undefined) {
+      page = new Uint32Array(pageWords);
+      this.pages.set(seriesId >>> pageShift, page);
+      this.#page = page;
     }
-    this.#bits[at] |= 1 << (seriesId & 7);
+    page[(seriesId >>> 5) & (pageWords - 1)] |= 1 << (seriesId & 31);
   }
 
-  /** The bits, to be handed to another thread. */
-  get bits(): Uint8Array {
-    return this.#bits;
+  addAll(seriesIds: Iterable<number>): void {
+    for (const seriesId of seriesIds) this.add(seriesId);
+  }
+
+  #find(seriesId: number): Uint32Array | undefined {
+    const number = seriesId >>> pageShift;
+    if (number !== this.#number) {
+      this.#number = number;
+      this.#page = this.pages.get(number);
+    }
+    return this.#page;
   }
 }

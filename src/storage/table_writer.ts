@@ -26,7 +26,7 @@ import { type Partition, partitionNamed, splitByPartition } from "./partition.ts
 import { DiskSpace } from "./disk_space.ts";
 import { KernelPool } from "./kernel_pool.ts";
 import { gatherSeal } from "./seal_gather.ts";
-import { SeriesSet } from "./series_set.ts";
+import { type SeriesPages, SeriesSet } from "./series_set.ts";
 import { type ShardLayout, ShardReader } from "./shard.ts";
 import type { Steps } from "./steps.ts";
 import type { Checkpoint, LogPiece, MergeRequest, TableStats, TableVersion } from "./table_client.ts";
@@ -42,7 +42,7 @@ export interface TableSetup {
   readonly scratchNumber: number;
   readonly log: { readonly nextSegment: number; readonly previous: LogEnd | undefined; readonly existingBytes: number; readonly damagedSegments?: readonly number[] };
   /** Series in the index of each partition. */
-  readonly knownSeries: ReadonlyMap<string, Uint8Array>;
+  readonly knownSeries: ReadonlyMap<string, SeriesPages>;
   /** Newest log row in each part that still has log rows, by part id. */
   readonly maxLogRows: ReadonlyMap<number, number>;
   /** 0: sync before every acknowledgement. */
@@ -90,7 +90,7 @@ export class TableWriter implements Disposable {
     this.#space = new DiskSpace(files, setup.directory, setup.minFreeBytes ?? 0, clock, logger);
     this.#shards = setup.shards.map((layout) => new ShardReader(layout, setup.scratchNumber));
     this.#sealNumbers = setup.shards.map(() => 0);
-    for (const [name, bits] of setup.knownSeries) this.#knownSeries.set(name, new SeriesSet(bits));
+    for (const [name, pages] of setup.knownSeries) this.#knownSeries.set(name, new SeriesSet(pages));
     this.#maxLogRows = new Map(setup.maxLogRows);
     this.#merger = new TableMerger({
       files: this.#table, space: this.#space, kernels: this.#kernels, maxLogRows: this.#maxLogRows,

@@ -17,6 +17,7 @@ import { takeChunk } from "./chunks";
 import { clipColumns, columnsSort } from "./columns";
 import { logSealRecord } from "./log_record";
 import { indexAddSeries, indexLastDay, indexTouchDay } from "./postings";
+import { idTableEntry, idTableGet } from "./series_id_table";
 import { findSeries, fingerprint, fingerprintHigh, insertSeries, makeSeriesRoom, recordOf, touchScratch, touchSeries } from "./series_table";
 
 const CHUNK_SLOTS: u32 = 8;
@@ -119,11 +120,11 @@ function touchRows(context: usize, labels: usize, offsets: usize, tenants: usize
 
 /**
  * Registers `count` series with known ids: row i has the label run labels[offsets[i], offsets[i + 1]), and `tenants` its account and project (u32 each). Their
- * days become [minDay, maxDay] (none if minDay is above). Stores seriesIndex + 1 at position id - 1 of `indexOfId`. Returns the number of rows that were not
- * registered: their id is 0 or above idCount, or there is no room for them.
+ * days become [minDay, maxDay] (none if minDay is above). Stores seriesIndex + 1 in the table of ids (series_id_table.ts), which has pages for them. Returns the
+ * number of rows that were not registered: their id is 0 or above idMax, or there is no room for them.
  */
 export function headRegisterRows(
-  context: usize, labels: usize, offsets: usize, ids: usize, tenants: usize, count: u32, minDay: u32, maxDay: u32, indexOfId: usize, idCount: u32,
+  context: usize, labels: usize, offsets: usize, ids: usize, tenants: usize, count: u32, minDay: u32, maxDay: u32, idTable: usize, idMax: u32,
 ): u32 {
   const index = load<u32>(context, INDEX) as usize;
   let rejected: u32 = 0;
@@ -133,12 +134,13 @@ export function headRegisterRows(
     const begin = load<u32>(offsets + ((i as usize) << 2));
     const size = load<u32>(offsets + ((i as usize) << 2), 4) - begin;
     const tenant = tenants + ((i as usize) << 3);
-    const seriesIndex = id == 0 || id > idCount ? -1 : headRegister(context, labels + (begin as usize), size as usize, load<u32>(tenant), load<u32>(tenant, 4), id);
+    const entry: usize = id == 0 || id > idMax ? 0 : idTableEntry(idTable, id);
+    const seriesIndex = entry == 0 ? -1 : headRegister(context, labels + (begin as usize), size as usize, load<u32>(tenant), load<u32>(tenant, 4), id);
     if (seriesIndex < 0) {
       rejected++;
       continue;
     }
-    store<u32>(indexOfId + (((id - 1) as usize) << 2), seriesIndex + 1);
+    store<u32>(entry, seriesIndex + 1);
     if (minDay > maxDay) continue;
     indexTouchDay(index, seriesIndex, minDay);
     indexTouchDay(index, seriesIndex, maxDay);
@@ -311,6 +313,9 @@ function anyInRange(context: usize, timestamps: usize, count: u32, minMs: f64, m
   return false;
 }
 
+/** Ids are never given twice: when they have come this far, no new series is accepted. */
+const SERIES_IDS_END: u32 = 0xffff0000;
+
 /** resolveSeries: the row's series is new, and no more are taken in this call. */
 const LATER: i32 = -2;
 
@@ -336,7 +341,7 @@ function resolveSeries(
     return -1;
   }
   const seriesIndex = load<u32>(context, SERIES_COUNT);
-  if (seriesIndex < load<u32>(context, SERIES_MAX)) {
+  if (seriesIndex < load<u32>(context, SERIES_MAX) && load<u32>(context, NEXT_SERIES_ID) < SERIES_IDS_END) {
     const left = load<u32>(context, NEW_SERIES_LEFT);
     if (left == 0) return LATER;
     store<u32>(context, left - 1, NEW_SERIES_LEFT);
@@ -461,11 +466,10 @@ function discardEmptyLogRecord(context: usize): void {
 }
 
 /**
- * Replays the payload of a samples record into the head, without logging. `indexOfId` maps seriesId - 1 to seriesIndex + 1 (u32 each,
- * `idCount` of them, 0 = unknown series: its rows are skipped, its id is not given away), `persisted` holds by seriesIndex the log row up to which samples are in parts
- * (0 = none). Starts at row `fromRow`; returns the row at which it stopped, status as in headAppend.
+ * Replays the payload of a samples record into the head, without logging. The table of ids (series_id_table.ts) reaches to `idMax`; rows of series that it does
+ * not know are skipped, and their ids not given away. `persisted` holds by seriesIndex the log row up to which samples are in parts (0 = none). Starts at row `fromRow`; returns the row at which it stopped, status as in headAppend.
  */
-export function headReplay(context: usize, payload: usize, fromRow: u32, indexOfId: usize, idCount: u32, persisted: usize): u32 {
+export function headReplay(context: usize, payload: usize, fromRow: u32, idTable: usize, idMax: u32, persisted: usize): u32 {
   const firstLogRow = load<f64>(payload);
   const baseMs = load<f64>(payload, 8);
   const count = load<u32>(payload, 16);
@@ -476,10 +480,10 @@ export function headReplay(context: usize, payload: usize, fromRow: u32, indexOf
     const logRow = firstLogRow + (row as f64);
     const seriesId = load<u32>(at);
     if (seriesId == 0) continue;
-    const seriesIndex = seriesId <= idCount ? load<u32>(indexOfId + (((seriesId - 1) as usize) << 2)) - 1 : NONE;
+    const seriesIndex = seriesId <= idMax ? idTableGet(idTable, seriesId) - 1 : NONE;
     if (seriesIndex == NONE) {
       // Its series is lost; nobody else may get the id.
-      if (seriesId >= load<u32>(context, NEXT_SERIES_ID)) store<u32>(context, seriesId + 1, NEXT_SERIES_ID);
+      if (seriesId >= load<u32>(context, NEXT_SERIES_ID) && seriesId < SERIES_IDS_END) store<u32>(context, seriesId + 1, NEXT_SERIES_ID);
       continue;
     }
     if (logRow <= load<f64>(persisted + ((seriesIndex as usize) << 3))) continue;
