@@ -22,6 +22,7 @@ for (const idMax of idsMax) {
       const near = 1 + Math.floor(random.next() * Math.min(idMax, 10_000));
       expected.set(i % 10 === 0 ? 1 + Math.floor(random.next() * idMax) : near, i);
     }
+    table.makeRoom(Uint32Array.of(1, idMax, Math.min(idMax + 1, 2 ** 32 - 1)));
     for (const [seriesId, seriesIndex] of expected) table.set(seriesId, seriesIndex);
     for (const [seriesId, seriesIndex] of expected) assert.equal(table.get(seriesId), seriesIndex);
     for (let i = 0; i < 500; i++) {
@@ -29,7 +30,9 @@ for (const idMax of idsMax) {
       assert.equal(table.get(seriesId), expected.get(seriesId) ?? -1);
     }
     assert.equal(table.get(idMax + 1), -1);
-    assert.deepEqual([...table.entries()], [...expected].sort(([left], [right]) => left - right));
+    const visited: [number, number][] = [];
+    table.visit((seriesId, seriesIndex) => visited.push([seriesId, seriesIndex]));
+    assert.deepEqual(visited, [...expected].sort(([left], [right]) => left - right));
     assert.ok(allocatedBytes < 6 << 20, `${allocatedBytes} bytes`);
   });
 }

@@ -30,26 +30,35 @@ export class SeriesIdTable {
   }
 
   set(seriesId: number, seriesIndex: number): void {
-    this.makeRoom(seriesId);
+    assert(seriesId <= this.idMax, `series id ${seriesId} is above ${this.idMax}`);
+    if (this.#page(seriesId) === 0) this.#makePage(seriesId);
     this.#kernel.u32[this.#page(seriesId) / 4 + (seriesId & (pageIds - 1))] = seriesIndex + 1;
   }
 
-  /** Makes the page that a kernel will write the id to. REQUIRES: the id is not above idMax. */
-  makeRoom(seriesId: number): void {
-    assert(seriesId <= this.idMax, `series id ${seriesId} is above ${this.idMax}`);
-    if (this.#page(seriesId) === 0) {
-      const page = this.#allocate(pageIds * 4);
-      this.#kernel.u32[this.directory / 4 + (seriesId >>> pageShift)] = page;
+  /** Makes the pages that a kernel will write the ids to; ids above idMax have none. */
+  makeRoom(seriesIds: Uint32Array): void {
+    let last = -1;
+    for (let i = 0; i < seriesIds.length; i++) {
+      const number = seriesIds[i] >>> pageShift;
+      if (number === last || seriesIds[i] > this.idMax) continue;
+      last = number;
+      if (this.#page(seriesIds[i]) === 0) this.#makePage(seriesIds[i]);
     }
   }
 
-  /** All ids that are known, ascending, with their seriesIndex. */
-  *entries(): Generator<[seriesId: number, seriesIndex: number]> {
+  #makePage(seriesId: number): void {
+    const page = this.#allocate(pageIds * 4);
+    this.#kernel.u32[this.directory / 4 + (seriesId >>> pageShift)] = page;
+  }
+
+  /** Calls `visit` for all ids that are known, ascending, with their seriesIndex. */
+  visit(visit: (seriesId: number, seriesIndex: number) => void): void {
+    const { u32 } = this.#kernel;
     for (let number = 0; number <= this.idMax >>> pageShift; number++) {
-      const page = this.#kernel.u32[this.directory / 4 + number];
+      const page = u32[this.directory / 4 + number] / 4;
       for (let i = 0; page !== 0 && i < pageIds; i++) {
-        const entry = this.#kernel.u32[page / 4 + i];
-        if (entry !== 0) yield [number * pageIds + i, entry - 1];
+        const entry = u32[page + i];
+        if (entry !== 0) visit(number * pageIds + i, entry - 1);
       }
     }
   }

@@ -49,6 +49,8 @@ export interface ManifestPart {
   readonly minMs: number;
   readonly maxMs: number;
   readonly sizeBytes: number;
+  /** Newest row of the log that it holds; absent: unknown, or none. */
+  readonly maxLogRow?: number;
   /** How its blocks are encoded; absent: fast. */
   readonly codec?: "compact";
 }
@@ -121,7 +123,7 @@ const optional =
 
 const fileSetShape = { id: isId, files: [isFileName] as const, seriesCount: isCount, sizeBytes: isCount };
 const indexSegmentShape: Shape = { ...fileSetShape, activityPartId: optional(isId) };
-const partShape: Shape = { ...fileSetShape, sampleCount: isCount, minMs: isTime, maxMs: isTime, codec: optional((value) => value === "compact") };
+const partShape: Shape = { ...fileSetShape, sampleCount: isCount, minMs: isTime, maxMs: isTime, maxLogRow: optional(isCount), codec: optional((value) => value === "compact") };
 const stateShape: Shape = {
   directoryId: isHex(32),
   fingerprintSeed: (value) => Array.isArray(value) && value.length === 2 && value.every(isHex(16)),

@@ -168,13 +168,17 @@ interface FreshParts {
   readonly unreadable: readonly number[];
 }
 
-/** Tells the loader which rows of which series are in fresh parts. */
+/** Tells the loader which rows of which series are in fresh parts; those before the checkpoint are not replayed anyway. */
 function loadLogRows(options: OpenLocalStoreOptions, state: ManifestState, loader: SeriesLoader): FreshParts {
   const maxLogRows = new Map<number, number>();
   const unreadable: number[] = [];
   for (const { name, parts } of state.partitions) {
     for (const part of parts) {
       if (!part.files.some((file) => file.endsWith(partFiles.logRows))) continue;
+      if (part.maxLogRow !== undefined && part.maxLogRow <= state.checkpoint.logRow) {
+        maxLogRows.set(part.id, part.maxLogRow);
+        continue;
+      }
       const path = `${partitionPath(options.directory, name)}/parts/${part.id}`;
       try {
         using opened = Part.open(options.files, path);

@@ -117,6 +117,7 @@ export class PartitionWriter {
         minMs: summary.minMs,
         maxMs: summary.maxMs,
         sizeBytes: summary.sizeBytes,
+        ...(this.#maxLogRow > 0 && { maxLogRow: this.#maxLogRow }),
       },
       indexSegment,
       maxLogRow: this.#maxLogRow,

@@ -94,7 +94,9 @@ export class SeriesLoader {
   aliases(): SeriesAliases {
     const aliases = new SeriesAliases(this.#tables.length);
     for (const [number, { shard, ids }] of this.#tables.entries()) {
-      for (const [seriesId, seriesIndex] of ids.entries()) if (shard.head.seriesIdOf(seriesIndex) !== seriesId) aliases.add(number, seriesIndex, seriesId);
+      ids.visit((seriesId, seriesIndex) => {
+        if (shard.head.seriesIdOf(seriesIndex) !== seriesId) aliases.add(number, seriesIndex, seriesId);
+      });
     }
     return aliases;
   }
@@ -294,7 +296,7 @@ export class SeriesLoader {
     u8.set(rows.labels.subarray(base, rows.labelOffsets[to]), staging);
     for (let i = from; i <= to; i++) u32[stagedOffsets / 4 + i - from] = rows.labelOffsets[i] - base;
     u32.set(rows.seriesIds.subarray(from, to), stagedIds / 4);
-    for (let i = from; i < to; i++) if (rows.seriesIds[i] <= ids.idMax) ids.makeRoom(rows.seriesIds[i]);
+    ids.makeRoom(rows.seriesIds.subarray(from, to));
     for (let i = from; i < to; i++) {
       u32[stagedTenants / 4 + (i - from) * 2] = rows.accountIds[i];
       u32[stagedTenants / 4 + (i - from) * 2 + 1] = rows.projectIds[i];
