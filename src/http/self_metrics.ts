@@ -17,7 +17,8 @@ export interface SelfMetricsOptions {
   readonly allowedMemoryBytes: number;
 }
 
-const delayResolutionMs = 20;
+/** Each look wakes an idle process. */
+const delayResolutionMs = 100;
 const delayWindowMs = 15_000;
 const delayQuantiles = [0.5, 0.9, 0.99, 1];
 

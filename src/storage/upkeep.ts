@@ -40,6 +40,8 @@ export class Upkeep {
   #checkpointMs: number;
   #slowMs = 0;
   #isMerging = false;
+  /** The live parts when a merge was looked for last. */
+  #lookedAt: readonly PartRef[] | undefined;
   #timer: Disposable | undefined;
   #isClosed = false;
 
@@ -71,6 +73,7 @@ export class Upkeep {
     this.#mergeWhatIsWorthIt();
     if (nowMs - this.#slowMs < slowPeriodMs) return;
     this.#slowMs = nowMs;
+    this.#lookedAt = undefined; // time alone makes merges worth it, too: a month is over, there is space again
     this.#options.reader.closeUnused();
     this.#background("handing over silent series", this.#options.silentSeries.sweep(nowMs));
     this.#background("retention", this.dropExpired());
@@ -96,11 +99,12 @@ export class Upkeep {
     await this.#options.checkpointer.run();
   }
 
-  /** Has the table look for a merge, one at a time; most looks find nothing, and cost nothing. */
+  /** Has the table look for a merge when there are other parts than last time, one merge at a time. */
   #mergeWhatIsWorthIt(): void {
-    if (this.#isMerging) return;
+    const { table, publish, parts } = this.#options;
+    if (this.#isMerging || this.#lookedAt === parts()) return;
     this.#isMerging = true;
-    const { table, publish } = this.#options;
+    this.#lookedAt = parts();
     this.#background("a merge in the background", table.merge({ force: false }).then(publish).finally(() => (this.#isMerging = false)));
   }
 

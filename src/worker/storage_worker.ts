@@ -13,7 +13,7 @@ import type { TableVersion } from "../storage/table_client.ts";
 import { StepScheduler, type StepTask } from "./step_scheduler.ts";
 import type { StorageReply, StorageRequest, StorageWorkerSetup } from "./storage_messages.ts";
 
-const statsIntervalMs = 1000;
+const statsIntervalMs = 5000;
 const defaultMergeCpuShare = 0.25;
 
 export function runStorageWorker(port: MessagePort, setup: StorageWorkerSetup): void {
