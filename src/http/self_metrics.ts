@@ -18,7 +18,7 @@ export interface SelfMetricsOptions {
 }
 
 /** Each look wakes an idle process. */
-const delayResolutionMs = 100;
+const delayResolutionMs = 500;
 const delayWindowMs = 15_000;
 const delayQuantiles = [0.5, 0.9, 0.99, 1];
 
