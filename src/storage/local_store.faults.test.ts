@@ -468,3 +468,31 @@ test("faults: a part whose log rows are damaged or gone is compared with the log
     await store[Symbol.asyncDispose]();
   }
 });
+
+test("log: records that stand in two segments because a sync failed are replayed once, also when the header that says so is damaged", async () => {
+  const files = new MemoryFileSystem();
+  const store = await openTestStore(files);
+  const timestampsMs = Float64Array.of(1_699_999_000_000, 1_699_999_001_000, 1_699_999_002_000);
+  await store.write(new RowBatchBuilder().addSeries(labelsOf({ __name__: "m" }), timestampsMs, Float64Array.of(1, 2, 3)).build());
+  const crashed = files.killClone();
+  await store[Symbol.asyncDispose]();
+  const name = crashed.list("/data/log").at(-1) ?? "";
+  const bytes = readFile(crashed, `/data/log/${name}`);
+  bytes[20] ^= 1;
+  {
+    using copy = crashed.open(`/data/log/${(parseInt(name, 16) + 1).toString(16).padStart(8, "0")}.log`, "create");
+    copy.write(bytes, 0);
+  }
+  await using reopened = await openTestStore(crashed);
+  const times: number[] = [];
+  const found = await reopened.search({ tenant: defaultTenant, selector: [[]], range: everything });
+  for await (const batch of found.batches) times.push(...batch.timestampsMs);
+  assert.deepEqual(times, [...timestampsMs]);
+});
+
+function readFile(files: MemoryFileSystem, path: string): Uint8Array {
+  using file = files.open(path, "read");
+  const bytes = new Uint8Array(file.size());
+  file.read(bytes, 0);
+  return bytes;
+}

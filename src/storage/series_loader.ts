@@ -5,6 +5,7 @@
 import type { Logger } from "../base/logger.ts";
 import type { FileSystem } from "../disk/file_system.ts";
 import { headChunkBytes } from "../kernel/head.ts";
+import { logHeaderBytes } from "../kernel/log_record.ts";
 import { SeriesIdTable } from "../kernel/series_id_table.ts";
 import { visitLogSeries } from "./log_payload.ts";
 import type { ManifestPartition } from "./manifest_state.ts";
@@ -47,6 +48,8 @@ export class SeriesLoader {
   readonly #loggedIdsFrom: number;
   /** Loads partitions that are not loaded at the start; the next one is the last. */
   #older: (() => void)[] = [];
+  /** Checksums of the samples records so far, by their first log row. */
+  readonly #replayed = new Map<number, number>();
   #nextSeriesId: number;
   #rejectedSeries = 0;
 
@@ -88,6 +91,7 @@ export class SeriesLoader {
   giveMemoryBack(): void {
     for (const { shard, pointer, sizeBytes } of this.#areas) shard.head.giveArea(Math.ceil(pointer / headChunkBytes) * headChunkBytes, pointer + sizeBytes);
     this.#areas.length = 0;
+    this.#replayed.clear();
   }
 
   /** Ids that were loaded for label sets that had another id already. */
@@ -211,8 +215,22 @@ export class SeriesLoader {
     return staging;
   }
 
-  /** Replays a samples record in shard 0's memory into all heads; each takes the rows of its series. */
+  /**
+   * Whether this samples record was there before: one that was rescued after a failed sync stands in two segments, and the header that cuts the first of them
+   * may be damaged.
+   */
+  #isRepeated(payload: number): boolean {
+    const record = new DataView(this.#tables[0].shard.kernel.memory.buffer, payload - logHeaderBytes, logHeaderBytes + 8);
+    const checksum = record.getUint32(4, true);
+    const firstLogRow = record.getFloat64(logHeaderBytes, true);
+    if (this.#replayed.get(firstLogRow) === checksum) return true;
+    this.#replayed.set(firstLogRow, checksum);
+    return false;
+  }
+
+  /** Replays a samples record in shard 0's memory into all heads; each takes the rows of its series. REQUIRES: the record's header is before it. */
   replaySamples(payload: number, size: number): void {
+    if (this.#isRepeated(payload)) return;
     this.sealedSamples.strike(this.#tables[0].shard.kernel, payload, size);
     for (const [number, { shard, ids, persisted }] of this.#tables.entries()) {
       const source = this.#stage(number, payload, size);
