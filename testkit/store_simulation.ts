@@ -218,6 +218,8 @@ class StoreSimulation {
       if (isDamaged && status === "ok") assert.fail(`ctl verify does not find the damage of ${path}`);
       if (this.#damages.length > 0) continue; // quarantine leaves empty directories
       if (kind === "unused") assert.fail(`${path} is left over`);
+      // A log that was cut and not yet written to again is empty; after a crash nothing tells that from a lost one.
+      if (kind === "log" && status === "warning" && findings.every(({ message }) => message.startsWith("there is no log since the last checkpoint"))) continue;
       if (status !== "ok") assert.fail(`ctl verify finds ${status} in ${path}: ${findings.map(({ message }) => message).join("; ")}`);
     }
   }
