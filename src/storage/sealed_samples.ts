@@ -38,17 +38,21 @@ export class SealedSamples {
     return true;
   }
 
-  /** Gives rows of a samples record (in the kernel's memory) that are in the parts the series id 0, which replay skips. */
-  strike(kernel: Kernel, payload: number, size: number): void {
+  /**
+   * Gives rows of a samples record (in the kernel's memory) that are in the parts the series id 0, which replay skips. `isReplayed` tells of a row whether it
+   * would be replayed: rows of other parts are not, and must not be taken for those of these.
+   */
+  strike(kernel: Kernel, payload: number, size: number, isReplayed: (seriesId: number, logRow: number) => boolean): void {
     if (this.#counts.size === 0 || size < logSamplesHeaderBytes) return;
     const { u32 } = kernel;
+    const firstLogRow = kernel.f64[payload / 8];
     const baseMs = kernel.f64[payload / 8 + 1];
     const count = Math.min(u32[payload / 4 + 4], Math.floor((size - logSamplesHeaderBytes) / logSampleBytes));
     for (let row = 0; row < count; row++) {
       const at = (payload + logSamplesHeaderBytes + row * logSampleBytes) / 4;
       const key = keyOf(u32[at], baseMs + (u32[at + 1] | 0), u32[at + 2], u32[at + 3]);
       const left = this.#counts.get(key) ?? 0;
-      if (left === 0) continue;
+      if (left === 0 || !isReplayed(u32[at], firstLogRow + row)) continue;
       this.#counts.set(key, left - 1);
       u32[at] = 0;
     }

@@ -228,10 +228,19 @@ export class SeriesLoader {
     return false;
   }
 
+  /** Whether a row of the log is not in a part that says so. */
+  #isReplayed(seriesId: number, logRow: number): boolean {
+    for (const { shard, ids, persisted } of this.#tables) {
+      const seriesIndex = ids.get(seriesId);
+      if (seriesIndex >= 0) return logRow > shard.kernel.f64[persisted / 8 + seriesIndex];
+    }
+    return logRow > (this.#persistedOfUnknown.get(seriesId) ?? 0);
+  }
+
   /** Replays a samples record in shard 0's memory into all heads; each takes the rows of its series. REQUIRES: the record's header is before it. */
   replaySamples(payload: number, size: number): void {
     if (this.#isRepeated(payload)) return;
-    this.sealedSamples.strike(this.#tables[0].shard.kernel, payload, size);
+    this.sealedSamples.strike(this.#tables[0].shard.kernel, payload, size, (seriesId, logRow) => this.#isReplayed(seriesId, logRow));
     for (const [number, { shard, ids, persisted }] of this.#tables.entries()) {
       const source = this.#stage(number, payload, size);
       while (this.#needsOlder(number, source, size)) {
