@@ -48,9 +48,9 @@ test("query thread: it answers for months that the live index does not know", { 
   const directory = mkdtempSync(join(tmpdir(), "tidemark-old-"));
   try {
     await createHistory(directory);
-    const store = await openStore(directory, 32 * dayMs);
+    await using store = await openStore(directory, 32 * dayMs);
     assert.equal(store.stats().seriesCount, 50);
-    const pool = new QueryPool({ store, firstScratchNumber: firstReaderScratch, threads: 1, limits: defaultQueryLimits, logger: silentLogger });
+    await using pool = new QueryPool({ store, firstScratchNumber: firstReaderScratch, threads: 1, limits: defaultQueryLimits, logger: silentLogger });
     store.useLabelSource(pool);
     const range = { minMs: oldMs - dayMs, maxMs: nowMs };
     const request = { tenant: defaultTenant, selector: [[]], range, limit: 0 };
