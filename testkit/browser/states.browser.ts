@@ -314,13 +314,10 @@ test("budget: JavaScript of the first page is at most 120 KB compressed", option
   assert.ok(sizeBytes <= 120 * 1024, `${sizeBytes} bytes`);
 });
 
-/** The budgets of docs/ui.md are told with the result. A machine that is shared may take some times as long, so only a page that has become far slower fails. */
-const slownessMax = 6;
-
 test("budget: one series blocks the page for at most 150 ms in sum", options, async (context) => {
   const result = await bestOf(4, () => measureLongTasks("one-1280-light", "node_cpu_seconds_total", "", waitForLine), ({ totalMs }) => totalMs <= 150);
   context.diagnostic(`long tasks: ${result.totalMs} ms in sum, longest ${result.longestMs} ms, ${result.nodes} nodes`);
-  assert.ok(result.totalMs <= 150 * slownessMax, `${result.totalMs} ms`);
+  assert.ok(result.totalMs <= 150, `${result.totalMs} ms`);
 });
 
 test("budget: 3,700 series, all drawn, block the page for at most 200 ms at once and need at most 2,000 nodes", options, async (context) => {
@@ -336,6 +333,6 @@ test("budget: 3,700 series, all drawn, block the page for at most 200 ms at once
   };
   const result = await bestOf(3, () => measureLongTasks("many-all-1280-light", "many", "&g0.range_input=15m", drawAll), ({ longestMs }) => longestMs <= 200);
   context.diagnostic(`long tasks: longest ${result.longestMs} ms, ${result.totalMs} ms in sum, ${result.nodes} nodes`);
-  assert.ok(result.longestMs <= 200 * slownessMax, `${result.longestMs} ms`);
+  assert.ok(result.longestMs <= 200, `${result.longestMs} ms`);
   assert.ok(result.nodes <= 2000, `${result.nodes} nodes`);
 });
