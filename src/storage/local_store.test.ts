@@ -108,7 +108,7 @@ test("local store: acknowledged samples are there after a crash at any file oper
     const attempted: Model = new Map();
     await simulateCrashes({
       seed,
-      crashChance: 0.03,
+      crashChance: 0.06,
       async run(files) {
         const store = await openTestStore(files);
         for (let i = 0; i < 8; i++) {
