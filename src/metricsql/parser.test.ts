@@ -142,7 +142,7 @@ for (const { name, query, message } of limits) {
     const before = process.cpuUsage();
     assert.throws(() => parseExpr(query), (error) => error instanceof InputError && message.test(error.message));
     const { user, system } = process.cpuUsage(before);
-    assert.ok(user + system < 20e6, `${(user + system) / 1e6} CPU seconds`); // a tenth of one, also on a busy machine some; without the limit minutes
+    assert.ok(user + system < 2e6, `${(user + system) / 1e6} CPU seconds`);
   });
 }
 
@@ -173,6 +173,6 @@ for (const { name, query } of large) {
     optimizeExpr(expr);
     hasImplicitConversion(expr);
     const { user, system } = process.cpuUsage(before);
-    assert.ok(user + system < 20e6, `${(user + system) / 1e6} CPU seconds`); // linear: below one, also on a busy machine; quadratic: minutes
+    assert.ok(user + system < 2e6, `${(user + system) / 1e6} CPU seconds`);
   });
 }

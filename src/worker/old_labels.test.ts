@@ -79,6 +79,7 @@ test("query thread: it answers for months that the live index does not know", { 
     // The thread may have answered before it was told to end.
     if (outcome.status === "fulfilled") assert.equal(outcome.value.length, 75);
     else assert.match(String(outcome.reason), /query thread ended/);
+    await assert.rejects(store.labelValues("i", request), /shutting down|query thread ended/);
     assert.equal(store.stats().readers, 0);
     await store[Symbol.asyncDispose]();
   } finally {
