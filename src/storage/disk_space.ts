@@ -1,6 +1,6 @@
 /**
  * Free space of the disk, asked for at most once a second; in between, what is written is subtracted. Below the minimum nothing new is taken and nothing is
- * merged, until there is space again.
+ * merged, until there is space again. Without a minimum only the disk itself refuses writes: its word is the truth, the count between two looks is not.
  */
 import type { Clock } from "../base/clock.ts";
 import type { Logger } from "../base/logger.ts";
@@ -51,9 +51,9 @@ export class DiskSpace {
     }
   }
 
-  /** So many bytes were written. */
+  /** So many bytes were written; what was written before may have been freed again, so more may be written than is known to be free. */
   take(bytes: number): void {
-    this.#freeBytes -= bytes;
+    this.#freeBytes = Math.max(0, this.#freeBytes - bytes);
   }
 
   /** Why nothing may be written; empty if it may. Says so in the log when that changes. */
