@@ -7,6 +7,7 @@ import { Kernel } from "../src/kernel/kernel.ts";
 import { checkLogRecord, logHeaderBytes } from "../src/kernel/log_record.ts";
 import { decodeLabelRun } from "../src/model/labels.ts";
 import { sampleCountOf } from "../src/storage/block_list.ts";
+import { expandedLogRowBytes, expandLogRows, logRowsHeaderBytes } from "../src/kernel/log_rows.ts";
 import { logRecordTypes, visitLogSeries } from "../src/storage/log_payload.ts";
 import { logSegmentHeaderBytes } from "../src/storage/log_segment.ts";
 import { Part } from "../src/storage/part.ts";
@@ -116,10 +117,17 @@ function contentsOfLog(disk: MemoryFileSystem, path: string): FileContents {
     }
     const payload = bytes.subarray(at + logHeaderBytes, at + logHeaderBytes + view.getUint32(at, true));
     if (bytes[at + 8] === logRecordTypes.newSeries.type) addSeries(payload, seriesKeys);
-    else if (bytes[at + 8] === logRecordTypes.samples.type) for (let k = 24; k + 16 <= payload.length; k += 16) values.add(view.getFloat64(at + logHeaderBytes + k + 8, true));
+    else if (bytes[at + 8] === logRecordTypes.samples.type) addValues(bytes[at + 9] === 1 ? payload : expandLogRows(payload), values);
     at += size;
   }
   return { ...nothing, values, seriesKeys, reportedAs: [`log segment ${path.slice(path.lastIndexOf("/") + 1).replace(/\..*$/, "")}`] };
+}
+
+/** Of expanded rows. */
+function addValues(rows: Uint8Array | undefined, values: Set<number>): void {
+  if (rows === undefined) return;
+  const view = new DataView(rows.buffer, rows.byteOffset, rows.byteLength);
+  for (let at = logRowsHeaderBytes; at + expandedLogRowBytes <= rows.length; at += expandedLogRowBytes) values.add(view.getFloat64(at + 8, true));
 }
 
 function addSeries(payload: Uint8Array, seriesKeys: Set<string>): void {

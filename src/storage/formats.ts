@@ -16,7 +16,7 @@ export interface FormatRange {
 export type StorageFormats = Readonly<Record<string, FormatRange>>;
 
 export const storageFormats: StorageFormats = {
-  log: { min: 1, current: 1 },
+  log: { min: 1, current: 2 },
   part: { min: 1, current: 2 },
   index: { min: 1, current: 1 },
 };

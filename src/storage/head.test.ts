@@ -7,6 +7,7 @@ import { sortScratchBytes } from "../kernel/columns.ts";
 import { headContext, headKernels } from "../kernel/head.ts";
 import { createMemory, Kernel } from "../kernel/kernel.ts";
 import { logHeaderBytes } from "../kernel/log_record.ts";
+import { encodeLogRows, expandLogRows, logRowsHeaderBytes } from "../kernel/log_rows.ts";
 import { createIndex } from "../kernel/postings.ts";
 import { encodeLabelRun, labelsOf } from "../model/labels.ts";
 import { SeriesIdTable } from "../kernel/series_id_table.ts";
@@ -224,7 +225,9 @@ test("head: its log records replay to the same head, but for rows already in par
   for (let i = 0; i < copy.head.seriesCount; i++) ids.set(i + 1, i);
   copy.kernel.f64[persisted / 8] = Infinity; // the first series is wholly in parts
   for (const payload of records(logFrom, head.logPosition)) {
-    copy.kernel.u8.set(payload, target);
+    const rows = expandLogRows(payload)!;
+    assert.deepEqual(encodeLogRows(rows), payload);
+    copy.kernel.u8.set(rows, target);
     assert.equal(copy.head.replay(target, 0, ids, persisted).stop, "done");
   }
   const original = readAll(head);
@@ -323,11 +326,13 @@ test("head: it stops for log room and goes on where it stopped", () => {
   const { head, kernel, logFrom } = createHead();
   const builder = new RowBatchBuilder().addSeries(labelsOf({ __name__: "m" }), Float64Array.from({ length: 100 }, (_, i) => i), new Float64Array(100));
   const pointers = place(kernel, builder);
+  const rowBytes = 5; // of these rows, as they are written
+  const longestRowBytes = 25; // free before a row is
   let row = 0;
   let stops = 0;
   const series = { position: kernel.u32[(head.context + headContext.seriesLogPosition) / 4], end: kernel.u32[(head.context + headContext.seriesLogEnd) / 4] };
   for (;;) {
-    head.setLogAreas({ position: logFrom, end: logFrom + 16 + 24 + 16 * 30 }, series);
+    head.setLogAreas({ position: logFrom, end: logFrom + logHeaderBytes + logRowsHeaderBytes + 29 * rowBytes + longestRowBytes }, series);
     const step = head.append(pointers, row, 0, Infinity);
     row = step.row;
     if (step.stop === "done") break;

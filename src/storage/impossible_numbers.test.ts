@@ -114,8 +114,12 @@ test("an index directory before the beginning of its file is refused", () => {
 
 const directoryId = "00112233445566778899aabbccddeeff";
 const goodRecord = encodeLogSamples(1, 1_700_000_000_000, [1, 2], [1_700_000_000_000, 1_700_000_000_001], Float64Array.of(1, 2));
+const goodRecordOfVersion1 = encodeLogSamples(1, 1_700_000_000_000, [1, 2], [1_700_000_000_000, 1_700_000_000_001], Float64Array.of(1, 2), 1);
 const logRows: readonly { name: string; record: Uint8Array; change: (payload: DataView) => void }[] = [
   { name: "more samples than it has room for", record: goodRecord, change: (payload) => payload.setUint32(16, 3, true) },
+  { name: "more samples, in version 1, than it has room for", record: goodRecordOfVersion1, change: (payload) => payload.setUint32(16, 3, true) },
+  { name: "fewer samples than it has", record: goodRecord, change: (payload) => payload.setUint32(16, 1, true) },
+  { name: "a value of nine bytes", record: goodRecord, change: (payload) => payload.setUint8(24, payload.getUint8(24) + 7) },
   { name: "billions of samples", record: goodRecord, change: (payload) => payload.setUint32(16, 2 ** 32 - 1, true) },
   { name: "a first row that is no number", record: goodRecord, change: (payload) => payload.setFloat64(0, NaN, true) },
   { name: "a time that is infinite", record: goodRecord, change: (payload) => payload.setFloat64(8, Infinity, true) },

@@ -14,7 +14,8 @@ import { readFile } from "../disk/file_system.ts";
 import { MemoryFileSystem } from "../disk/memory_file_system.ts";
 import { RealFileSystem } from "../disk/real_file_system.ts";
 import { createMemory, Kernel } from "../kernel/kernel.ts";
-import { logRecordSize, sealLogRecord } from "../kernel/log_record.ts";
+import { logHeaderBytes, logRecordSize, sealLogRecord } from "../kernel/log_record.ts";
+import { expandedLogRowBytes, expandLogRows, logRowsHeaderBytes, logRowsMax } from "../kernel/log_rows.ts";
 import { failEachOperation, simulateCrashes } from "../../testkit/crash_simulation.ts";
 import { encodeLogMetadata, encodeLogSamples, encodeLogSeries, logRecordTypes, visitLogMetadata, visitLogSeries } from "./log_payload.ts";
 import type { LogSeries } from "./log_payload.ts";
@@ -46,13 +47,13 @@ function read(files: FileSystem, visit: LogVisitor, firstSegment = 1, where = di
   return reader.recovery();
 }
 
-/** Records that hold consecutive numbers ("rows"), as many as asked for, in one piece; sizes vary. */
-function rowRecords(fromRow: number, counts: readonly number[]): Uint8Array {
+/** Records that hold consecutive numbers ("rows"), as many as asked for, in one piece. Version 1 has a size that is easily told. */
+function rowRecords(fromRow: number, counts: readonly number[], version: 1 | 2 = 1): Uint8Array {
   let row = fromRow;
   const records = counts.map((count) => {
     const rows = Array.from({ length: count }, (_, i) => row + i);
     row += count;
-    return encodeLogSamples(rows[0] ?? row, 1_700_000_000_000, rows, rows.map((each) => 1_700_000_000_000 + each), Float64Array.from(rows));
+    return encodeLogSamples(rows[0] ?? row, 1_700_000_000_000, rows, rows.map((each) => 1_700_000_000_000 + each), Float64Array.from(rows), version);
   });
   return Buffer.concat(records);
 }
@@ -150,6 +151,25 @@ test("the log works on the real disk", () => {
   } finally {
     rmSync(where, { recursive: true });
   }
+});
+
+test("records of samples come expanded, whatever their version, those of the largest size too", () => {
+  const files = diskWithLog();
+  const writer = openWriter(files);
+  writer.append(rowRecords(0, [5, 3]), rowRecords(8, [7, 1], 2), rowRecords(16, [logRowsMax], 2), rowRecords(16 + logRowsMax, [2], 1));
+  assert.deepEqual(rowsOf(files).rows, range(0, 18 + logRowsMax));
+  const sizes: number[] = [];
+  read(files, (_type, _version, _pointer, size) => sizes.push(size));
+  assert.deepEqual(sizes, [5, 3, 7, 1, logRowsMax, 2].map((count) => logRowsHeaderBytes + count * expandedLogRowBytes));
+});
+
+test("a record of samples of a later version is reported as damaged", () => {
+  const files = diskWithLog();
+  const later = rowRecords(0, [5], 2);
+  sealLogRecord(later, 0, new DataView(later.buffer, later.byteOffset).getUint32(0, true), logRecordTypes.samples.type, 3);
+  openWriter(files).append(later, rowRecords(5, [5], 2));
+  const { rows, recovery } = rowsOf(files);
+  assert.deepEqual([rows, issueKinds(recovery)], [range(5, 10), ["damaged_records 1"]]);
 });
 
 test("records are read into shared memory, in a given buffer too small for the segment", () => {
@@ -323,10 +343,10 @@ test("a segment of a newer format is refused by name", () => {
   const files = threeSegments();
   rewrite(files, 2, (bytes) => {
     const header = encodeLogSegmentHeader({ number: 2, directoryId, previous: undefined });
-    header[8] = 2;
+    header[8] = 3;
     return Buffer.concat([reseal(header), bytes.subarray(logSegmentHeaderBytes)]);
   });
-  assert.throws(() => rowsOf(files), { code: "unsupported_format", message: "/data/log/00000002.log has log format 2; this program reads format 1" });
+  assert.throws(() => rowsOf(files), { code: "unsupported_format", message: "/data/log/00000002.log has log format 3; this program reads formats 1 to 2" });
 });
 
 function reseal(header: Uint8Array): Uint8Array {
@@ -630,7 +650,10 @@ test("metadata round trips, long help is cut between characters", () => {
 test("values keep their bits, NaN payloads too", () => {
   const values = new Float64Array(2);
   new BigUint64Array(values.buffer).set([0x7ff0000000000002n, 0xfff8000000000123n]);
-  const record = encodeLogSamples(0, 0, [1, 2], [5, -5], values);
-  const view = new DataView(record.buffer, record.byteOffset + 16 + 24);
-  assert.deepEqual([view.getBigUint64(8, true), view.getBigUint64(24, true), view.getInt32(20, true)], [0x7ff0000000000002n, 0xfff8000000000123n, -5]);
+  for (const version of [1, 2] as const) {
+    const payload = encodeLogSamples(0, 0, [1, 2], [5, -5], values, version).subarray(logHeaderBytes);
+    const rows = version === 1 ? payload : expandLogRows(payload)!;
+    const view = new DataView(rows.buffer, rows.byteOffset + logRowsHeaderBytes);
+    assert.deepEqual([view.getBigUint64(8, true), view.getBigUint64(24, true), view.getInt32(20, true)], [0x7ff0000000000002n, 0xfff8000000000123n, -5]);
+  }
 });

@@ -2,8 +2,8 @@
  * What log records hold: one row per record type, and the payloads that plain code reads or writes. Samples and series are written by the
  * head kernels (wasm/head.ts) and replayed there; the functions here serve tests, tools and metadata. All numbers little-endian.
  *
- *   samples     0 f64 firstLogRow | 8 f64 baseMs | 16 u32 count | 20 u32 reserved | 24 count x { u32 seriesId, i32 offsetMs, f64 value }
- *               The row at index i has log row number firstLogRow + i and timestamp baseMs + offsetMs.
+ *   samples     rows, see kernel/log_rows.ts: version 2 is what the head writes, version 1 stood expanded on disk. What is said of rows here is
+ *               of the expanded form. The row at index i has log row number firstLogRow + i and timestamp baseMs + offsetMs.
  *   newSeries   repeated: 0 u32 seriesId | 4 u32 accountId | 8 u32 projectId | 12 u32 labelsSize | 16 label run, padded to 8 with zeros
  *   metadata    repeated: 0 u32 accountId | 4 u32 projectId | 8 u8 type | 9 u8 reserved | 10 u16 familySize | 12 u16 helpSize | 14 u16 unitSize
  *               | 16 family, help, unit in UTF-8, padded to 8 with zeros
@@ -12,20 +12,18 @@
  */
 import { assert } from "../base/assert.ts";
 import { logHeaderBytes, logRecordSize, sealLogRecord } from "../kernel/log_record.ts";
+import { encodeLogRows, expandedLogRowBytes, logRowsHeaderBytes } from "../kernel/log_rows.ts";
 import type { Tenant } from "../model/matcher.ts";
 import type { MetricMetadata } from "../model/row_batch.ts";
 
 /** A record type is never given another meaning; `version` is that of the payload. */
 export const logRecordTypes = {
-  samples: { type: 1, version: 1 },
+  samples: { type: 1, version: 2 },
   newSeries: { type: 2, version: 1 },
   metadata: { type: 3, version: 1 },
   exemplars: { type: 4, version: 1 },
   checkpoint: { type: 5, version: 1 },
 } as const;
-
-export const logSamplesHeaderBytes = 24;
-export const logSampleBytes = 16;
 
 export interface LogSeries {
   readonly seriesId: number;
@@ -36,7 +34,7 @@ export interface LogSeries {
 const timeMsMax = 8.64e15;
 
 /**
- * Whether the counts and sizes in a payload fit into it and its numbers are possible: the kernels that replay it rely on that. A right checksum says
+ * Whether the counts and sizes in a payload (expanded, if it is of samples) fit into it and its numbers are possible: the kernels that replay it rely on that. A right checksum says
  * only that it is what was written.
  */
 export function isSoundLogPayload(type: number, payload: DataView): boolean {
@@ -45,11 +43,11 @@ export function isSoundLogPayload(type: number, payload: DataView): boolean {
 }
 
 function areSoundSamples(payload: DataView): boolean {
-  if (payload.byteLength < logSamplesHeaderBytes) return false;
+  if (payload.byteLength < logRowsHeaderBytes) return false;
   const firstLogRow = payload.getFloat64(0, true);
   const count = payload.getUint32(16, true);
   const isTime = Math.abs(payload.getFloat64(8, true)) <= timeMsMax;
-  return isTime && firstLogRow >= 0 && Number.isSafeInteger(firstLogRow + count) && logSamplesHeaderBytes + count * logSampleBytes <= payload.byteLength;
+  return isTime && firstLogRow >= 0 && Number.isSafeInteger(firstLogRow + count) && logRowsHeaderBytes + count * expandedLogRowBytes <= payload.byteLength;
 }
 
 function areSoundSeries(payload: DataView): boolean {
@@ -58,21 +56,24 @@ function areSoundSeries(payload: DataView): boolean {
   return at === payload.byteLength;
 }
 
-/** A whole record of samples, for tests and tools. */
-export function encodeLogSamples(firstLogRow: number, baseMs: number, seriesIds: ArrayLike<number>, timestampsMs: ArrayLike<number>, values: Float64Array): Uint8Array {
-  const payloadSize = logSamplesHeaderBytes + seriesIds.length * logSampleBytes;
-  return encodeRecord(logRecordTypes.samples, payloadSize, (payload, view) => {
-    view.setFloat64(0, firstLogRow, true);
-    view.setFloat64(8, baseMs, true);
-    view.setUint32(16, seriesIds.length, true);
-    const valueBytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
-    for (let i = 0; i < seriesIds.length; i++) {
-      const at = logSamplesHeaderBytes + i * logSampleBytes;
-      view.setUint32(at, seriesIds[i], true);
-      view.setInt32(at + 4, timestampsMs[i] - baseMs, true);
-      payload.set(valueBytes.subarray(i * 8, i * 8 + 8), at + 8); // as bytes, so that NaN payloads stay
-    }
-  });
+/** A whole record of samples (version 1 on demand), for tests and tools. */
+export function encodeLogSamples(
+  firstLogRow: number, baseMs: number, seriesIds: ArrayLike<number>, timestampsMs: ArrayLike<number>, values: Float64Array, version: 1 | 2 = 2,
+): Uint8Array {
+  const expanded = new Uint8Array(logRowsHeaderBytes + seriesIds.length * expandedLogRowBytes);
+  const view = new DataView(expanded.buffer);
+  view.setFloat64(0, firstLogRow, true);
+  view.setFloat64(8, baseMs, true);
+  view.setUint32(16, seriesIds.length, true);
+  const valueBytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+  for (let i = 0; i < seriesIds.length; i++) {
+    const at = logRowsHeaderBytes + i * expandedLogRowBytes;
+    view.setUint32(at, seriesIds[i], true);
+    view.setInt32(at + 4, timestampsMs[i] - baseMs, true);
+    expanded.set(valueBytes.subarray(i * 8, i * 8 + 8), at + 8); // as bytes, so that NaN payloads stay
+  }
+  const payload = version === 1 ? expanded : encodeLogRows(expanded);
+  return encodeRecord({ type: logRecordTypes.samples.type, version }, payload.length, (target) => target.set(payload));
 }
 
 /** A whole record of new series. */

@@ -12,7 +12,8 @@ import { readFully } from "../disk/file_system.ts";
 import type { FileHandle, FileSystem } from "../disk/file_system.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import { checkLogRecordInKernel, findLogHeaderInKernel, logCheck, logHeaderBytes, logPayloadBytesMax, logRecordSize } from "../kernel/log_record.ts";
-import { isSoundLogPayload } from "./log_payload.ts";
+import { expandedLogRowBytes, expandedLogRowsBytesMax, expandLogRowsInKernel, logRowsHeaderBytes } from "../kernel/log_rows.ts";
+import { isSoundLogPayload, logRecordTypes } from "./log_payload.ts";
 import { decodeLogSegmentHeader, isUnfinishedLogSegment, logSegmentHeaderBytes, logSegmentNumbers, logSegmentPath } from "./log_segment.ts";
 import type { LogEnd, LogSegmentHeader } from "./log_segment.ts";
 
@@ -28,9 +29,14 @@ export interface LogReaderOptions {
   readonly buffer?: { readonly pointer: number; readonly size: number };
 }
 
-export const logReadBufferBytesMin = 2 * logRecordSize(logPayloadBytesMax);
+/** Room for a record of samples that was expanded, behind a copy of its header. */
+const expandedBytes = logHeaderBytes + expandedLogRowsBytesMax;
+export const logReadBufferBytesMin = 2 * logRecordSize(logPayloadBytesMax) + expandedBytes;
 
-/** Called for each whole record. The payload (8-aligned, in the kernel's memory) is valid during the call. */
+/**
+ * Called for each whole record. The payload (8-aligned, in the kernel's memory, behind the record's header) is valid during the call. That of samples comes expanded
+ * (kernel/log_rows.ts), whatever version it has on disk.
+ */
 export type LogVisitor = (type: number, version: number, payloadPointer: number, payloadSize: number, segment: number) => void;
 
 export interface LogIssue {
@@ -91,7 +97,7 @@ export class LogReader {
 
   /** Reads all headers. Throws StorageError "unsupported_format" if a segment was written by a newer program. */
   constructor(options: LogReaderOptions) {
-    assert(options.buffer === undefined || options.buffer.size >= logReadBufferBytesMin, "the buffer holds the largest record");
+    assert(options.buffer === undefined || (options.buffer.size >= logReadBufferBytesMin && options.buffer.size % 8 === 0), "the buffer holds the largest record");
     this.#options = options;
     const numbers = options.files.exists(options.directory) ? logSegmentNumbers(options.files.list(options.directory)) : [];
     this.#nextSegment = Math.max(options.firstSegment, (numbers.at(-1) ?? 0) + 1);
@@ -115,7 +121,7 @@ export class LogReader {
       return true;
     }
     const mark = kernel.mark();
-    const size = Math.min(segment.end, logReadBufferBytesMin);
+    const size = Math.min(Math.ceil(segment.end / 8) * 8 + expandedBytes, logReadBufferBytesMin);
     this.#visitSegment(segment, kernel.allocate(size), size, visit);
     kernel.reset(mark);
     return true;
@@ -217,7 +223,7 @@ export class LogReader {
   }
 }
 
-/** A window of the kernel's memory that moves over a segment. */
+/** A window of the kernel's memory that moves over a segment, and behind it the room for a record that has to be expanded. */
 class Cursor {
   readonly #kernel: Kernel;
   readonly #file: FileHandle;
@@ -229,12 +235,15 @@ class Cursor {
   #to: number;
   /** The current place in the file, on a boundary of 8. */
   position: number;
+  /** What visit() shows. */
+  #payload = 0;
+  #payloadSize = 0;
 
   constructor(kernel: Kernel, file: FileHandle, pointer: number, size: number, end: number) {
     this.#kernel = kernel;
     this.#file = file;
     this.#pointer = pointer;
-    this.#size = size;
+    this.#size = size - expandedBytes;
     this.#end = end;
     this.#from = this.#to = this.position = logSegmentHeaderBytes;
   }
@@ -257,17 +266,35 @@ class Cursor {
     return logRecordSize(this.#kernel.u32[this.#here() >>> 2]);
   }
 
-  /** Whether the payload of the whole record here is what its type says. */
+  /** Whether the payload of the whole record here is what its type says; visit() may follow. */
   isSound(): boolean {
     const here = this.#here();
     const { u8, u32, memory } = this.#kernel;
-    return isSoundLogPayload(u8[here + 8], new DataView(memory.buffer, here + logHeaderBytes, u32[here >>> 2]));
+    const payload = here + logHeaderBytes;
+    const size = u32[here >>> 2];
+    this.#payload = payload;
+    this.#payloadSize = size;
+    if (u8[here + 8] === logRecordTypes.samples.type && u8[here + 9] !== 1) {
+      if (u8[here + 9] !== logRecordTypes.samples.version || !this.#expand(here, payload, size)) return false;
+    }
+    return isSoundLogPayload(u8[here + 8], new DataView(memory.buffer, this.#payload, this.#payloadSize));
+  }
+
+  /** Makes the expanded rows, behind a copy of the record's header, what visit() shows. */
+  #expand(here: number, payload: number, size: number): boolean {
+    const target = this.#pointer + this.#size + logHeaderBytes;
+    const count = expandLogRowsInKernel(this.#kernel, payload, size, target);
+    if (count < 0) return false;
+    this.#kernel.u8.copyWithin(target - logHeaderBytes, here, payload);
+    this.#payload = target;
+    this.#payloadSize = logRowsHeaderBytes + count * expandedLogRowBytes;
+    return true;
   }
 
   visit(visit: LogVisitor, segment: number): void {
     const here = this.#here();
     const kind = this.#kernel.u8;
-    visit(kind[here + 8], kind[here + 9], here + logHeaderBytes, this.#kernel.u32[here >>> 2], segment);
+    visit(kind[here + 8], kind[here + 9], this.#payload, this.#payloadSize, segment);
   }
 
   advance(size: number): void {

@@ -18,7 +18,9 @@ import { assert } from "../base/assert.ts";
 import { StorageError } from "../base/errors.ts";
 import { checksumOfBytes } from "../kernel/checksum.ts";
 
-export const logFormatVersion = 1;
+/** 2: records of samples may have version 2. */
+export const logFormatVersion = 2;
+const logFormatVersionMin = 1;
 export const logSegmentHeaderBytes = 64;
 
 export interface LogSegmentHeader {
@@ -69,8 +71,8 @@ export function decodeLogSegmentHeader(bytes: Uint8Array, path: string): LogSegm
   if (view.getUint32(56, true) !== checksumOfBytes(bytes.subarray(0, 56))) return undefined;
   if (magic.some((byte, i) => bytes[i] !== byte) || endMark.some((byte, i) => bytes[60 + i] !== byte)) return undefined;
   const formatVersion = view.getUint32(8, true);
-  if (formatVersion !== logFormatVersion) {
-    throw new StorageError("unsupported_format", `${path} has log format ${formatVersion}; this program reads format ${logFormatVersion}`);
+  if (formatVersion < logFormatVersionMin || formatVersion > logFormatVersion) {
+    throw new StorageError("unsupported_format", `${path} has log format ${formatVersion}; this program reads formats ${logFormatVersionMin} to ${logFormatVersion}`);
   }
   const previous = { number: view.getUint32(32, true), end: view.getUint32(36, true) };
   return {

@@ -4,8 +4,8 @@
  * time and value, one may be taken for the other.
  */
 import { Kernel } from "../kernel/kernel.ts";
+import { expandedLogRowBytes, logRowsHeaderBytes } from "../kernel/log_rows.ts";
 import { sampleCountOf } from "./block_list.ts";
-import { logSampleBytes, logSamplesHeaderBytes } from "./log_payload.ts";
 import type { Part } from "./part.ts";
 
 /** About 100 bytes of memory each. */
@@ -43,13 +43,13 @@ export class SealedSamples {
    * would be replayed: rows of other parts are not, and must not be taken for those of these.
    */
   strike(kernel: Kernel, payload: number, size: number, isReplayed: (seriesId: number, logRow: number) => boolean): void {
-    if (this.#counts.size === 0 || size < logSamplesHeaderBytes) return;
+    if (this.#counts.size === 0 || size < logRowsHeaderBytes) return;
     const { u32 } = kernel;
     const firstLogRow = kernel.f64[payload / 8];
     const baseMs = kernel.f64[payload / 8 + 1];
-    const count = Math.min(u32[payload / 4 + 4], Math.floor((size - logSamplesHeaderBytes) / logSampleBytes));
+    const count = Math.min(u32[payload / 4 + 4], Math.floor((size - logRowsHeaderBytes) / expandedLogRowBytes));
     for (let row = 0; row < count; row++) {
-      const at = (payload + logSamplesHeaderBytes + row * logSampleBytes) / 4;
+      const at = (payload + logRowsHeaderBytes + row * expandedLogRowBytes) / 4;
       const key = keyOf(u32[at], baseMs + (u32[at + 1] | 0), u32[at + 2], u32[at + 3]);
       const left = this.#counts.get(key) ?? 0;
       if (left === 0 || !isReplayed(u32[at], firstLogRow + row)) continue;

@@ -5,7 +5,8 @@
 import { StorageError } from "../base/errors.ts";
 import type { FileSystem } from "../disk/file_system.ts";
 import { Kernel } from "../kernel/kernel.ts";
-import { logRecordTypes, logSampleBytes, logSamplesHeaderBytes, visitLogMetadata, visitLogSeries } from "./log_payload.ts";
+import { expandedLogRowBytes, logRowsHeaderBytes } from "../kernel/log_rows.ts";
+import { logRecordTypes, visitLogMetadata, visitLogSeries } from "./log_payload.ts";
 import { type LogIssue, LogReader } from "./log_reader.ts";
 import { logSegmentNumbers, logSegmentPath } from "./log_segment.ts";
 import type { ManifestState } from "./manifest_state.ts";
@@ -111,7 +112,7 @@ class LogVerifier {
     const end = payload + Math.ceil(size / 8) * 8;
     for (let i = payload + size; i < end; i++) if (bytes[i] !== 0) findings.damage("the padding of a record is not zero");
     const known = Object.values(logRecordTypes).find((one) => one.type === type);
-    if (known === undefined || known.version !== version) return findings.warn(`a record of type ${type}, version ${version}, is not known and was passed over`);
+    if (known === undefined || version < 1 || version > known.version) return findings.warn(`a record of type ${type}, version ${version}, is not known and was passed over`);
     const record = bytes.slice(payload, payload + size);
     if (type === logRecordTypes.samples.type) this.#checkSamples(findings, record);
     else if (type === logRecordTypes.newSeries.type) this.#checkSeries(findings, record);
@@ -128,13 +129,13 @@ class LogVerifier {
 
   #checkSamples(findings: FileFindings, record: Uint8Array): void {
     const view = new DataView(record.buffer, record.byteOffset, record.byteLength);
-    const rowCount = record.length < logSamplesHeaderBytes ? -1 : view.getUint32(16, true);
-    if (record.length !== logSamplesHeaderBytes + rowCount * logSampleBytes) return findings.damage("a record of samples is malformed");
+    const rowCount = record.length < logRowsHeaderBytes ? -1 : view.getUint32(16, true);
+    if (record.length !== logRowsHeaderBytes + rowCount * expandedLogRowBytes) return findings.damage("a record of samples is malformed");
     count(findings, "rows", rowCount);
     const firstLogRow = view.getFloat64(0, true);
     const { knownSeries, state } = this.#options;
     for (let i = 0; i < rowCount && knownSeries !== undefined; i++) {
-      const seriesId = view.getUint32(logSamplesHeaderBytes + i * logSampleBytes, true);
+      const seriesId = view.getUint32(logRowsHeaderBytes + i * expandedLogRowBytes, true);
       if (firstLogRow + i > state.checkpoint.logRow && !knownSeries.has(seriesId)) return findings.damage(`row ${firstLogRow + i} is of series ${seriesId}, which nothing describes`);
     }
   }

@@ -16,6 +16,7 @@
 import { takeChunk } from "./chunks";
 import { clipColumns, columnsSort } from "./columns";
 import { logSealRecord } from "./log_record";
+import { LOG_ROW_ROOM, LOG_ROWS_HEADER, logRowPut } from "./log_rows";
 import { indexAddSeries, indexLastDay, indexTouchDay } from "./postings";
 import { idTableEntry, idTableGet } from "./series_id_table";
 import { findSeries, fingerprint, fingerprintHigh, insertSeries, makeSeriesRoom, recordOf, touchScratch, touchSeries } from "./series_table";
@@ -58,6 +59,9 @@ const SEALED_CHUNKS: usize = 184;
 const RUN_SIZE_MAX: usize = 188;
 const DROPPED_LABELS: usize = 192;
 const NEW_SERIES_LEFT: usize = 236;
+const LOG_NEXT_ID: usize = 240;
+const LOG_OFFSET_MS: usize = 244;
+const LOG_ROWS_LEFT: usize = 248;
 
 const STATUS_DONE: u32 = 0;
 const STATUS_NEEDS_CHUNKS: u32 = 1;
@@ -68,11 +72,14 @@ const STATUS_TURN: u32 = 5;
 
 // Log records, docs/formats/log.md.
 const LOG_HEADER: usize = 16;
-const LOG_SAMPLES_HEADER: usize = 24;
-const LOG_ROW: usize = 16;
 const LOG_TYPE_SAMPLES: u32 = 1;
 const LOG_TYPE_SERIES: u32 = 2;
-const LOG_VERSION: u32 = 1;
+const LOG_SAMPLES_VERSION: u32 = 2;
+const LOG_SERIES_VERSION: u32 = 1;
+/** Readers have room for so many. */
+const LOG_ROWS_MAX: u32 = 65536;
+/** A row of a payload that was expanded. */
+const LOG_ROW: usize = 16;
 
 /** Adds the record of a series that is in no table yet, which makeSeriesRoom() has room for; the index has already taken it. */
 function addRecord(context: usize, low: u64, high: u64, seriesId: u32): void {
@@ -231,40 +238,54 @@ function touchDay(context: usize, record: usize, seriesIndex: u32, timestampMs: 
 function closeLogRecord(context: usize): void {
   const record = load<u32>(context, LOG_RECORD) as usize;
   if (record == 0) return;
-  const payloadSize = (load<u32>(context, LOG_POSITION) as usize) - record - LOG_HEADER;
-  store<u32>(record + LOG_HEADER, ((payloadSize - LOG_SAMPLES_HEADER) / LOG_ROW) as u32, 16);
-  store<u32>(record + LOG_HEADER, 0, 20);
-  logSealRecord(record, payloadSize as u32, LOG_TYPE_SAMPLES, LOG_VERSION);
+  const payload = record + LOG_HEADER;
+  const end = load<u32>(context, LOG_POSITION) as usize;
+  const payloadSize = (end - payload + 7) & ~7;
+  store<u64>(end, -1); // the payload is a multiple of 8: its checksum is for the padding too
+  store<u32>(payload, LOG_ROWS_MAX - load<u32>(context, LOG_ROWS_LEFT), 16);
+  store<u32>(payload, 0, 20);
+  logSealRecord(record, payloadSize as u32, LOG_TYPE_SAMPLES, LOG_SAMPLES_VERSION);
+  store<u32>(context, (payload + payloadSize) as u32, LOG_POSITION);
   store<u32>(context, 0, LOG_RECORD);
 }
 
 /** Makes sure that a samples record is open whose base can hold `timestampMs` and that has room for one row. */
 @inline
 function openLogRecord(context: usize, timestampMs: f64): bool {
-  let position = load<u32>(context, LOG_POSITION) as usize;
-  const end = load<u32>(context, LOG_END) as usize;
   if (load<u32>(context, LOG_RECORD) != 0) {
     const offset = timestampMs - load<f64>(context, LOG_BASE_MS);
-    if (abs(offset) < 2147483647.0) return position + LOG_ROW <= end;
+    if (abs(offset) < 2147483647.0 && load<u32>(context, LOG_ROWS_LEFT) != 0) {
+      return (load<u32>(context, LOG_POSITION) as usize) + LOG_ROW_ROOM <= (load<u32>(context, LOG_END) as usize);
+    }
     closeLogRecord(context);
   }
-  if (position + LOG_HEADER + LOG_SAMPLES_HEADER + LOG_ROW > end) return false;
-  store<u32>(context, position as u32, LOG_RECORD);
+  return beginLogRecord(context, timestampMs);
+}
+
+function beginLogRecord(context: usize, timestampMs: f64): bool {
+  const record = load<u32>(context, LOG_POSITION) as usize;
+  const rows = record + LOG_HEADER + LOG_ROWS_HEADER;
+  if (rows + LOG_ROW_ROOM > (load<u32>(context, LOG_END) as usize)) return false;
+  store<u32>(context, record as u32, LOG_RECORD);
   store<f64>(context, timestampMs, LOG_BASE_MS);
-  store<f64>(position + LOG_HEADER, load<f64>(context, NEXT_LOG_ROW));
-  store<f64>(position + LOG_HEADER, timestampMs, 8);
-  position += LOG_HEADER + LOG_SAMPLES_HEADER;
-  store<u32>(context, position as u32, LOG_POSITION);
+  store<f64>(record + LOG_HEADER, load<f64>(context, NEXT_LOG_ROW));
+  store<f64>(record + LOG_HEADER, timestampMs, 8);
+  store<u32>(context, rows as u32, LOG_POSITION);
+  store<u32>(context, 0, LOG_NEXT_ID); // no series has the id 0
+  store<i32>(context, 0, LOG_OFFSET_MS);
+  store<u32>(context, LOG_ROWS_MAX, LOG_ROWS_LEFT);
   return true;
 }
 
 @inline
 function appendLogRow(context: usize, seriesId: u32, timestampMs: f64, value: f64): void {
+  const offsetMs = (timestampMs - load<f64>(context, LOG_BASE_MS)) as i32;
   const position = load<u32>(context, LOG_POSITION) as usize;
-  store<u32>(position, seriesId);
-  store<i32>(position, (timestampMs - load<f64>(context, LOG_BASE_MS)) as i32, 4);
-  store<f64>(position, value, 8);
-  store<u32>(context, (position + LOG_ROW) as u32, LOG_POSITION);
+  const end = logRowPut(position, seriesId, offsetMs, value, load<u32>(context, LOG_NEXT_ID), load<i32>(context, LOG_OFFSET_MS));
+  store<u32>(context, end as u32, LOG_POSITION);
+  store<u32>(context, seriesId + 1, LOG_NEXT_ID);
+  store<i32>(context, offsetMs, LOG_OFFSET_MS);
+  store<u32>(context, load<u32>(context, LOG_ROWS_LEFT) - 1, LOG_ROWS_LEFT);
   store<f64>(context, load<f64>(context, NEXT_LOG_ROW) + 1, NEXT_LOG_ROW);
 }
 
@@ -280,7 +301,7 @@ function appendLogSeries(context: usize, run: usize, size: usize, accountId: u32
   store<u32>(payload, size as u32, 12);
   store<u64>(payload + payloadSize - 8, 0);
   memory.copy(payload + 16, run, size);
-  logSealRecord(record, payloadSize as u32, LOG_TYPE_SERIES, LOG_VERSION);
+  logSealRecord(record, payloadSize as u32, LOG_TYPE_SERIES, LOG_SERIES_VERSION);
   store<u32>(context, (payload + payloadSize) as u32, SERIES_LOG_POSITION);
   return true;
 }
@@ -460,13 +481,13 @@ export function headAppend(
 /** Takes back a samples record that was opened, but got no row. */
 function discardEmptyLogRecord(context: usize): void {
   const record = load<u32>(context, LOG_RECORD) as usize;
-  if (record == 0 || (load<u32>(context, LOG_POSITION) as usize) != record + LOG_HEADER + LOG_SAMPLES_HEADER) return;
+  if (record == 0 || (load<u32>(context, LOG_POSITION) as usize) != record + LOG_HEADER + LOG_ROWS_HEADER) return;
   store<u32>(context, record as u32, LOG_POSITION);
   store<u32>(context, 0, LOG_RECORD);
 }
 
 /**
- * Replays the payload of a samples record into the head, without logging. The table of ids (series_id_table.ts) reaches to `idMax`; rows of series that it does
+ * Replays the expanded payload of a samples record (log_rows.ts) into the head, without logging. The table of ids (series_id_table.ts) reaches to `idMax`; rows of series that it does
  * not know are skipped, and their ids not given away. `persisted` holds by seriesIndex the log row up to which samples are in parts (0 = none). Starts at row `fromRow`; returns the row at which it stopped, status as in headAppend.
  */
 export function headReplay(context: usize, payload: usize, fromRow: u32, idTable: usize, idMax: u32, persisted: usize): u32 {
@@ -476,7 +497,7 @@ export function headReplay(context: usize, payload: usize, fromRow: u32, idTable
   let status: u32 = STATUS_DONE;
   let row = fromRow;
   for (; row < count; row++) {
-    const at = payload + LOG_SAMPLES_HEADER + (row as usize) * LOG_ROW;
+    const at = payload + LOG_ROWS_HEADER + (row as usize) * LOG_ROW;
     const logRow = firstLogRow + (row as f64);
     const seriesId = load<u32>(at);
     if (seriesId == 0) continue;

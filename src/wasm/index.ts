@@ -14,6 +14,7 @@ export * from "./head";
 export * from "./index_rows";
 export { jsonLinesParse, jsonLinesWriteValues } from "./json_lines";
 export * from "./log_record";
+export { logRowsExpand } from "./log_rows";
 export * from "./log_replay";
 export * from "./number_text";
 export * from "./postings";
