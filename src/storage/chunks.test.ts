@@ -9,6 +9,7 @@ import { testSeed } from "../../testkit/seed.ts";
 import type { BatchPointers, Seal } from "./head.ts";
 import { LargeKernel } from "./large_kernel.ts";
 import { gatherScratchBytes, gatherSeal } from "./seal_gather.ts";
+import { orderOfSeal } from "./seal_order.ts";
 import { Shard, ShardReader } from "./shard.ts";
 
 const seriesCount = 700;
@@ -68,7 +69,10 @@ class Store {
   /** Takes what is gathered of the seals out of what is pending. Series ids follow the order of the first appends, so values tell the series. */
   gather(seals: readonly Seal[]): void {
     for (const seal of seals) {
-      for (const run of gatherSeal(this.reader, seal, new LargeKernel())) {
+      const ordering = orderOfSeal(this.reader, seal);
+      let step = ordering.next();
+      while (step.done !== true) step = ordering.next();
+      for (const run of gatherSeal(this.reader, seal, step.value, new LargeKernel())) {
         for (let i = 0; i < run.seriesCount; i++) {
           const values = [...run.values.subarray(run.sampleFrom[i], run.sampleFrom[i + 1])];
           const pending = this.pending.find((one) => one[0] === values[0]);

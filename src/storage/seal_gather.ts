@@ -4,10 +4,11 @@
  */
 import { assert } from "../base/assert.ts";
 import { columnKernels, sortScratchBytes } from "../kernel/columns.ts";
-import { headContext, headEntryBytes, headRecordBytes } from "../kernel/head.ts";
+import { headContext, headRecordBytes } from "../kernel/head.ts";
 import type { ColumnRun } from "./column_run.ts";
 import type { Seal } from "./head.ts";
 import type { LargeKernel } from "./large_kernel.ts";
+import type { SealOrder } from "./seal_order.ts";
 import type { ShardReader } from "./shard.ts";
 
 /** A run together with the series' positions in the shard. */
@@ -22,9 +23,8 @@ const samplesPerRun = 1 << 16;
 export const gatherScratchBytes = entriesPerRun * 40 + 4096 + samplesPerRun * 16 + sortScratchBytes(samplesPerRun);
 
 /** Yields the samples of a seal. A run is valid until the next one; its arrays view shared memory, or that of `large`. */
-export function* gatherSeal(shard: ShardReader, seal: Seal, large: LargeKernel): Generator<GatheredRun> {
-  const order = orderOfEntries(shard, seal);
-  const totals = entrySampleCounts(shard, seal, order);
+export function* gatherSeal(shard: ShardReader, seal: Seal, order: SealOrder, large: LargeKernel): Generator<GatheredRun> {
+  const totals = order.sampleCounts;
   for (let from = 0; from < order.length; ) {
     let to = endOfSeries(order, from);
     let samples = sumOf(totals, from, to);
@@ -45,42 +45,7 @@ export function* gatherSeal(shard: ShardReader, seal: Seal, large: LargeKernel):
   }
 }
 
-/** Entries sorted by series id and hand-over order: `series` and `entry` of each. */
-interface EntryOrder {
-  readonly length: number;
-  readonly entries: Uint32Array;
-  readonly seriesIndexes: Uint32Array;
-}
-
-function orderOfEntries(shard: ShardReader, seal: Seal): EntryOrder {
-  const { u32 } = shard.kernel;
-  const records = u32[(shard.headContext + headContext.records) / 4];
-  const keys = new Float64Array(seal.entryCount);
-  for (let entry = 0; entry < seal.entryCount; entry++) {
-    const seriesIndex = u32[(seal.entries + entry * headEntryBytes) / 4];
-    const seriesId = u32[(records + seriesIndex * headRecordBytes) / 4 + 7];
-    keys[entry] = seriesId * 2 ** 21 + entry; // below 2^53
-  }
-  assert(seal.entryCount <= 2 ** 21, "entries of a seal");
-  let ascending = true;
-  for (let i = 1; ascending && i < keys.length; i++) ascending = keys[i - 1] < keys[i];
-  if (!ascending) keys.sort();
-  const entries = new Uint32Array(seal.entryCount);
-  const seriesIndexes = new Uint32Array(seal.entryCount);
-  for (let i = 0; i < keys.length; i++) {
-    entries[i] = keys[i] % 2 ** 21;
-    seriesIndexes[i] = u32[(seal.entries + entries[i] * headEntryBytes) / 4];
-  }
-  return { length: seal.entryCount, entries, seriesIndexes };
-}
-
-/** Upper bounds of the samples of each entry. */
-function entrySampleCounts(shard: ShardReader, seal: Seal, order: EntryOrder): Uint32Array {
-  const { u32 } = shard.kernel;
-  return Uint32Array.from(order.entries, (entry) => u32[(seal.entries + entry * headEntryBytes) / 4 + 2] * 8);
-}
-
-function endOfSeries(order: EntryOrder, from: number): number {
+function endOfSeries(order: SealOrder, from: number): number {
   let to = from + 1;
   while (to < order.length && order.seriesIndexes[to] === order.seriesIndexes[from]) to++;
   return to;
@@ -93,7 +58,7 @@ function sumOf(counts: Uint32Array, from: number, to: number): number {
 }
 
 /** Gathers entries [from, to) of the order, whole series that fit the scratch area. */
-function* gatherSome(shard: ShardReader, seal: Seal, order: EntryOrder, from: number, to: number): Generator<GatheredRun> {
+function* gatherSome(shard: ShardReader, seal: Seal, order: SealOrder, from: number, to: number): Generator<GatheredRun> {
   const { kernel, kernels, scratch } = shard;
   assert(scratch.sizeBytes >= gatherScratchBytes, "the scratch area is large enough to gather");
   const count = to - from;
@@ -132,7 +97,7 @@ function* gatherSome(shard: ShardReader, seal: Seal, order: EntryOrder, from: nu
 }
 
 /** One series with more samples than the scratch area holds (a backfill, at most `sampleCountMax`), by way of it into a memory of its own. */
-function gatherLarge(shard: ShardReader, seal: Seal, order: EntryOrder, from: number, to: number, sampleCountMax: number, large: LargeKernel): GatheredRun {
+function gatherLarge(shard: ShardReader, seal: Seal, order: SealOrder, from: number, to: number, sampleCountMax: number, large: LargeKernel): GatheredRun {
   const { kernel: shared, kernels, scratch } = shard;
   const orderPointer = scratch.pointer;
   const samplesOut = orderPointer + entriesPerRun * 4;

@@ -26,6 +26,7 @@ import { type Partition, partitionNamed, splitByPartition } from "./partition.ts
 import { DiskSpace } from "./disk_space.ts";
 import { KernelPool } from "./kernel_pool.ts";
 import { gatherSeal } from "./seal_gather.ts";
+import { orderOfSeal, type SealOrder } from "./seal_order.ts";
 import { type SeriesPages, SeriesSet } from "./series_set.ts";
 import { type ShardLayout, ShardReader } from "./shard.ts";
 import type { Steps } from "./steps.ts";
@@ -206,7 +207,9 @@ export class TableWriter implements Disposable {
     const written: WrittenParts[] = [];
     const kernel = this.#kernels.take();
     try {
-      while (yield* this.#sealSome(this.#shards[shardNumber], seal, kernel, written));
+      const shard = this.#shards[shardNumber];
+      const order = yield* orderOfSeal(shard, seal);
+      while (yield* this.#sealSome(shard, seal, order, kernel, written));
       // When the commit fails, its files stay: either manifest may be the one on the disk.
       this.#commitSeal(shardNumber, seal, written, nextSeriesId);
     } finally {
@@ -217,13 +220,13 @@ export class TableWriter implements Disposable {
   }
 
   /** One pass: writes the samples of some partitions that are not written yet. Returns whether there are more. */
-  *#sealSome(shard: ShardReader, seal: Seal, kernel: Kernel, written: WrittenParts[]): Steps<boolean> {
+  *#sealSome(shard: ShardReader, seal: Seal, order: SealOrder, kernel: Kernel, written: WrittenParts[]): Steps<boolean> {
     const done = new Set(written.map(({ partition }) => partition));
     const writers = new Map<string, PartitionWriter>();
     const mark = kernel.mark();
     let hasMore = false;
     try {
-      for (const run of gatherSeal(shard, seal, this.#large)) {
+      for (const run of gatherSeal(shard, seal, order, this.#large)) {
         for (const { partition, run: partitionRun } of splitByPartition(run)) {
           if (done.has(partition.name)) continue;
           if (writers.size < partitionsPerPass || writers.has(partition.name)) this.#writerOf(writers, partition, shard, kernel).append(partitionRun, run);
