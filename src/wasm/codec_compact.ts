@@ -156,7 +156,7 @@ function chooseTransform(integers: usize, count: i32, kind: i32, isWrapping: boo
   const centre = centreOfIntegers;
   const steps = (count - 1) as i64;
   const slope = kind == 1 ? (load<i64>(integers + ((steps as usize) << 3)) + (steps >> 1)) / steps : 0;
-  const skipped = count > 512 ? 48 : count > 200 ? 16 : 0;
+  const skipped = count > 512 ? 112 : count > 200 ? 48 : 0;
   let centreBits: i64 = 0;
   let deltaBits: i64 = 0;
   let delta2Bits: i64 = 0;

@@ -285,46 +285,200 @@ function buildEncoder(entropy: usize): void {
 function writeBody(codes: usize, count: i32, out: usize, entropy: usize): usize {
   const mantissaBits = plannedMantissaBits;
   const stateBits = plannedStateBits;
-  const plain = (2 as u64) << mantissaBits;
+  const numberBits = extraBitsOf(plannedSymbolCount - 1, mantissaBits) + stateBits;
   const symbols = entropy + symbolsAt;
   const states = entropy + statesAt;
   const start: u32 = 1 << stateBits;
-  let state0 = start;
-  let state1 = start;
-  let state2 = start;
-  let state3 = start;
-  let word: u64 = 0;
-  let used: i32 = 0;
-  for (let at = codes + ((count as usize) << 3); at > codes; ) {
-    at -= 8;
-    const number = load<u64>(at);
-    let symbol: i32 = number as i32;
-    let extra: i32 = 0;
-    if (number >= plain) {
-      extra = 63 - (clz(number) as i32) - mantissaBits;
-      symbol = (extra << mantissaBits) + ((number >> extra) as i32);
-    }
-    const leave = symbols + ((symbol as usize) << 3);
-    const bits = ((state0 + load<u32>(leave)) >> 16) as i32;
-    const value = (((state0 & ((1 << bits) - 1)) as u64) << extra) | (number & (((1 as u64) << extra) - 1));
-    const next = load<u16>(states + ((((state0 >> bits) as i32) + load<i32>(leave, 4)) << 1));
-    state0 = state3;
-    state3 = state2;
-    state2 = state1;
-    state1 = next;
-    word |= value << used;
-    used += bits + extra;
+  bodyState0 = start;
+  bodyState1 = start;
+  bodyState2 = start;
+  bodyState3 = start;
+  bitTarget = out;
+  bitWord = 0;
+  bitCount = 0;
+  let end = codes + ((count as usize) << 3);
+  // The states take turns: at most three numbers are written before the first of four.
+  for (; (end - codes) & 31; ) end = writeNumber(end, mantissaBits, symbols, states);
+  if (plannedSymbolCount <= 2 << mantissaBits) writePlainFours(codes, end, symbols, states);
+  else writeFours(codes, end, numberBits << 1 <= writtenBitsMax, mantissaBits, symbols, states);
+  const mask = start - 1;
+  const value =
+    ((bodyState0 & mask) as u64) | (((bodyState1 & mask) as u64) << stateBits) | (((bodyState2 & mask) as u64) << (2 * stateBits)) |
+    (((bodyState3 & mask) as u64) << (3 * stateBits)) | ((1 as u64) << (4 * stateBits));
+  store<u64>(bitTarget, bitWord | (value << bitCount));
+  return bitTarget + ((bitCount + 4 * stateBits + 8) >> 3);
+}
+
+// The states, of which the next number takes the first one.
+let bodyState0: u32 = 0;
+let bodyState1: u32 = 0;
+let bodyState2: u32 = 0;
+let bodyState3: u32 = 0;
+
+/** Bits that `state` gives away when it is left for a symbol, whose row is at `leave`. */
+@inline
+function bitsLeft(state: u32, leave: usize): u32 {
+  return (state + load<u32>(leave)) >> 16;
+}
+
+@inline
+function nextState(state: u32, bits: u32, leave: usize, states: usize): u32 {
+  return load<u16>(states + ((((state >> bits) as i32) + load<i32>(leave, 4)) << 1));
+}
+
+/** The lowest bits of a state. */
+@inline
+function lowBits(state: u32, bits: u32): u64 {
+  return (state & ((1 << bits) - 1)) as u64;
+}
+
+@inline
+function extraOf(number: u64, mantissaBits: i32): u32 {
+  return max(63 - (clz(number) as i32) - mantissaBits, 0) as u32;
+}
+
+/** The row of the symbol of a number with `extra` raw bits. */
+@inline
+function leaveOf(number: u64, extra: u32, mantissaBits: i32, symbols: usize): usize {
+  return symbols + ((((extra << mantissaBits) as u64) + (number >> extra)) << 3) as usize;
+}
+
+/** What is stored of a number: the low bits of the state above its raw bits. */
+@inline
+function bodyBits(number: u64, extra: u32, state: u32, bits: u32): u64 {
+  return (lowBits(state, bits) << extra) | (number & (((1 as u64) << extra) - 1));
+}
+
+/** Writes the number before `at`, and returns its place. */
+function writeNumber(at: usize, mantissaBits: i32, symbols: usize, states: usize): usize {
+  const number = load<u64>(at - 8);
+  const extra = extraOf(number, mantissaBits);
+  const leave = leaveOf(number, extra, mantissaBits, symbols);
+  const bits = bitsLeft(bodyState0, leave);
+  const next = nextState(bodyState0, bits, leave, states);
+  bitWord |= bodyBits(number, extra, bodyState0, bits) << bitCount;
+  storeBits(bits + extra);
+  bodyState0 = bodyState3;
+  bodyState3 = bodyState2;
+  bodyState2 = bodyState1;
+  bodyState1 = next;
+  return at - 8;
+}
+
+/** Counts the `size` bits that were added to bitWord, and stores its whole bytes. */
+@inline
+function storeBits(size: u32): void {
+  bitCount += size;
+  store<u64>(bitTarget, bitWord);
+  bitTarget += (bitCount >> 3) as usize;
+  bitWord >>= bitCount & 56;
+  bitCount &= 7;
+}
+
+/** Writes numbers that are their own symbols, from the last one in [codes, end) on: four states are at most 44 bits. */
+function writePlainFours(codes: usize, end: usize, symbols: usize, states: usize): void {
+  let state0 = bodyState0;
+  let state1 = bodyState1;
+  let state2 = bodyState2;
+  let state3 = bodyState3;
+  let word = bitWord;
+  let used = bitCount;
+  let out = bitTarget;
+  for (let at = end; at > codes; at -= 32) {
+    const leave0 = symbols + ((load<u32>(at - 8) as usize) << 3);
+    const leave3 = symbols + ((load<u32>(at - 16) as usize) << 3);
+    const leave2 = symbols + ((load<u32>(at - 24) as usize) << 3);
+    const leave1 = symbols + ((load<u32>(at - 32) as usize) << 3);
+    const bits0 = bitsLeft(state0, leave0);
+    const bits3 = bitsLeft(state3, leave3);
+    const bits2 = bitsLeft(state2, leave2);
+    const bits1 = bitsLeft(state1, leave1);
+    const late = lowBits(state2, bits2) | (lowBits(state1, bits1) << bits2);
+    word |= (lowBits(state0, bits0) | (lowBits(state3, bits3) << bits0) | (late << (bits0 + bits3))) << used;
+    state0 = nextState(state0, bits0, leave0, states);
+    state3 = nextState(state3, bits3, leave3, states);
+    state2 = nextState(state2, bits2, leave2, states);
+    state1 = nextState(state1, bits1, leave1, states);
+    used += bits0 + bits1 + bits2 + bits3;
     store<u64>(out, word);
     out += (used >> 3) as usize;
     word >>= used & 56;
     used &= 7;
   }
-  const mask = start - 1;
-  const value =
-    ((state0 & mask) as u64) | (((state1 & mask) as u64) << stateBits) | (((state2 & mask) as u64) << (2 * stateBits)) | (((state3 & mask) as u64) << (3 * stateBits)) |
-    ((1 as u64) << (4 * stateBits));
-  store<u64>(out, word | (value << used));
-  return out + ((used + 4 * stateBits + 8) >> 3);
+  keepBody(state0, state1, state2, state3, word, used, out);
+}
+
+/** Writes numbers from the last one in [codes, end) on, four in a turn; `isPaired`: two of them are short enough to be stored at once. */
+function writeFours(codes: usize, end: usize, isPaired: bool, mantissaBits: i32, symbols: usize, states: usize): void {
+  let state0 = bodyState0;
+  let state1 = bodyState1;
+  let state2 = bodyState2;
+  let state3 = bodyState3;
+  let word = bitWord;
+  let used = bitCount;
+  let out = bitTarget;
+  for (let at = end; at > codes; at -= 32) {
+    const number0 = load<u64>(at - 8);
+    const number3 = load<u64>(at - 16);
+    const number2 = load<u64>(at - 24);
+    const number1 = load<u64>(at - 32);
+    const extra0 = extraOf(number0, mantissaBits);
+    const extra3 = extraOf(number3, mantissaBits);
+    const extra2 = extraOf(number2, mantissaBits);
+    const extra1 = extraOf(number1, mantissaBits);
+    const leave0 = leaveOf(number0, extra0, mantissaBits, symbols);
+    const leave3 = leaveOf(number3, extra3, mantissaBits, symbols);
+    const leave2 = leaveOf(number2, extra2, mantissaBits, symbols);
+    const leave1 = leaveOf(number1, extra1, mantissaBits, symbols);
+    const bits0 = bitsLeft(state0, leave0);
+    const bits3 = bitsLeft(state3, leave3);
+    const bits2 = bitsLeft(state2, leave2);
+    const bits1 = bitsLeft(state1, leave1);
+    word |= bodyBits(number0, extra0, state0, bits0) << used;
+    used += bits0 + extra0;
+    if (!isPaired) {
+      store<u64>(out, word);
+      out += (used >> 3) as usize;
+      word >>= used & 56;
+      used &= 7;
+    }
+    word |= bodyBits(number3, extra3, state3, bits3) << used;
+    used += bits3 + extra3;
+    store<u64>(out, word);
+    out += (used >> 3) as usize;
+    word >>= used & 56;
+    used &= 7;
+    word |= bodyBits(number2, extra2, state2, bits2) << used;
+    used += bits2 + extra2;
+    if (!isPaired) {
+      store<u64>(out, word);
+      out += (used >> 3) as usize;
+      word >>= used & 56;
+      used &= 7;
+    }
+    word |= bodyBits(number1, extra1, state1, bits1) << used;
+    used += bits1 + extra1;
+    store<u64>(out, word);
+    out += (used >> 3) as usize;
+    word >>= used & 56;
+    used &= 7;
+    state0 = nextState(state0, bits0, leave0, states);
+    state3 = nextState(state3, bits3, leave3, states);
+    state2 = nextState(state2, bits2, leave2, states);
+    state1 = nextState(state1, bits1, leave1, states);
+  }
+  keepBody(state0, state1, state2, state3, word, used, out);
+}
+
+@inline
+function keepBody(state0: u32, state1: u32, state2: u32, state3: u32, word: u64, used: u32, out: usize): void {
+  bodyState0 = state0;
+  bodyState1 = state1;
+  bodyState2 = state2;
+  bodyState3 = state3;
+  bitWord = word;
+  bitCount = used;
+  bitTarget = out;
 }
 
 // ---- decoding --------------------------------------------------------------------------------------------------------------

@@ -103,9 +103,14 @@ export function findExponent(values: usize, count: i32): i32 {
 
 /** Writes value * 10^exponent as i64 where that is exact; the positions of the others go to the exceptions. */
 export function scaleValues(values: usize, count: i32, exponent: i32, scratch: usize): i32 {
+  return exponent == 0 ? scaleBy(1, false, values, count, scratch) : scaleBy(powerOfTen(exponent), true, values, count, scratch);
+}
+
+/** scaleValues; whole numbers need neither the multiplication nor the division. */
+@inline
+function scaleBy(power: f64, isScaled: bool, values: usize, count: i32, scratch: usize): i32 {
   const integers = scratch + scratchIntegers;
   const exceptions = scratch + scratchExceptions;
-  const power = powerOfTen(exponent);
   const powers = f64x2.splat(power);
   const magic = f64x2.splat(roundingMagic);
   const limit = f64x2.splat(integerLimit);
@@ -115,10 +120,10 @@ export function scaleValues(values: usize, count: i32, exponent: i32, scratch: u
   for (; i + 2 <= count; i += 2) {
     const offset = (i as usize) << 3;
     const value = v128.load(values + offset);
-    const shifted = f64x2.add(f64x2.mul(value, powers), magic);
+    const shifted = f64x2.add(isScaled ? f64x2.mul(value, powers) : value, magic);
     const integer = f64x2.sub(shifted, magic);
     v128.store(integers + offset, i64x2.sub(shifted, magicBits));
-    const exact = v128.and(i64x2.eq(f64x2.div(integer, powers), value), f64x2.lt(f64x2.abs(integer), limit));
+    const exact = v128.and(i64x2.eq(isScaled ? f64x2.div(integer, powers) : integer, value), f64x2.lt(f64x2.abs(integer), limit));
     const mask = i64x2.bitmask(exact);
     if (mask != 3) {
       if (!(mask & 1)) store<u16>(exceptions + ((exceptionCount++ as usize) << 1), i as u16);
