@@ -43,6 +43,15 @@ for (const { name, sizes, merged } of tiers) {
   });
 }
 
+test("tiers: parts that come one after the other are let come until there are sixteen", () => {
+  const chosen = (partCount: number, isSettled: boolean): number => {
+    const state = stateOf(october(Array.from({ length: partCount }, (_, i) => part(i + 1, 5))));
+    return tierMerges({ state, isMergeable: () => true, isSettled: () => isSettled })[0]?.parts.length ?? 0;
+  };
+  assert.deepEqual([7, 8, 15, 16, 20].map((partCount) => chosen(partCount, false)), [0, 0, 0, 16, 16]);
+  assert.deepEqual([7, 8, 15, 16, 20].map((partCount) => chosen(partCount, true)), [0, 8, 15, 16, 16]);
+});
+
 const sizesOf: { name: string; next: (random: Random, i: number) => number }[] = [
   { name: "equal", next: () => 100 },
   { name: "of all sizes", next: (random) => Math.ceil(2 ** (random.next() * 20)) },

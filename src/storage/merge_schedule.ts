@@ -2,7 +2,8 @@
  * Which parts and index segments are merged, and when.
  *
  *   tier     parts of similar size, once there are eight of them: a sample's part at least doubles with each merge, usually it becomes eight times as
- *            large, so that a sample is rewritten O(log) times; and without a tier sizes grow so fast that a partition has some thirty parts at most
+ *            large, so that a sample is rewritten O(log) times; and without a tier sizes grow so fast that a partition has some thirty parts at most.
+ *            While parts keep coming, one after the other, they are let come until there are sixteen
  *   final    all of a month that is over, once
  *   forced   all of a partition
  */
@@ -23,11 +24,22 @@ export interface MergePolicy {
   readonly isMergeable: (part: ManifestPart) => boolean;
 }
 
+export interface TierMergePolicy extends MergePolicy {
+  /** Whether no part has come to the partition for mergeSettleMs. Default: yes. */
+  readonly isSettled?: (partition: string) => boolean;
+}
+
 export interface FinalMergePolicy extends MergePolicy {
   readonly nowMs: number;
   /** When the partition was last written to, as far as known. */
   readonly quietSinceMs: (partition: string) => number;
 }
+
+/**
+ * Parts that come faster than this are part of one load, which has more to come: merged sixteen at a time, its samples are rewritten less often than
+ * eight at a time, and not while it takes all of the machine.
+ */
+export const mergeSettleMs = 5000;
 
 /** How merged parts are encoded. */
 export const mergedCodec = "compact";
@@ -42,11 +54,12 @@ const finalGraceMs = 3_600_000;
 const quietMs = 3_600_000;
 
 /** Merges of similar sizes that are worth it, of partitions with many parts first. */
-export function tierMerges({ state, isMergeable }: MergePolicy): MergePlan[] {
+export function tierMerges({ state, isMergeable, isSettled = () => true }: TierMergePolicy): MergePlan[] {
   const plans: { plan: MergePlan; count: number }[] = [];
   for (const { name, parts, indexSegments } of state.partitions) {
     if (parts.length === 0) continue; // expired
     const mergeable = parts.filter(isMergeable);
+    if (mergeable.length < tierCountMax && indexSegments.length < tierCountMax && !isSettled(name)) continue;
     const tier = similar(mergeable, (part) => part.sampleCount);
     if (tier.length > 0) plans.push({ plan: { kind: "tier", partition: name, parts: tier, indexSegments: [] }, count: mergeable.length });
     const segments = similar(indexSegments, (segment) => segment.seriesCount);

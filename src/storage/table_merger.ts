@@ -12,7 +12,7 @@ import type { DiskSpace } from "./disk_space.ts";
 import type { KernelPool } from "./kernel_pool.ts";
 import type { ManifestIndexSegment, ManifestPart, ManifestPartition } from "./manifest_state.ts";
 import type { LostBlocks } from "./merge.ts";
-import { finalMerges, forcedMerge, type MergePlan, planBytes, tierMerges } from "./merge_schedule.ts";
+import { finalMerges, forcedMerge, mergeSettleMs, type MergePlan, planBytes, tierMerges } from "./merge_schedule.ts";
 import { Part } from "./part.ts";
 import { IndexSegment } from "./partition_index.ts";
 import { keepInQuarantine } from "./quarantine.ts";
@@ -120,7 +120,8 @@ export class TableMerger {
     const { state, clock } = this.#files;
     const nowMs = clock.nowMs();
     const policy = { state, isMergeable: this.#isMergeable, nowMs, quietSinceMs: (partition: string) => this.#writtenMs.get(partition) ?? this.#openedMs };
-    const plans = [...tierMerges(policy), ...finalMerges(policy)].filter(({ partition }) => (this.#asideUntilMs.get(partition) ?? -Infinity) <= nowMs);
+    const isSettled = (partition: string): boolean => nowMs - (this.#writtenMs.get(partition) ?? -Infinity) >= mergeSettleMs;
+    const plans = [...tierMerges({ ...policy, isSettled }), ...finalMerges(policy)].filter(({ partition }) => (this.#asideUntilMs.get(partition) ?? -Infinity) <= nowMs);
     const plan = plans.find((one) => this.#hasRoom(one));
     if (plans.length > 0 && plan === undefined) this.#putMergesOff(plans[0]);
     if (plan === undefined) return;

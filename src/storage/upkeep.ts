@@ -6,6 +6,7 @@ import type { Clock } from "../base/clock.ts";
 import type { Logger } from "../base/logger.ts";
 import type { Checkpointer } from "./checkpointer.ts";
 import type { LocalReader } from "./local_reader.ts";
+import { mergeSettleMs } from "./merge_schedule.ts";
 import { partitionNamed } from "./partition.ts";
 import type { Shard } from "./shard.ts";
 import type { SilentSeries } from "./silent_series.ts";
@@ -42,6 +43,8 @@ export class Upkeep {
   #isMerging = false;
   /** The live parts when a merge was looked for last. */
   #lookedAt: readonly PartRef[] | undefined;
+  /** When those will have settled. */
+  #settledMs = Infinity;
   #timer: Disposable | undefined;
   #isClosed = false;
 
@@ -70,7 +73,7 @@ export class Upkeep {
       this.#checkpointMs = nowMs;
       this.#background("checkpoint", this.#options.checkpointer.run());
     }
-    this.#mergeWhatIsWorthIt();
+    this.#mergeWhatIsWorthIt(nowMs);
     if (nowMs - this.#slowMs < slowPeriodMs) return;
     this.#slowMs = nowMs;
     this.#lookedAt = undefined; // time alone makes merges worth it, too: a month is over, there is space again
@@ -99,11 +102,13 @@ export class Upkeep {
     await this.#options.checkpointer.run();
   }
 
-  /** Has the table look for a merge when there are other parts than last time, one merge at a time. */
-  #mergeWhatIsWorthIt(): void {
+  /** Has the table look for a merge when there are other parts than last time, and when they have settled; one merge at a time. */
+  #mergeWhatIsWorthIt(nowMs: number): void {
     const { table, publish, parts } = this.#options;
-    if (this.#isMerging || this.#lookedAt === parts()) return;
+    const isChanged = this.#lookedAt !== parts();
+    if (this.#isMerging || (!isChanged && nowMs < this.#settledMs)) return;
     this.#isMerging = true;
+    this.#settledMs = isChanged ? nowMs + mergeSettleMs : Infinity;
     this.#lookedAt = parts();
     this.#background("a merge in the background", table.merge({ force: false }).then(publish).finally(() => (this.#isMerging = false)));
   }
