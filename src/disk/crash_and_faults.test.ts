@@ -226,6 +226,37 @@ test("a failed sync loses the bytes for good although they can be read", () => {
   assert.deepEqual([...crashStates(disk, (clone) => get(clone, "/a"))], [""]);
 });
 
+test("a sync on another thread makes durable what was written when it began, once it is done", async () => {
+  const pending: (() => void)[] = [];
+  const files = new MemoryFileSystem({ later: (callback) => pending.push(callback) });
+  using file = files.open("/a", "create");
+  files.syncDirectory("/");
+  file.write(bytesOf("ab"), 0);
+  const syncing = file.startSync();
+  file.write(bytesOf("cd"), 2);
+  assert.ok(crashStates(files, (clone) => get(clone, "/a")).has(""), "it is not done");
+  pending[0]();
+  await syncing;
+  const states = crashStates(files, (clone) => get(clone, "/a"));
+  assert.ok(states.has("ab") && states.has("abcd") && !states.has(""), [...states].join());
+});
+
+test("a sync on another thread that fails loses the bytes, and the next sync on this one tells, too", async () => {
+  const pending: (() => void)[] = [];
+  const disk = new MemoryFileSystem({ later: (callback) => pending.push(callback) });
+  const files = new FaultyFileSystem(disk);
+  using file = files.open("/a", "create");
+  files.syncDirectory("/");
+  file.write(bytesOf("ab"), 0);
+  files.plan = failFrom(files.operationCount, { code: "EIO" });
+  const syncing = file.startSync();
+  assert.throws(() => file.sync(), { code: "EIO" });
+  file.sync();
+  pending[0]();
+  await assert.rejects(syncing!, { code: "EIO" });
+  assert.deepEqual([...crashStates(disk, (clone) => get(clone, "/a"))], [""]);
+});
+
 test("each operation can fail once, and its number tells which", () => {
   const work = (files: FileSystem): void => {
     files.makeDirectory("/d");

@@ -113,6 +113,11 @@ export class FaultyFileSystem implements FileSystem {
     this.#inner.syncDirectory(path);
   }
 
+  startSyncDirectory(path: string): Promise<void> | undefined {
+    this.#run("syncDirectory", path);
+    return this.#inner.startSyncDirectory(path);
+  }
+
   size(path: string): number {
     this.#run("size", path);
     return this.#inner.size(path);
@@ -143,6 +148,8 @@ class FaultyFileHandle implements FileHandle {
   readonly path: string;
   readonly #inner: FileHandle & { loseUnsynced?: () => void };
   readonly #next: (kind: FileOperationKind, sizeBytes: number) => Fault | undefined;
+  /** Of a sync on another thread that a sync on this one has not told of. */
+  #untold: FileError | undefined;
 
   constructor(inner: FileHandle, next: (kind: FileOperationKind, sizeBytes: number) => Fault | undefined) {
     this.path = inner.path;
@@ -173,17 +180,25 @@ class FaultyFileHandle implements FileHandle {
 
   sync(): void {
     const fault = this.#next("sync", 0);
-    if (fault === undefined) return this.#inner.sync();
+    const untold = this.#untold;
+    this.#untold = undefined;
+    if (fault === undefined && untold === undefined) return this.#inner.sync();
     this.#inner.loseUnsynced?.();
-    throw new FileError(fault.code, "sync", this.path);
+    throw untold ?? new FileError(fault!.code, "sync", this.path);
   }
 
-  /** Fails like sync(), at once. */
+  /** Fails like sync(): later on a disk that syncs on another thread, at once on one that does not. */
   startSync(): Promise<void> | undefined {
     const fault = this.#next("sync", 0);
     if (fault === undefined) return this.#inner.startSync();
     this.#inner.loseUnsynced?.();
-    throw new FileError(fault.code, "sync", this.path);
+    const error = new FileError(fault.code, "sync", this.path);
+    this.#untold = error;
+    const syncing = this.#inner.startSync();
+    if (syncing === undefined) throw error;
+    return syncing.then(() => {
+      throw error;
+    });
   }
 
   close(): void {

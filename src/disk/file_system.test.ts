@@ -251,6 +251,27 @@ for (const disk of disks) {
     }
   });
 
+  test(`${disk.name}: a directory is synced on another thread, and an error comes from there, too`, async () => {
+    using place = disk.open();
+    const { files, root } = place;
+    put(files, `${root}/file`, "x");
+    await files.startSyncDirectory(root);
+    assert.deepEqual(files.list(root), ["file"]);
+    await assert.rejects(async () => files.startSyncDirectory(`${root}/missing`), { code: "ENOENT" });
+  });
+
+  test(`${disk.name}: a sync on another thread and one on this one at a time`, async () => {
+    using place = disk.open();
+    using file = place.files.open(`${place.root}/a`, "create");
+    for (let round = 0; round < 10; round++) {
+      file.write(bytesOf("first"), round * 5);
+      const syncing = file.startSync();
+      file.sync();
+      await syncing;
+    }
+    assert.equal(get(place.files, `${place.root}/a`), "first".repeat(10));
+  });
+
   test(`${disk.name}: a tree is removed on another thread, and may be missing`, async () => {
     using place = disk.open();
     const { files, root } = place;

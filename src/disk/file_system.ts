@@ -30,6 +30,8 @@ export interface FileSystem {
   hardLink(fromPath: string, toPath: string): void;
   /** Makes creations, renames and removals in this directory durable. */
   syncDirectory(path: string): void;
+  /** As syncDirectory of what is there by now, on another thread. Undefined if the disk does it at once. */
+  startSyncDirectory(path: string): Promise<void> | undefined;
   size(path: string): number;
   /** False too if nothing is there. */
   isDirectory(path: string): boolean;
@@ -50,7 +52,7 @@ export interface FileHandle extends Disposable {
   sync(): void;
   /**
    * As sync() of what is written by now, on another thread: this one can do other things, with this file too. Undefined if the disk does it at once. The
-   * file may be closed meanwhile. A later sync() does not tell of the failure of this one.
+   * file may be closed meanwhile, but must keep its name until this is done. A sync() meanwhile or later tells of the failure of this one, too.
    */
   startSync(): Promise<void> | undefined;
   close(): void;

@@ -10,6 +10,8 @@ export class MemoryFile {
   #current = new Content();
   #durable = new Content();
   #unsynced: Change[] = [];
+  /** Changes that are not among the unsynced any more. */
+  #settledCount = 0;
 
   get size(): number {
     return this.#current.size;
@@ -29,12 +31,20 @@ export class MemoryFile {
     this.#add({ kind: "truncate", size });
   }
 
-  sync(): void {
-    for (const change of this.#unsynced) this.#durable.apply(change);
-    this.#unsynced = [];
+  /** Changes so far. */
+  get changeCount(): number {
+    return this.#settledCount + this.#unsynced.length;
+  }
+
+  /** Makes the first so many of all changes durable, by default all. */
+  sync(count = this.changeCount): void {
+    const settled = this.#unsynced.splice(0, Math.max(0, count - this.#settledCount));
+    for (const change of settled) this.#durable.apply(change);
+    this.#settledCount += settled.length;
   }
 
   loseUnsynced(): void {
+    this.#settledCount = this.changeCount;
     this.#unsynced = [];
   }
 
@@ -47,6 +57,7 @@ export class MemoryFile {
     clone.#current = this.#current.clone();
     clone.#durable = this.#durable.clone();
     clone.#unsynced = [...this.#unsynced];
+    clone.#settledCount = this.#settledCount;
     return clone;
   }
 

@@ -27,16 +27,20 @@ type DirectoryChange = readonly { readonly directory: MemoryDirectory; readonly 
 export interface MemoryFileSystemOptions {
   /** Writes beyond it fail with ENOSPC after the part that fits, as on Linux. Default: no limit. */
   readonly capacityBytes?: number;
+  /** Makes startSync() and startSyncDirectory() take until it calls back, as if another thread did them. Default: they are done at once. */
+  readonly later?: (callback: () => void) => void;
 }
 
 export class MemoryFileSystem implements FileSystem {
   /** May be changed at any time: a disk that fills up and gets space back. */
   capacityBytes: number;
+  readonly #later: ((callback: () => void) => void) | undefined;
   #root = new MemoryDirectory();
   #unsyncedChanges: DirectoryChange[] = [];
 
   constructor(options: MemoryFileSystemOptions = {}) {
     this.capacityBytes = options.capacityBytes ?? Infinity;
+    this.#later = options.later;
   }
 
   open(path: string, mode: OpenMode): FileHandle {
@@ -47,7 +51,7 @@ export class MemoryFileSystem implements FileSystem {
     const file = entry ?? new MemoryFile();
     if (entry === undefined) this.#change([{ directory, name, entry: file }]);
     else if (mode === "create") file.truncate(0);
-    return new MemoryFileHandle(path, file, mode !== "read", (growthBytes) => this.#room(growthBytes));
+    return new MemoryFileHandle(path, file, mode !== "read", (growthBytes) => this.#room(growthBytes), this.#later);
   }
 
   exists(path: string): boolean {
@@ -114,6 +118,13 @@ export class MemoryFileSystem implements FileSystem {
     this.#change([{ directory: target.directory, name: target.name, entry: source.entry }]);
   }
 
+  startSyncDirectory(path: string): Promise<void> | undefined {
+    const later = this.#later;
+    if (later === undefined) this.syncDirectory(path);
+    else return new Promise<void>((resolve) => later(resolve)).then(() => this.syncDirectory(path));
+    return undefined;
+  }
+
   syncDirectory(path: string): void {
     const directories = new Set([this.#directory(path, "fsync")]);
     // Newest first: a change that becomes durable takes along the earlier ones of every directory it touches.
@@ -166,7 +177,7 @@ export class MemoryFileSystem implements FileSystem {
 
   /** The disk as it is after `kill -9` of the program: everything written is there, and what was not synced still is not. */
   killClone(): MemoryFileSystem {
-    const clone = new MemoryFileSystem({ capacityBytes: this.capacityBytes });
+    const clone = new MemoryFileSystem({ capacityBytes: this.capacityBytes, later: this.#later });
     const copies = new Map<Entry, Entry>();
     const copyOf = (entry: Entry): Entry => {
       const known = copies.get(entry);
@@ -196,7 +207,7 @@ export class MemoryFileSystem implements FileSystem {
    */
   crashClone(random: Random): MemoryFileSystem {
     const names = this.#namesAfterCrash(random);
-    const clone = new MemoryFileSystem({ capacityBytes: this.capacityBytes });
+    const clone = new MemoryFileSystem({ capacityBytes: this.capacityBytes, later: this.#later });
     const files = new Map<MemoryFile, MemoryFile>();
     const copyDirectory = (source: MemoryDirectory, target: MemoryDirectory): void => {
       for (const [name, entry] of names.get(source) ?? source.durable) {
@@ -281,13 +292,15 @@ export class MemoryFileHandle implements FileHandle {
   readonly #file: MemoryFile;
   readonly #writable: boolean;
   readonly #room: (growthBytes: number) => number;
+  readonly #later: ((callback: () => void) => void) | undefined;
   #open = true;
 
-  constructor(path: string, file: MemoryFile, writable: boolean, room: (growthBytes: number) => number) {
+  constructor(path: string, file: MemoryFile, writable: boolean, room: (growthBytes: number) => number, later: ((callback: () => void) => void) | undefined) {
     this.path = path;
     this.#file = file;
     this.#writable = writable;
     this.#room = room;
+    this.#later = later;
   }
 
   size(): number {
@@ -319,8 +332,14 @@ export class MemoryFileHandle implements FileHandle {
     this.#file.sync();
   }
 
-  startSync(): undefined {
-    this.sync();
+  startSync(): Promise<void> | undefined {
+    this.#check("fdatasync", false);
+    const file = this.#file;
+    const { changeCount } = file;
+    const later = this.#later;
+    if (later === undefined) file.sync();
+    else return new Promise<void>((resolve) => later(resolve)).then(() => file.sync(changeCount));
+    return undefined;
   }
 
   /** What a failed fsync does on Linux: what was not synced stays readable, but no later sync makes it durable. */

@@ -23,7 +23,7 @@ import {
   unlinkSync,
   writeSync,
 } from "node:fs";
-import { rm } from "node:fs/promises";
+import { open, rm } from "node:fs/promises";
 import { FileError, fileErrorCode } from "./file_error.ts";
 import { parentPath } from "./file_system.ts";
 import type { FileHandle, FileSystem, OpenMode } from "./file_system.ts";
@@ -96,6 +96,10 @@ export class RealFileSystem implements FileSystem {
     }
   }
 
+  startSyncDirectory(path: string): Promise<void> | undefined {
+    return process.platform === "win32" ? undefined : syncDirectoryLater(path);
+  }
+
   size(path: string): number {
     return statSync(path).size;
   }
@@ -110,10 +114,20 @@ export class RealFileSystem implements FileSystem {
   }
 }
 
+async function syncDirectoryLater(path: string): Promise<void> {
+  await using directory = await open(path, "r");
+  await directory.sync();
+}
+
 class RealFileHandle implements FileHandle {
   readonly path: string;
   #descriptor: number;
-  /** Syncs on other threads; the descriptor is closed after the last one, so that its number cannot be that of another file. */
+  /**
+   * For syncs on other threads, opened for the first one: Linux tells each descriptor once that bytes were lost, so two syncs that go on at a time must not
+   * have the same one. -1: not open.
+   */
+  #syncDescriptor = -1;
+  /** Syncs on other threads; their descriptor is closed after the last one, so that its number cannot be that of another file. */
   #syncCount = 0;
 
   constructor(path: string, descriptor: number) {
@@ -147,8 +161,13 @@ class RealFileHandle implements FileHandle {
     fdatasyncSync(this.#open("fdatasync"));
   }
 
-  startSync(): Promise<void> {
-    const descriptor = this.#open("fdatasync");
+  startSync(): Promise<void> | undefined {
+    this.#open("fdatasync");
+    const descriptor = this.#openForSync();
+    if (descriptor === undefined) {
+      this.sync();
+      return undefined;
+    }
     this.#syncCount++;
     return new Promise((resolve, reject) => {
       fdatasync(descriptor, (error) => {
@@ -160,11 +179,29 @@ class RealFileHandle implements FileHandle {
     });
   }
 
+  /** Undefined if there are no more descriptors, or the name has become that of another file. */
+  #openForSync(): number | undefined {
+    if (this.#syncDescriptor >= 0) return this.#syncDescriptor;
+    try {
+      const descriptor = openSync(this.path, constants.O_RDWR);
+      if (fstatSync(descriptor).ino !== fstatSync(this.#descriptor).ino) {
+        closeQuietly(descriptor);
+        return undefined;
+      }
+      this.#syncDescriptor = descriptor;
+      return descriptor;
+    } catch (error) {
+      if (fileErrorCode(error) === undefined) throw error;
+      return undefined;
+    }
+  }
+
   close(): void {
     if (this.#descriptor < 0) return;
     const descriptor = this.#descriptor;
     this.#descriptor = -1;
-    if (this.#syncCount === 0) closeSync(descriptor);
+    if (this.#syncCount === 0 && this.#syncDescriptor >= 0) closeQuietly(this.#syncDescriptor);
+    closeSync(descriptor);
   }
 
   [Symbol.dispose](): void {

@@ -78,6 +78,9 @@ export class LogWriter implements Disposable {
   #closedBytes = 0;
   #failureCount = 0;
   #unrescuedBytes = 0;
+  /** On another thread. */
+  #isSyncing = false;
+  #isClosed = false;
 
   constructor(options: LogWriterOptions) {
     assert(options.firstSegment >= 1, "segments are numbered from 1");
@@ -151,10 +154,49 @@ export class LogWriter implements Disposable {
     if (this.#segment === undefined || this.unsyncedBytes === 0) return;
     try {
       this.#syncSegment(this.#segment);
-      return;
     } catch (error) {
-      this.#abandonAfterSync(this.#segment, error);
+      this.#syncNextSegment(this.#segment, error);
     }
+  }
+
+  /**
+   * As sync() of what is appended by now, on another thread if the disk can: undefined if it was done at once. The log may be used as before meanwhile. REQUIRES: the one
+   * before is done.
+   */
+  startSync(): Promise<void> | undefined {
+    const segment = this.#segment;
+    if (segment === undefined || this.unsyncedBytes === 0) {
+      this.sync();
+      return undefined;
+    }
+    const { size } = segment;
+    let syncing: Promise<void> | undefined;
+    try {
+      syncing = segment.file.startSync();
+      if (syncing === undefined) this.#noteSynced(segment, size);
+    } catch (error) {
+      this.#syncNextSegment(segment, error);
+    }
+    return syncing === undefined ? undefined : this.#finishSync(segment, size, syncing);
+  }
+
+  async #finishSync(segment: Segment, size: number, syncing: Promise<void>): Promise<void> {
+    this.#isSyncing = true;
+    try {
+      await syncing;
+      if (this.#segment === segment) return this.#noteSynced(segment, size);
+    } catch (error) {
+      if (this.#segment === segment) return this.#syncNextSegment(segment, error);
+    } finally {
+      this.#isSyncing = false;
+    }
+    // The segment was closed meanwhile: its records are durable, or owed.
+    if (!this.#isClosed) this.sync();
+  }
+
+  /** The records of a segment that could not be synced go to the next one, which is synced. */
+  #syncNextSegment(failed: Segment, cause: unknown): void {
+    this.#abandonAfterSync(failed, cause);
     const segment = this.#openSegment();
     try {
       this.#syncSegment(segment);
@@ -200,6 +242,7 @@ export class LogWriter implements Disposable {
 
   /** Closes the file without syncing; call sync() before for a clean end. Closing twice is fine. */
   close(): void {
+    this.#isClosed = true;
     if (this.#segment !== undefined) this.#close(this.#segment, this.#segment.size);
   }
 
@@ -208,7 +251,9 @@ export class LogWriter implements Disposable {
   }
 
   #isFull(segment: Segment, size: number): boolean {
-    return segment.size > logSegmentHeaderBytes && segment.size + size > this.#segmentBytesMax;
+    // Closing it would wait for the sync that goes on: rather later, when little is left to sync.
+    const bytesMax = this.#isSyncing ? 2 * this.#segmentBytesMax : this.#segmentBytesMax;
+    return segment.size > logSegmentHeaderBytes && segment.size + size > bytesMax;
   }
 
   #tryWrite(segment: Segment, pieces: readonly Uint8Array[]): boolean {
@@ -232,8 +277,12 @@ export class LogWriter implements Disposable {
 
   #syncSegment(segment: Segment): void {
     segment.file.sync();
+    this.#noteSynced(segment, segment.size);
+  }
+
+  #noteSynced(segment: Segment, size: number): void {
     if (segment.syncedSize === 0) this.#files.syncDirectory(this.#directory);
-    segment.syncedSize = segment.size;
+    segment.syncedSize = Math.max(segment.syncedSize, size);
   }
 
   /** A write failed: the groups before it are whole. Cuts the rest, which the next header would make readers ignore anyway. */

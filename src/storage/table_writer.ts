@@ -11,11 +11,12 @@
  */
 import type { Clock } from "../base/clock.ts";
 import type { Logger } from "../base/logger.ts";
+import { fileErrorCode } from "../disk/file_error.ts";
 import type { FileSystem } from "../disk/file_system.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import { StorageError } from "../base/errors.ts";
 import type { Seal } from "./head.ts";
-import { type LogEnd, logSegmentNumbers } from "./log_segment.ts";
+import { type LogEnd, logSegmentNumbers, logSegmentPath } from "./log_segment.ts";
 import { loadKnownSeries } from "./segment_ids.ts";
 import { LargeKernel } from "./large_kernel.ts";
 import { LogWriter } from "./log_writer.ts";
@@ -54,6 +55,8 @@ export interface TableSetup {
   readonly mergeCpuShare?: number;
 }
 
+/** With so much to sync the log does not wait for the interval: the disk writes while the next is appended, and closing a segment leaves little to do. */
+const syncBytes = 4 << 20;
 /** A seal's samples of more months are written in several passes over the seal, so that files and memory are bounded. */
 const partitionsPerPass = 16;
 
@@ -76,6 +79,10 @@ export class TableWriter implements Disposable {
   readonly #kernels = new KernelPool();
   readonly #large = new LargeKernel();
   #syncTimer: Disposable | undefined;
+  /** On another thread. */
+  #isSyncing = false;
+  /** Resolved when the sync that goes on, or went on last, is done, failed or not. */
+  #synced = Promise.withResolvers<void>();
   #syncFailing = false;
   /** Partitions without parts when the log was rolled to a segment. */
   #expired: { readonly segment: number; readonly partitions: readonly string[] } = { segment: 0, partitions: [] };
@@ -99,7 +106,7 @@ export class TableWriter implements Disposable {
     });
     const { nextSegment, previous, existingBytes, damagedSegments } = setup.log;
     this.#log = new LogWriter({
-      files, directory: `${setup.directory}/log`, directoryId: manifest.state.directoryId, firstSegment: nextSegment, previous, existingBytes, damagedSegments, logger,
+      files, directory: this.#logDirectory, directoryId: manifest.state.directoryId, firstSegment: nextSegment, previous, existingBytes, damagedSegments, logger,
     });
     if (setup.fsyncIntervalMs > 0) this.#scheduleSync();
   }
@@ -141,7 +148,10 @@ export class TableWriter implements Disposable {
     const { unrescuedBytes } = this.#log;
     this.#space.take(records.reduce((sum, { length }) => sum + length, 0));
     if (this.#owed?.group !== group || this.#owed.unrescuedBytes !== unrescuedBytes) this.#log.append(...records);
-    if (this.#setup.fsyncIntervalMs !== 0) return;
+    if (this.#setup.fsyncIntervalMs !== 0) {
+      if (this.#log.unsyncedBytes >= syncBytes && !this.#syncFailing) this.#startSync();
+      return;
+    }
     this.#owed = { group, unrescuedBytes };
     this.#log.sync();
     this.#owed = undefined;
@@ -159,6 +169,10 @@ export class TableWriter implements Disposable {
    */
   *checkpoint(checkpoint: Checkpoint, metadata: Uint8Array): Steps<TableVersion> {
     if (metadata.length > 0) this.#log.append(metadata);
+    // What is left to sync after that is little.
+    while (this.#isSyncing) yield this.#synced.promise;
+    this.#startSync();
+    while (this.#isSyncing) yield this.#synced.promise;
     this.#log.sync();
     yield;
     const state = this.#table.state;
@@ -173,13 +187,28 @@ export class TableWriter implements Disposable {
       this.#knownSeries.delete(name);
       this.#table.removeLater(name, [], indexSegments, { isDropped: true });
     }
-    // One in a step: the disk takes its time with large files.
-    for (const number of logSegmentNumbers(this.#files.list(`${this.#setup.directory}/log`))) {
+    for (const number of logSegmentNumbers(this.#files.list(this.#logDirectory))) {
       if (number >= checkpoint.segment) continue;
-      yield;
+      yield* this.#removeLogSegment(number);
       this.#log.removeSegmentsBefore(number + 1);
     }
     return this.version;
+  }
+
+  /** Removes the file on another thread, since the disk takes its time with large ones. What cannot be removed so, or has to be kept, is left to the log. */
+  *#removeLogSegment(number: number): Steps<void> {
+    yield;
+    if (this.#setup.log.damagedSegments?.includes(number) === true) return;
+    try {
+      const removing = this.#files.startRemoveTree(logSegmentPath(this.#logDirectory, number));
+      if (removing !== undefined) yield removing;
+    } catch (error) {
+      if (fileErrorCode(error) === undefined) throw error;
+    }
+  }
+
+  get #logDirectory(): string {
+    return `${this.#setup.directory}/log`;
   }
 
   /** Whether the partition had no parts when the log was rolled, and has none since. */
@@ -189,15 +218,37 @@ export class TableWriter implements Disposable {
 
   #scheduleSync(): void {
     this.#syncTimer = this.#clock.setTimer(this.#setup.fsyncIntervalMs, () => {
-      try {
-        this.#log.sync();
-        this.#syncFailing = false;
-      } catch (error) {
-        if (!this.#syncFailing) this.#logger.error(`cannot sync the log, trying again every ${this.#setup.fsyncIntervalMs} ms: ${String(error)}`);
-        this.#syncFailing = true;
-      }
+      this.#startSync();
       this.#scheduleSync();
     });
+  }
+
+  /** Syncs the log, on another thread if the disk can, one at a time. */
+  #startSync(): void {
+    if (this.#isSyncing) return;
+    try {
+      const syncing = this.#log.startSync();
+      if (syncing === undefined) this.#noteSync(undefined);
+      else this.#awaitSync(syncing);
+    } catch (error) {
+      this.#noteSync(error);
+    }
+  }
+
+  #awaitSync(syncing: Promise<void>): void {
+    const done = (error?: unknown): void => {
+      this.#isSyncing = false;
+      this.#noteSync(error);
+      this.#synced.resolve();
+    };
+    this.#isSyncing = true;
+    this.#synced = Promise.withResolvers();
+    syncing.then(() => done(), done);
+  }
+
+  #noteSync(error: unknown): void {
+    if (error !== undefined && !this.#syncFailing) this.#logger.error(`cannot sync the log, trying again every ${this.#setup.fsyncIntervalMs} ms: ${String(error)}`);
+    this.#syncFailing = error !== undefined;
   }
 
   // ---- seals ------------------------------------------------------------------------------------------------------
