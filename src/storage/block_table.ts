@@ -57,23 +57,60 @@ export class ByteBuffer {
 /** Encodes the columns of a table. The kernel's arena is used and given back. */
 export function encodeTable(kernel: Kernel, columns: readonly Float64Array[]): Uint8Array {
   const mark = kernel.mark();
-  const source = kernel.allocate(blockSampleCountMax * 8);
-  const target = kernel.allocate(encodedSizeMax(blockSampleCountMax));
-  const scratch = kernel.allocate(codecScratchBytes(kernel));
+  const encoder = new ColumnEncoder(kernel);
   const out = new ByteBuffer();
   for (const column of columns) {
     out.appendVarint(column.length);
+    for (let from = 0; from < column.length; from += blockSampleCountMax) encoder.append(column.subarray(from, from + blockSampleCountMax), out);
+  }
+  kernel.reset(mark);
+  out.append(checksumOf(kernel, out.bytes));
+  return out.bytes;
+}
+
+/** As encodeTable, for long columns: in steps. */
+export function* encodeTableInSteps(kernel: Kernel, columns: readonly Float64Array[]): Generator<void, Uint8Array> {
+  const mark = kernel.mark();
+  const encoder = new ColumnEncoder(kernel);
+  const out = new ByteBuffer(1 << 16);
+  let chunkCount = 0;
+  for (const column of columns) {
+    out.appendVarint(column.length);
     for (let from = 0; from < column.length; from += blockSampleCountMax) {
-      const chunk = column.subarray(from, from + blockSampleCountMax);
-      kernel.f64.set(chunk, source / 8);
-      const size = encodeColumn(kernel, source, chunk.length, columnKinds.values, target, scratch);
-      out.appendVarint(size);
-      out.append(kernel.u8.subarray(target, target + size));
+      encoder.append(column.subarray(from, from + blockSampleCountMax), out);
+      if (++chunkCount % chunksPerStep === 0) yield;
     }
   }
   kernel.reset(mark);
   out.append(checksumOf(kernel, out.bytes));
   return out.bytes;
+}
+
+/** Chunks of 8192 rows that are encoded between two steps: a millisecond or two. */
+const chunksPerStep = 8;
+
+/** Encodes chunks of columns, in arena memory. */
+class ColumnEncoder {
+  readonly #kernel: Kernel;
+  readonly #source: number;
+  readonly #target: number;
+  readonly #scratch: number;
+
+  constructor(kernel: Kernel) {
+    this.#kernel = kernel;
+    this.#source = kernel.allocate(blockSampleCountMax * 8);
+    this.#target = kernel.allocate(encodedSizeMax(blockSampleCountMax));
+    this.#scratch = kernel.allocate(codecScratchBytes(kernel));
+  }
+
+  /** Appends the size and the bytes of a chunk. */
+  append(chunk: Float64Array, out: ByteBuffer): void {
+    const kernel = this.#kernel;
+    kernel.f64.set(chunk, this.#source / 8);
+    const size = encodeColumn(kernel, this.#source, chunk.length, columnKinds.values, this.#target, this.#scratch);
+    out.appendVarint(size);
+    out.append(kernel.u8.subarray(this.#target, this.#target + size));
+  }
 }
 
 /** xxHash64 of bytes outside or inside of the kernel's memory, as 8 bytes. */

@@ -9,11 +9,12 @@ import type { FileSystem } from "../disk/file_system.ts";
 import { packLabelRows } from "../kernel/codec_label_rows.ts";
 import { type CopiedRows, encodeSegmentPostings, LiveRows, sortSegmentPairs } from "../kernel/index_rows.ts";
 import type { Kernel } from "../kernel/kernel.ts";
-import { ByteBuffer, encodeTable } from "./block_table.ts";
+import { ByteBuffer, encodeTable, encodeTableInSteps } from "./block_table.ts";
 import { daysOf, type Partition } from "./partition.ts";
 import { groupRowCount, pairIdBytes, sectionKinds } from "./partition_index_format.ts";
 import { SectionFile } from "./partition_index_sections.ts";
 import type { ShardReader } from "./shard.ts";
+import type { Steps } from "./steps.ts";
 
 /** Series of a live index and their times, ascending by series id, each once. */
 export interface LiveSeries {
@@ -27,7 +28,7 @@ export interface LiveSeries {
  * Writes the segment and makes it and its name durable, in steps; returns its size. Uses the shard's scratch area and the kernel's arena, and gives the
  * latter back.
  */
-export function* writeLiveSegment(files: FileSystem, path: string, partition: Partition, shard: ShardReader, kernel: Kernel, series: LiveSeries): Generator<void, number> {
+export function* writeLiveSegment(files: FileSystem, path: string, partition: Partition, shard: ShardReader, kernel: Kernel, series: LiveSeries): Steps<number> {
   const mark = kernel.mark();
   const live = new LiveRows(shard.kernel, shard.indexContext, shard.scratch);
   const rows = yield* live.copyRows(kernel, series.seriesIndexes);
@@ -35,13 +36,15 @@ export function* writeLiveSegment(files: FileSystem, path: string, partition: Pa
   const out = new SectionFile(kernel, files, path);
   let isFinished = false;
   try {
-    out.add(sectionKinds.strings, encodeTable(kernel, [pairs.sharedBytes, pairs.ownBytes]));
+    out.add(sectionKinds.strings, yield* encodeTableInSteps(kernel, [pairs.sharedBytes, pairs.ownBytes]));
+    yield;
     out.addBytes(sectionKinds.stringBytes, pairs.suffixes);
-    out.add(sectionKinds.pairs, encodeTable(kernel, [pairs.nameStrings, pairs.valueStrings]));
+    yield;
+    out.add(sectionKinds.pairs, yield* encodeTableInSteps(kernel, [pairs.nameStrings, pairs.valueStrings]));
     yield;
     yield* writeRows(out, kernel, partition, series, rows, pairs.pairCount);
     yield* writePostings(out, kernel, rows, pairs.pairCount);
-    const sizeBytes = out.finish(rows.rowCount);
+    const sizeBytes = yield* out.finishInSteps(rows.rowCount);
     isFinished = true;
     kernel.reset(mark);
     return sizeBytes;
@@ -83,6 +86,8 @@ function* writeRows(out: SectionFile, kernel: Kernel, partition: Partition, seri
 function* writePostings(out: SectionFile, kernel: Kernel, rows: CopiedRows, pairCount: number): Generator<void> {
   const bytes = new ByteBuffer(1 << 16);
   const { rowCounts, sizes } = yield* encodeSegmentPostings(kernel, rows, pairCount, (some) => bytes.append(some));
-  out.add(sectionKinds.postings, encodeTable(kernel, [rowCounts, sizes]));
+  out.add(sectionKinds.postings, yield* encodeTableInSteps(kernel, [rowCounts, sizes]));
+  yield;
   out.addBytes(sectionKinds.postingBytes, bytes.bytes);
+  yield;
 }

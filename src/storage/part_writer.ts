@@ -16,10 +16,12 @@ import type { CodecEffort } from "../kernel/codec.ts";
 import { RunEncoder, type BlockRowColumn } from "../kernel/codec_blocks.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import { blockAggregates, type BlockAggregate } from "./block_list.ts";
-import { ByteBuffer, checksumBytes, copyIn, encodeTable } from "./block_table.ts";
+import { ByteBuffer, checksumBytes, copyIn, encodeTable, encodeTableInSteps } from "./block_table.ts";
 import type { ColumnRun } from "./column_run.ts";
 import { encodePartFooter, encodePartHeader, partFormatVersions, partHeaderBytes, type PartTotals } from "./part_footer.ts";
 import { aggregateSampleCountMin, encodeHeaderGroup, frameBytes, headerGroupCountMax, type HeaderColumns } from "./part_header.ts";
+import { runAtOnce, type Steps } from "./steps.ts";
+import { type Syncing, syncingAtOnce, syncingLater } from "./syncing.ts";
 
 /** Names of the files in a part's directory. */
 export const partFiles = { blocks: "blocks.tdp", logRows: "log_rows.tdp" } as const;
@@ -345,7 +347,28 @@ export class PartWriter {
 
   /** Completes the files and makes them durable, with their names; the name of the directory itself too. */
   finish(): PartSummary {
+    return runAtOnce(this.#finish(syncingAtOnce(this.#files)));
+  }
+
+  /** As finish(), in steps, and synced on another thread. After it has failed, the part must be aborted. */
+  finishInSteps(): Steps<PartSummary> {
+    return this.#finish(syncingLater(this.#files));
+  }
+
+  *#finish(syncing: Syncing): Steps<PartSummary> {
     assert(this.#isOpen, "the part is finished");
+    const totals = this.#complete();
+    yield syncing.file(this.#file);
+    this.#isOpen = false;
+    this.#file.close();
+    const logRowsBytes = this.#logRows.count === 0 ? 0 : yield* this.#writeLogRows(syncing);
+    yield syncing.directory(this.#path);
+    yield syncing.directory(parentOf(this.#path));
+    return { ...totals, sizeBytes: this.#writtenBytes + logRowsBytes };
+  }
+
+  /** Writes all that is left of the file of blocks. */
+  #complete(): PartTotals {
     this.#closeGroup();
     const directoryOffset = this.#offset;
     const directory = encodeTable(this.#kernel, this.#directory.columns());
@@ -361,22 +384,16 @@ export class PartWriter {
     const groupCount = this.#directory.offsets.length;
     this.#emit(encodePartFooter(this.#kernel, { ...totals, groupCount, directoryOffset, directorySize: directory.length }, this.#version));
     this.#flush();
-    this.#file.sync();
-    this.#isOpen = false;
-    this.#file.close();
-    const logRowsBytes = this.#logRows.count === 0 ? 0 : this.#writeLogRows();
-    this.#files.syncDirectory(this.#path);
-    this.#files.syncDirectory(parentOf(this.#path));
-    return { ...totals, sizeBytes: this.#writtenBytes + logRowsBytes };
+    return totals;
   }
 
-  #writeLogRows(): number {
-    const table = encodeTable(this.#kernel, this.#logRows.columns());
+  *#writeLogRows(syncing: Syncing): Steps<number> {
+    const table = yield* encodeTableInSteps(this.#kernel, this.#logRows.columns());
     const file = this.#files.open(`${this.#path}/${partFiles.logRows}`, "create");
     try {
       file.write(encodePartHeader(this.#version), 0);
       file.write(table, partHeaderBytes);
-      file.sync();
+      yield syncing.file(file);
     } finally {
       file.close();
     }

@@ -1,9 +1,11 @@
 /** SectionFile: writes the file of an index segment (docs/formats/partition_index.md): checksummed sections, with their directory at the end. */
 import { assert } from "../base/assert.ts";
-import type { FileHandle, FileSystem } from "../disk/file_system.ts";
+import { type FileHandle, type FileSystem, parentPath } from "../disk/file_system.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import { checksumBytes, checksumOf, encodeTable } from "./block_table.ts";
 import { encodeIndexFooter, encodeIndexHeader, indexHeaderBytes } from "./partition_index_format.ts";
+import { runAtOnce, type Steps } from "./steps.ts";
+import { type Syncing, syncingAtOnce, syncingLater } from "./syncing.ts";
 
 /** A file that comes into being section by section. */
 export class SectionFile {
@@ -48,14 +50,23 @@ export class SectionFile {
 
   /** Completes the file, makes it and its name durable, and returns its size. */
   finish(rowCount: number): number {
+    return runAtOnce(this.#finish(rowCount, syncingAtOnce(this.#files)));
+  }
+
+  /** As finish(), in steps, and synced on another thread. After it has failed, the file must be aborted. */
+  finishInSteps(rowCount: number): Steps<number> {
+    return this.#finish(rowCount, syncingLater(this.#files));
+  }
+
+  *#finish(rowCount: number, syncing: Syncing): Steps<number> {
     const directoryOffset = this.#position;
     const directory = encodeTable(this.#kernel, [this.#kinds, this.#offsets, this.#sizes].map((column) => Float64Array.from(column)));
     this.#write(directory);
     this.#write(encodeIndexFooter(this.#kernel, { rowCount, directoryOffset, directorySize: directory.length }));
-    this.#file.sync();
+    yield syncing.file(this.#file);
     this.#isOpen = false;
     this.#file.close();
-    this.#files.syncDirectory(this.#path.slice(0, this.#path.lastIndexOf("/")) || "/");
+    yield syncing.directory(parentPath(this.#path));
     return this.#position;
   }
 

@@ -102,9 +102,7 @@ export class PartitionWriter {
 
   /** Completes the files, in steps; nothing refers to them before the manifest does. */
   *finish(): Steps<WrittenPartition> {
-    const syncing = this.#part.startSync();
-    if (syncing !== undefined) yield syncing;
-    const summary = this.#part.finish();
+    const summary = yield* this.#part.finishInSteps();
     this.#newSeries.trim();
     const indexSegment = this.#newSeries.count === 0 ? undefined : yield* this.#writeIndex();
     const names = this.#maxLogRow > 0 ? [partFiles.blocks, partFiles.logRows] : [partFiles.blocks];
@@ -125,7 +123,7 @@ export class PartitionWriter {
     };
   }
 
-  *#writeIndex(): Generator<void, ManifestIndexSegment> {
+  *#writeIndex(): Steps<ManifestIndexSegment> {
     const file = `index/${this.#indexId}.idx`;
     makeDirectoryDurable(this.#files, `${this.#path}/index`);
     const sizeBytes = yield* writeLiveSegment(this.#files, `${this.#path}/${file}`, this.#partition, this.#shard, this.#kernel, this.#newSeries);
