@@ -181,7 +181,7 @@ export class RunEncoder {
 }
 
 /** u32 slots of a row that decodeBlocks takes. */
-export const decodeRow = { timestampsPointer: 0, timestampsSize: 1, valuesPointer: 2, valuesSize: 3, sampleCount: 4, slots: 5 } as const;
+export const decodeRow = { timestampsPointer: 0, timestampsSize: 1, valuesPointer: 2, valuesSize: 3, sampleCount: 4, place: 5, slots: 6 } as const;
 
 /** Bytes of scratch for decodeBlocks. */
 export function decodeBlocksScratchBytes(kernel: Kernel): number {
@@ -189,8 +189,9 @@ export function decodeBlocksScratchBytes(kernel: Kernel): number {
 }
 
 /**
- * Decodes the blocks of `rowCount` rows (see decodeRow) one after the other to the two targets. Returns how many were good: less than
- * `rowCount` if that one is damaged. REQUIRES: the rows' bytes and the targets are inside the memory; the bytes themselves are untrusted.
+ * Decodes the blocks of `rowCount` rows (see decodeRow) to their places, counted in samples, in the two targets. Returns how many were good: less than
+ * `rowCount` if that one is damaged. REQUIRES: the rows' bytes and the places are inside the memory, and no two places overlap; the bytes
+ * themselves are untrusted.
  */
 export function decodeBlocks(kernel: Kernel, rowsPointer: number, rowCount: number, timestampsPointer: number, valuesPointer: number, scratchPointer: number): number {
   return kernel.exports.codecDecodeBlocks(rowsPointer, rowCount, timestampsPointer, valuesPointer, scratchPointer) >>> 0;

@@ -79,6 +79,12 @@ export class BlockListBuilder implements BlockList {
     this.aggregateRows = new Int32Array(capacity);
   }
 
+  /** Forgets all blocks. */
+  clear(): void {
+    this.count = 0;
+    this.#aggregateCount = 0;
+  }
+
   /** Appends blocks [fromIndex, toIndex) of `source`. Stretches are short, so elements are cheaper than subarrays. */
   append(source: BlockList, fromIndex: number, toIndex: number): void {
     if (this.count + toIndex - fromIndex > this.seriesIds.length) this.#grow(this.count + toIndex - fromIndex);

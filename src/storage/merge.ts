@@ -2,20 +2,21 @@
  * Merges several parts of a partition into one, and several index segments into one. Only new files are written; what replaces what is said
  * by the manifest afterwards, so a crash or an abort at any point loses nothing.
  *
- *   header cursors of the parts --series by series--> stretches of blocks --decode--> columns, part after part
- *     --scatter by series, oldest part first; stable sort by time--> ColumnRun in the kernel's memory --> PartWriter
+ *   header cursors of the parts --series by series--> stretches of blocks --decode, each block to its place--> columns in order of series,
+ *     oldest part first --stable sort by time, where blocks overlap--> ColumnRun in the kernel's memory --> PartWriter
  *
- * Samples with equal timestamps are all kept, those of older parts first. Blocks that cannot be read are left out and reported, if the caller wants that. One step takes about 131,072 samples, of many small series or of a
- * slice of a long one, so memory is bounded by some 15 MB plus a block for each part, whatever the parts hold.
+ * Samples with equal timestamps are all kept, those of older parts first. Blocks that cannot be read are left out and reported, if the caller wants that. One step takes about 65,536 samples, of many small series or of a
+ * slice of a long one, so memory is bounded by some 10 MB plus a block and four windows of the file for each part, whatever the parts hold.
  */
 import { assert } from "../base/assert.ts";
 import type { FileSystem } from "../disk/file_system.ts";
 import { blockSampleCountMax } from "../kernel/codec.ts";
 import { columnKernels, sortScratchBytes } from "../kernel/columns.ts";
 import type { Kernel } from "../kernel/kernel.ts";
-import type { BlockList } from "./block_list.ts";
+import { type BlockList, BlockListBuilder } from "./block_list.ts";
 import type { LogRows, Part } from "./part.ts";
 import { DamagedBlocksError, DamagedPartError } from "./part_error.ts";
+import { headerGroupCountMax } from "./part_header.ts";
 import { type PartSummary, PartWriter, type PartWriterOptions } from "./part_writer.ts";
 import type { IndexSegment } from "./partition_index.ts";
 import { type IndexSegmentSummary, IndexSegmentWriter } from "./partition_index_writer.ts";
@@ -23,8 +24,8 @@ import { daysOf, type Partition } from "./partition.ts";
 import type { IndexRows } from "./partition_index_format.ts";
 import type { SeriesActivity } from "./series_activity.ts";
 
-/** Samples that a step aims at; a series with more is cut into slices. */
-const stepSampleCount = 1 << 17;
+/** Samples that a step aims at; a series with more is cut into slices. Their columns stay in the cache of a core. */
+const stepSampleCount = 1 << 16;
 const stepSeriesCountMax = 1 << 13;
 
 /** What a merge could not read of a part, and left out. */
@@ -54,7 +55,10 @@ class Cursor {
   seriesId = Infinity;
   minMs = Infinity;
   stretches: Stretch[] = [];
-  #list: BlockList | undefined;
+  #list: BlockListBuilder | undefined;
+  /** Lists that were used up: some may still be in stretches, and are used again in the next step. */
+  #used: BlockListBuilder[] = [];
+  #free: BlockListBuilder[] = [];
   #index = 0;
   #group = -1;
   readonly #onLostGroup: (group: number, error: DamagedPartError) => void;
@@ -65,6 +69,12 @@ class Cursor {
     this.#show();
   }
 
+  /** Begins a step: the stretches of the one before are no longer needed. */
+  begin(): void {
+    this.stretches = [];
+    this.#free.push(...this.#used.splice(0));
+  }
+
   #show(): void {
     while (this.#list === undefined || this.#index === this.#list.count) {
       if (++this.#group >= this.part.groupCount) {
@@ -72,6 +82,7 @@ class Cursor {
         this.minMs = Infinity;
         return;
       }
+      if (this.#list !== undefined) this.#used.push(this.#list);
       this.#list = this.#readGroup();
       this.#index = 0;
     }
@@ -79,9 +90,11 @@ class Cursor {
     this.minMs = this.#list.minMs[this.#index];
   }
 
-  #readGroup(): BlockList | undefined {
+  #readGroup(): BlockListBuilder | undefined {
+    const list = this.#free.pop() ?? new BlockListBuilder(headerGroupCountMax);
     try {
-      return this.part.readGroup(this.#group);
+      this.part.readGroup(this.#group, list);
+      return list;
     } catch (error) {
       if (!(error instanceof DamagedPartError)) throw error;
       this.#onLostGroup(this.#group, error);
@@ -119,6 +132,8 @@ class Collection {
   readonly sources: number;
   /** Samples by series and source. */
   counts: Uint32Array;
+  /** Sample where those begin, once placed; one more for the end. */
+  starts: Uint32Array;
   sampleCount = 0;
   /** The last series goes on: only its samples before this time are complete. Infinity if it is complete. */
   cutMs = Infinity;
@@ -126,6 +141,22 @@ class Collection {
   constructor(sources: number) {
     this.sources = sources;
     this.counts = new Uint32Array(256 * sources);
+    this.starts = new Uint32Array(256 * sources + 1);
+  }
+
+  /** Gives each series and source its place, and returns the number of samples. */
+  place(): number {
+    const { counts } = this;
+    const length = this.seriesCount * this.sources;
+    if (this.starts.length <= length) this.starts = new Uint32Array(counts.length + 1);
+    const { starts } = this;
+    let at = 0;
+    for (let i = 0; i < length; i++) {
+      starts[i] = at;
+      at += counts[i];
+    }
+    starts[length] = at;
+    return at;
   }
 
   clear(): void {
@@ -161,10 +192,8 @@ class Collection {
   }
 }
 
-/** Addresses of the columns of a step. */
+/** Addresses of the columns of a step, in order of series, and in each of them of sources. */
 interface Areas {
-  readonly decodedTimestamps: number;
-  readonly decodedValues: number;
   readonly timestamps: number;
   readonly values: number;
 }
@@ -216,7 +245,7 @@ export class PartMerge {
   step(): boolean {
     const collection = this.#collection;
     collection.clear();
-    for (const cursor of this.#cursors) cursor.stretches = [];
+    for (const cursor of this.#cursors) cursor.begin();
     this.#collect(collection);
     if (collection.seriesCount === 0) return false;
     const mark = this.#kernel.mark();
@@ -297,59 +326,69 @@ export class PartMerge {
 
   #mergeCollection(collection: Collection): void {
     const kernel = this.#kernel;
-    const { sampleCount, seriesCount } = collection;
-    const areas: Areas = {
-      decodedTimestamps: kernel.allocate(sampleCount * 8),
-      decodedValues: kernel.allocate(sampleCount * 8),
-      timestamps: kernel.allocate(sampleCount * 8),
-      values: kernel.allocate(sampleCount * 8),
-    };
-    const sourceFrom = this.#decodeSources(collection, areas);
-    const sampleFrom = kernel.allocate((seriesCount + 1) * 4);
+    const { sampleCount, seriesCount, sources } = collection;
+    const areas: Areas = { timestamps: kernel.allocate(sampleCount * 8), values: kernel.allocate(sampleCount * 8) };
+    const isSorted = this.#decodeSources(collection, areas);
+    const sampleFrom = new Uint32Array(seriesCount + 1);
+    for (let series = 0; series <= seriesCount; series++) sampleFrom[series] = collection.starts[series * sources];
     this.#carries = [...this.#nothing];
     this.#carriedSeriesId = Infinity;
-    this.#scatter(collection, areas, sourceFrom, sampleFrom);
-    const scratch = kernel.allocate(sortScratchBytes(sampleCount));
-    columnKernels(kernel).columnsFinish(sampleFrom, seriesCount, areas.timestamps, areas.values, -Infinity, Infinity, scratch);
-    this.#write(collection, areas, kernel.u32.slice(sampleFrom / 4, sampleFrom / 4 + seriesCount + 1));
+    if (collection.cutMs !== Infinity) sampleFrom[seriesCount] = this.#carryTails(collection, areas);
+    if (!isSorted) this.#sort(areas, sampleFrom);
+    this.#write(collection, areas, sampleFrom);
   }
 
-  /** Decodes source after source; returns the sample where each begins. */
-  #decodeSources(collection: Collection, areas: Areas): number[] {
-    const kernel = this.#kernel;
-    const sourceFrom: number[] = [];
-    let at = 0;
-    for (let source = 0; source < collection.sources; source++) {
-      sourceFrom.push(at);
-      const carry = this.#carries[source];
-      kernel.f64.set(carry.timestampsMs, areas.decodedTimestamps / 8 + at);
-      kernel.f64.set(carry.values, areas.decodedValues / 8 + at);
-      at += carry.values.length;
-      if (source === 0) continue;
-      for (const stretch of this.#cursors[source - 1].stretches) at = this.#decodeStretch(collection, areas, source - 1, stretch, at);
+  /** Decodes all blocks to their places; returns whether the samples of each series are in order as they stand there. */
+  #decodeSources(collection: Collection, areas: Areas): boolean {
+    for (;;) {
+      const end = collection.place();
+      assert(end <= collection.sampleCount);
+      const lastMs = this.#placeCarries(collection, areas);
+      let isSorted = true;
+      let isWhole = true;
+      for (let source = 1; source < collection.sources && isWhole; source++) {
+        const { stretches } = this.#cursors[source - 1];
+        const places = placesOf(collection, source, this.#carries[source].values.length, stretches, lastMs);
+        isSorted &&= places.isSorted;
+        isWhole = this.#decodeStretches(collection, areas, source - 1, places.blocks, end);
+      }
+      if (isWhole) return isSorted;
+      // Something was lost, so that all that comes after it has another place: this is rare.
     }
-    assert(at <= collection.sampleCount);
-    return sourceFrom;
   }
 
-  /** Decodes the blocks of a stretch to sample `at` and the following; returns the sample after them. Those that cannot be decoded are left out. */
-  #decodeStretch(collection: Collection, areas: Areas, p: number, { list, from, to }: Stretch, at: number): number {
-    let next = at;
-    const decode = (fromBlock: number, toBlock: number): void => {
-      const room = collection.sampleCount - next;
-      next += this.#parts[p].readBlocks(this.#kernel, list, fromBlock, toBlock, areas.decodedTimestamps + next * 8, areas.decodedValues + next * 8, room);
-    };
-    for (let block = from; block < to; ) {
+  /** Copies what was carried to its places; returns the newest time of each series so far. */
+  #placeCarries({ starts, seriesCount }: Collection, areas: Areas): Float64Array {
+    const { f64 } = this.#kernel;
+    const lastMs = new Float64Array(seriesCount).fill(-Infinity);
+    for (const [source, { timestampsMs, values }] of this.#carries.entries()) {
+      if (values.length === 0) continue;
+      f64.set(timestampsMs, areas.timestamps / 8 + starts[source]);
+      f64.set(values, areas.values / 8 + starts[source]);
+      // Those of several sources may overlap.
+      lastMs[0] = lastMs[0] === -Infinity ? timestampsMs[timestampsMs.length - 1] : Infinity;
+    }
+    return lastMs;
+  }
+
+  /** Decodes the blocks of a part. What cannot be decoded is left out of the collection: false, and all must be placed anew. */
+  #decodeStretches(collection: Collection, areas: Areas, part: number, places: Uint32Array, end: number): boolean {
+    const cursor = this.#cursors[part];
+    let block = 0;
+    for (const [i, { list, from, to }] of cursor.stretches.entries()) {
+      const ofStretch = places.subarray(block, block + to - from);
+      block += to - from;
       try {
-        decode(block, to);
-        return next;
+        this.#parts[part].readBlocks(this.#kernel, list, from, to, areas.timestamps, areas.values, end, ofStretch);
       } catch (error) {
         if (!(error instanceof DamagedBlocksError) || this.#options.onLost === undefined) throw error;
-        decode(block, error.fromIndex);
-        for (block = error.fromIndex; block < error.toIndex; block++) this.#loseBlock(collection, p, list, block);
+        for (let lost = error.fromIndex; lost < error.toIndex; lost++) this.#loseBlock(collection, part, list, lost);
+        const left = [{ list, from, to: error.fromIndex }, { list, from: error.toIndex, to }].filter((stretch) => stretch.from < stretch.to);
+        cursor.stretches.splice(i, 1, ...left);
+        return false;
       }
     }
-    return next;
+    return true;
   }
 
   #loseBlock(collection: Collection, part: number, list: BlockList, block: number): void {
@@ -363,43 +402,41 @@ export class PartMerge {
     this.#options.onLost({ part, ...this.#parts[part].groupBounds(group), blockCount: 0 });
   }
 
-  /** Copies the samples from source order to series order (oldest source first), and writes where each series begins. Sets aside what is not complete. */
-  #scatter(collection: Collection, areas: Areas, sourceFrom: number[], sampleFrom: number): void {
-    const kernel = this.#kernel;
-    const { sources, seriesCount, counts, cutMs } = collection;
-    const runs = kernel.allocate(seriesCount * sources * 12);
-    const words = kernel.u32;
-    let run = runs / 4;
-    let to = 0;
-    for (let series = 0; series < seriesCount; series++) {
-      words[sampleFrom / 4 + series] = to;
-      const isCut = series === seriesCount - 1 && cutMs !== Infinity;
-      for (let source = 0; source < sources; source++) {
-        let count = counts[series * sources + source];
-        if (count === 0) continue;
-        const from = sourceFrom[source];
-        sourceFrom[source] += count;
-        if (isCut) count = this.#carryTail(cutMs, areas, source, from, count);
-        words[run] = from;
-        words[run + 1] = to;
-        words[run + 2] = count;
-        run += 3;
-        to += count;
-      }
+  /** Sets aside what is not complete of the last series, closes the gaps, and returns the end of its samples. */
+  #carryTails({ starts, sources, seriesCount, cutMs }: Collection, areas: Areas): number {
+    const { f64 } = this.#kernel;
+    const first = (seriesCount - 1) * sources;
+    let to = starts[first];
+    for (let source = 0; source < sources; source++) {
+      const from = starts[first + source];
+      const count = this.#carryTail(cutMs, areas, source, from, starts[first + source + 1] - from);
+      for (const column of to === from ? [] : [areas.timestamps / 8, areas.values / 8]) f64.copyWithin(column + to, column + from, column + from + count);
+      to += count;
     }
-    words[sampleFrom / 4 + seriesCount] = to;
-    columnKernels(kernel).columnsScatter(runs, (run - runs / 4) / 3, areas.decodedTimestamps, areas.decodedValues, areas.timestamps, areas.values);
+    return to;
   }
 
   /** Sets aside the samples at or after the cut; returns how many are before it. */
   #carryTail(cutMs: number, areas: Areas, source: number, from: number, count: number): number {
     const { f64 } = this.#kernel;
-    const timestampsMs = f64.subarray(areas.decodedTimestamps / 8 + from, areas.decodedTimestamps / 8 + from + count);
+    const timestampsMs = f64.subarray(areas.timestamps / 8 + from, areas.timestamps / 8 + from + count);
     let complete = count;
     while (complete > 0 && timestampsMs[complete - 1] >= cutMs) complete--;
-    const values = areas.decodedValues / 8 + from;
+    const values = areas.values / 8 + from;
     this.#carries[source] = { timestampsMs: timestampsMs.slice(complete), values: f64.slice(values + complete, values + count) };
     return complete;
+  }
+
+  /** Sorts the samples of each series by time; equal ones stay in the order of their parts. */
+  #sort(areas: Areas, sampleFrom: Uint32Array): void {
+    const kernel = this.#kernel;
+    const seriesCount = sampleFrom.length - 1;
+    const mark = kernel.mark();
+    const from = kernel.allocate(sampleFrom.byteLength);
+    const scratch = kernel.allocate(sortScratchBytes(sampleFrom[seriesCount]));
+    kernel.u32.set(sampleFrom, from / 4);
+    columnKernels(kernel).columnsFinish(from, seriesCount, areas.timestamps, areas.values, -Infinity, Infinity, scratch);
+    kernel.reset(mark);
   }
 
   /** Writes the sorted series. Of one that goes on, only full blocks are written; the rest is carried in front of all other samples. */
@@ -439,6 +476,30 @@ export class PartMerge {
     }
     return lastLogRow;
   }
+}
+
+/**
+ * Places of the blocks of a source, behind the `carried` samples of the first series, and whether none begins before what stands in front of it. `lastMs` is
+ * the newest time of each series in front of the source, and becomes that behind it.
+ */
+function placesOf(
+  { seriesIds, sources, starts }: Collection, source: number, carried: number, stretches: readonly Stretch[], lastMs: Float64Array,
+): { blocks: Uint32Array; isSorted: boolean } {
+  const blocks = new Uint32Array(stretches.reduce((sum, { from, to }) => sum + to - from, 0));
+  let isSorted = true;
+  let block = 0;
+  let series = 0;
+  let next = starts[source] + carried;
+  for (const { list, from, to } of stretches) {
+    for (let i = from; i < to; i++) {
+      while (seriesIds[series] !== list.seriesIds[i]) next = starts[++series * sources + source];
+      blocks[block++] = next;
+      next += list.sampleCounts[i];
+      if (list.minMs[i] < lastMs[series]) isSorted = false;
+      lastMs[series] = list.maxMs[i];
+    }
+  }
+  return { blocks, isSorted };
 }
 
 /** Merges parts (oldest first) in one go. Removes what it has written if it fails or the signal is aborted. */

@@ -7,7 +7,7 @@
  *
  * Errors: DamagedPartError (cannot be opened, or headers cannot be read) and DamagedBlocksError (some blocks cannot be read).
  */
-import { assert } from "../base/assert.ts";
+import { assert, AssertionError } from "../base/assert.ts";
 import type { FileHandle, FileSystem } from "../disk/file_system.ts";
 import { decodeBlocks, decodeBlocksScratchBytes, decodeRow } from "../kernel/codec_blocks.ts";
 import { Kernel } from "../kernel/kernel.ts";
@@ -17,8 +17,9 @@ import { copyIn, TableReader } from "./block_table.ts";
 import { DamagedBlocksError, DamagedPartError } from "./part_error.ts";
 import { checkPartHeader, decodePartFooter, type PartFooter, partFooterBytes, partHeaderBytes, type PartTotals } from "./part_footer.ts";
 import { FrameSet, readFully } from "./part_frames.ts";
-import { HeaderReader } from "./part_header.ts";
+import { HeaderReader, headerGroupCountMax } from "./part_header.ts";
 import { partFiles } from "./part_writer.ts";
+import { ReadAheadFile } from "./read_ahead_file.ts";
 
 /** One row for each header group. */
 interface Directory {
@@ -71,7 +72,15 @@ export class Part implements Disposable {
 
   /** Opens a finished part. Throws DamagedPartError if footer or directory cannot be trusted. */
   static open(files: FileSystem, path: string): Part {
-    const file = files.open(`${path}/${partFiles.blocks}`, "read");
+    return Part.#open(files, path, files.open(`${path}/${partFiles.blocks}`, "read"));
+  }
+
+  /** As open(), for a reader that takes all blocks in their order: neighbours are read from the file with one call. */
+  static openInOrder(files: FileSystem, path: string): Part {
+    return Part.#open(files, path, new ReadAheadFile(files.open(`${path}/${partFiles.blocks}`, "read")));
+  }
+
+  static #open(files: FileSystem, path: string, file: FileHandle): Part {
     try {
       const footer = readFooter(file, path);
       return new Part(files, path, file, footer, readDirectory(file, path, footer));
@@ -132,12 +141,12 @@ export class Part implements Disposable {
     return { fromSeriesId: firstSeriesIds[group], toSeriesId, minMs: minMs[group], maxMs: maxMs[group] };
   }
 
-  /** The headers of one group, in order. */
-  readGroup(group: number): BlockList {
+  /** The headers of one group, in order, in `target`, whose contents are replaced. */
+  readGroup(group: number, target = new BlockListBuilder(headerGroupCountMax)): BlockList {
     const list = this.#decodeGroup(group);
-    const copy = new BlockListBuilder(list.count);
-    copy.append(list, 0, list.count);
-    return copy;
+    target.clear();
+    target.append(list, 0, list.count);
+    return target;
   }
 
   /** As readGroup, valid until the next headers are read. */
@@ -159,11 +168,13 @@ export class Part implements Disposable {
   }
 
   /**
-   * Decodes blocks [fromIndex, toIndex) of a list of this part one after the other to the two columns in the kernel's memory, and returns the number
-   * of samples. REQUIRES: `capacity` samples (room in each column) are enough. Throws DamagedBlocksError with the first stretch of blocks
-   * that cannot be read; the caller may go on before and after it.
+   * Decodes blocks [fromIndex, toIndex) of a list of this part to the two columns in the kernel's memory, and returns the number of samples. They stand one
+   * after the other, or where `places` says, one number of samples for each block. REQUIRES: `capacity` samples (room in each column) are enough, and
+   * places do not overlap. Throws DamagedBlocksError with the first stretch of blocks that cannot be read; the caller may go on before and after it.
    */
-  readBlocks(kernel: Kernel, list: BlockList, fromIndex: number, toIndex: number, timestampsPointer: number, valuesPointer: number, capacity: number): number {
+  readBlocks(
+    kernel: Kernel, list: BlockList, fromIndex: number, toIndex: number, timestampsPointer: number, valuesPointer: number, capacity: number, places?: Uint32Array,
+  ): number {
     assert(sampleCountOf(list, fromIndex, toIndex) <= capacity, "the blocks have more samples than there is room");
     const mark = kernel.mark();
     let sampleCount = 0;
@@ -181,8 +192,9 @@ export class Part implements Disposable {
         this.#checkFrames(frames, valuesFrames, timestampsFrames, from);
         const rows = kernel.allocate((to - from) * decodeRow.slots * 4);
         fillRows(kernel, rows, list, from, to, frames, valuesFrames, timestampsFrames);
+        fillPlaces(kernel, rows, list, from, to, sampleCount, capacity, places?.subarray(from - fromIndex));
         const scratch = kernel.allocate(decodeBlocksScratchBytes(kernel));
-        const good = decodeBlocks(kernel, rows, to - from, timestampsPointer + sampleCount * 8, valuesPointer + sampleCount * 8, scratch);
+        const good = decodeBlocks(kernel, rows, to - from, timestampsPointer, valuesPointer, scratch);
         if (good < to - from) throw new DamagedBlocksError(this.path, from + good, from + good + 1, "a column cannot be decoded");
         sampleCount += sampleCountOf(list, from, to);
         kernel.reset(mark);
@@ -338,5 +350,18 @@ function fillRows(
     words[at + decodeRow.valuesPointer] = frames.pointer(valuesFrames[i - from]) + list.valuesOffsets[i];
     words[at + decodeRow.valuesSize] = list.valuesSizes[i];
     words[at + decodeRow.sampleCount] = list.sampleCounts[i];
+  }
+}
+
+/** Writes the places of blocks into their rows: those given, or one after the other from `at` on. */
+function fillPlaces(kernel: Kernel, rows: number, list: BlockList, from: number, to: number, at: number, capacity: number, places: Uint32Array | undefined): void {
+  const words = kernel.u32;
+  let row = rows / 4 + decodeRow.place;
+  let next = at;
+  for (let i = from; i < to; i++, row += decodeRow.slots) {
+    const place = places === undefined ? next : places[i - from];
+    next = place + list.sampleCounts[i];
+    if (!(next <= capacity)) throw new AssertionError("the place of a block is out of range");
+    words[row] = place;
   }
 }

@@ -205,7 +205,7 @@ export class TableMerger {
     let isRight = true;
     for (const part of parts) {
       try {
-        sources.push(open.use(Part.open(this.#files.files, `${this.#files.path(partition)}/parts/${part.id}`)));
+        sources.push(open.use(Part.openInOrder(this.#files.files, `${this.#files.path(partition)}/parts/${part.id}`)));
       } catch (error) {
         if (!isDamage(error) || !this.#takeOutPart(partition, part, String(error))) throw error;
         isRight = false;

@@ -278,31 +278,30 @@ export function codecDecodeBlocksScratchSize(): usize {
 }
 
 /**
- * Decodes `blockCount` blocks one after the other to `timestamps` and `values`. A row has 5 u32: pointer and size of the timestamps,
- * pointer and size of the values, count. Blocks that share their timestamps decode them once. Returns how many blocks were good:
- * less than `blockCount` if that one is damaged.
+ * Decodes `blockCount` blocks to their places in `timestamps` and `values`. A row has 6 u32: pointer and size of the timestamps,
+ * pointer and size of the values, count, place (in samples). Blocks that share their timestamps decode them once. Returns how many blocks
+ * were good: less than `blockCount` if that one is damaged.
  */
 export function codecDecodeBlocks(rows: usize, blockCount: u32, timestamps: usize, values: usize, scratch: usize): u32 {
   const decoded = scratch + codecScratchSize();
   memory.fill(decoded, 0, (decodedEntries as usize) << 4);
   for (let i: u32 = 0; i < blockCount; i++) {
-    const row = rows + (i as usize) * 20;
+    const row = rows + (i as usize) * 24;
     const source = load<u32>(row);
     const size = load<u32>(row, 4);
     const count = load<i32>(row, 16);
+    const place = (load<u32>(row, 20) as usize) << 3;
     const entry = decoded + ((((source * 0x9e3779b1) >> 26) as usize) << 4);
     if (load<u32>(entry) == source && load<u32>(entry, 4) == size && load<i32>(entry, 8) == count) {
-      memory.copy(timestamps, load<u32>(entry, 12) as usize, (count as usize) << 3);
+      memory.copy(timestamps + place, load<u32>(entry, 12) as usize, (count as usize) << 3);
     } else {
-      if (codecDecode(source as usize, size, count, timestamps, scratch) != 0) return i;
+      if (codecDecode(source as usize, size, count, timestamps + place, scratch) != 0) return i;
       store<u32>(entry, source);
       store<u32>(entry, size, 4);
       store<i32>(entry, count, 8);
-      store<u32>(entry, timestamps as u32, 12);
+      store<u32>(entry, (timestamps + place) as u32, 12);
     }
-    if (codecDecode(load<u32>(row, 8) as usize, load<u32>(row, 12), count, values, scratch) != 0) return i;
-    timestamps += (count as usize) << 3;
-    values += (count as usize) << 3;
+    if (codecDecode(load<u32>(row, 8) as usize, load<u32>(row, 12), count, values + place, scratch) != 0) return i;
   }
   return blockCount;
 }
