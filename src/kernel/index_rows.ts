@@ -14,7 +14,9 @@ const batchCountMax = 4096;
 /** Ids numbered, entries merged, pairs encoded between two steps: some milliseconds. */
 const idsPerStep = 1 << 19;
 const entriesPerStep = 1 << 16;
-const postingBytesPerStep = 1 << 19;
+const postingBytesPerStep = 1 << 17;
+/** Batches whose bytes are counted between two steps. */
+const countedPerStep = 4;
 
 /** Rows of series of a live index, in the memory of `kernel`. */
 export interface CopiedRows {
@@ -63,9 +65,11 @@ export class LiveRows {
     const { exports } = this.#live;
     const rowCount = seriesIndexes.length;
     let idCount = 0;
+    let batchCount = 0;
     for (const list of batchesOf(seriesIndexes)) {
       this.#setList(list);
       idCount += (exports.indexCountRowIds(this.#index.context, this.#scratch, list.length) >>> 0) - list.length;
+      if (++batchCount % countedPerStep === 0) yield;
     }
     const ids = kernel.allocate(idCount * 4);
     const counts = kernel.allocate(rowCount * 4);
@@ -130,9 +134,11 @@ export class LiveRows {
     const { exports } = this.#live;
     const pairList = kernel.u32.subarray(pairs / 4, pairs / 4 + pairCount);
     let keyBytes = 0;
+    let batchCount = 0;
     for (const list of batchesOf(pairList)) {
       this.#setList(list);
       keyBytes += exports.indexCountKeyBytes(this.#index.context, this.#scratch, list.length) >>> 0;
+      if (++batchCount % countedPerStep === 0) yield;
     }
     const offsets = kernel.allocate((pairCount + 1) * 4);
     const names = kernel.allocate(pairCount * 4);
@@ -297,7 +303,10 @@ export function* encodeSegmentPostings(kernel: Kernel, rows: CopiedRows, pairCou
   const places = kernel.allocate(pairCount * 4);
   const postings = kernel.allocate(rows.idCount * 4);
   kernel.u32.fill(0, counts / 4, counts / 4 + pairCount);
-  exports.indexRowsCountIds(rows.ids, rows.idCount, counts);
+  for (let from = 0; from < rows.idCount; from += idsPerStep) {
+    exports.indexRowsCountIds(rows.ids + from * 4, Math.min(idsPerStep, rows.idCount - from), counts);
+    yield;
+  }
   exports.indexRowsPlaces(counts, pairCount, places);
   yield;
   let ids = rows.ids;
@@ -316,8 +325,12 @@ export function* encodeSegmentPostings(kernel: Kernel, rows: CopiedRows, pairCou
   const staging = kernel.allocate(blockSampleCountMax * 8);
   const scratch = kernel.allocate(codecScratchBytes(kernel));
   let from = 0;
+  const encode = (pair: number, pairEnd: number, roomBytes: number): number => {
+    return exports.indexRowsEncodePostings(counts, pair, pairEnd, postings + from * 4, out, roomBytes, rowCounts, sizes, staging, scratch) >>> 0;
+  };
   for (let pair = 0; pair < pairCount; ) {
-    const next = exports.indexRowsEncodePostings(counts, pair, pairCount, postings + from * 4, out, capacity, rowCounts, sizes, staging, scratch) >>> 0;
+    let next = encode(pair, pairCount, postingBytesPerStep);
+    if (next === pair) next = encode(pair, pair + 1, capacity); // a long list
     assert(next > pair, "a posting list fits");
     const size = exports.indexRowsPostingBytes() >>> 0;
     emit(kernel.u8.subarray(out, out + size));

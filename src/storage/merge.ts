@@ -23,6 +23,7 @@ import { type IndexSegmentSummary, IndexSegmentWriter } from "./partition_index_
 import { daysOf, type Partition } from "./partition.ts";
 import type { IndexRows } from "./partition_index_format.ts";
 import type { SeriesActivity } from "./series_activity.ts";
+import type { Steps } from "./steps.ts";
 
 /** Samples that a step aims at; a series with more is cut into slices. Their columns stay in the cache of a core. */
 const stepSampleCount = 1 << 16;
@@ -267,6 +268,13 @@ export class PartMerge {
   /** Completes the new part. */
   finish(): PartSummary {
     const summary = this.#writer.finish();
+    this.#kernel.reset(this.#mark);
+    return summary;
+  }
+
+  /** As finish(); see PartWriter.finishInSteps. */
+  *finishInSteps(): Steps<PartSummary> {
+    const summary = yield* this.#writer.finishInSteps();
     this.#kernel.reset(this.#mark);
     return summary;
   }

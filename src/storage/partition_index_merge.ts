@@ -60,7 +60,7 @@ export function* mergeIndexFiles(files: FileSystem, paths: readonly string[], ta
     yield;
     const rowCount = yield* mergeRows(out, kernel, sources, pairs.nameStrings.length, activity);
     yield* mergePostings(out, kernel, sources, pairs.nameStrings.length, rowCount);
-    const sizeBytes = out.finish(rowCount);
+    const sizeBytes = yield* out.finishInSteps(rowCount);
     isFinished = true;
     return { rowCount, sizeBytes };
   } finally {

@@ -50,9 +50,7 @@ export function* mergeSources(files: FileSystem, path: string, partition: Partit
       syncing?.catch(() => undefined); // waited for later
     }
     if (syncing !== undefined) yield syncing;
-    const last = merge.startSync();
-    if (last !== undefined) yield last;
-    const { seriesCount, sampleCount, minMs, maxMs, sizeBytes } = merge.finish();
+    const { seriesCount, sampleCount, minMs, maxMs, sizeBytes } = yield* merge.finishInSteps();
     isFinished = sampleCount > 0;
     const part: ManifestPart = { id: partId, files: [`parts/${partId}/${partFiles.blocks}`], seriesCount, sampleCount, minMs, maxMs, sizeBytes, codec: mergedCodec };
     return { part: isFinished ? part : undefined, lost, activity };

@@ -345,7 +345,8 @@ export class TableWriter implements Disposable {
     for (const { partition, part, maxLogRow, newSeries } of written) {
       this.#merger.noteWritten(partition);
       this.#maxLogRows.set(part.id, maxLogRow);
-      for (const seriesId of newSeries) this.#known(partition).add(seriesId);
+      const known = this.#known(partition);
+      for (let i = 0; i < newSeries.length; i++) known.add(newSeries[i]);
     }
   }
 
