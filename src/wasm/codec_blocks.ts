@@ -263,6 +263,11 @@ function hashTimestamps(timestamps: usize, count: i32): void {
 
 function equalBytes(left: usize, right: usize, size: usize): bool {
   let i: usize = 0;
+  for (; i + 64 <= size; i += 64) {
+    const first = v128.or(v128.xor(v128.load(left + i), v128.load(right + i)), v128.xor(v128.load(left + i, 16), v128.load(right + i, 16)));
+    const second = v128.or(v128.xor(v128.load(left + i, 32), v128.load(right + i, 32)), v128.xor(v128.load(left + i, 48), v128.load(right + i, 48)));
+    if (v128.any_true(v128.or(first, second))) return false;
+  }
   for (; i + 16 <= size; i += 16) if (v128.any_true(v128.xor(v128.load(left + i), v128.load(right + i)))) return false;
   return i == size || load<u64>(left + i) == load<u64>(right + i);
 }

@@ -11,7 +11,7 @@ import {
   readCoded,
   writeCoded,
 } from "./codec_entropy";
-import { areGapsGood, decodeBitCodes, decodeCodes, fillSparseDecimals, spreadSparse } from "./codec_fast";
+import { areGapsGood, decodeBitCodes, decodeCodes, fillSparseDecimals, gatherSparse, spreadSparse } from "./codec_fast";
 import {
   applyExceptions,
   centreOfDeltas,
@@ -123,16 +123,7 @@ function encodeSparse(values: usize, residualCount: i32, head: u32, transform: u
   const codes = scratch + scratchCodes;
   const gaps = scratch + scratchGaps;
   const entropy = scratch + scratchEntropy;
-  let k = 0;
-  let previous = -1;
-  for (let i = 0; i < residualCount; i++) {
-    const code = load<u64>(codes + ((i as usize) << 3));
-    if (code == 0) continue;
-    store<u64>(codes + ((k as usize) << 3), code - 1);
-    store<u64>(gaps + ((k as usize) << 3), (i - previous - 1) as u64);
-    previous = i;
-    k++;
-  }
+  const k = gatherSparse(codes, residualCount, gaps);
   if (k == 0) return 0;
   let at = writeColumnHeader(values, head, transform | formSparse, chosenCentre, exceptionCount, out, scratch);
   at = writeVarint(at, k as u64);

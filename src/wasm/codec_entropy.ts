@@ -326,11 +326,13 @@ function nextState(state: u32, bits: u32, leave: usize, states: usize): u32 {
   return load<u16>(states + ((((state >> bits) as i32) + load<i32>(leave, 4)) << 1));
 }
 
-/** The lowest bits of a state. */
+/** The lowest bits of a state. The mask comes from memory: a shift by a variable takes three instructions. */
 @inline
 function lowBits(state: u32, bits: u32): u64 {
-  return (state & ((1 << bits) - 1)) as u64;
+  return (state & load<u32>(masks + ((bits as usize) << 2))) as u64;
 }
+
+const masks: usize = memory.data<u32>([0, 1, 3, 7, 15, 31, 63, 127, 255, 511, 1023, 2047]);
 
 @inline
 function extraOf(number: u64, mantissaBits: i32): u32 {

@@ -180,18 +180,25 @@ function writeResiduals(integers: usize, count: i32, form: u32, out: usize, scra
   return form & formSparse ? writeSparse(codes, residualCount, out, scratch + scratchGaps) : packSequence(codes, residualCount, out);
 }
 
+/** Moves the residuals that are not zero, minus 1, to the front of `codes`, and the zeros before each of them to `gaps`; returns how many there are. */
+export function gatherSparse(codes: usize, residualCount: i32, gaps: usize): i32 {
+  const end = codes + ((residualCount as usize) << 3);
+  let next = codes;
+  let target = codes;
+  for (let at = codes; at < end; at += 8) {
+    const code = load<u64>(at);
+    if (code == 0) continue;
+    store<u64>(target, code - 1);
+    store<u64>(gaps + (target - codes), ((at - next) >> 3) as u64);
+    target += 8;
+    next = at + 8;
+  }
+  return ((target - codes) >> 3) as i32;
+}
+
 /** Writes varint k, the k gaps between the residuals that are not zero, and those minus 1. */
 function writeSparse(codes: usize, residualCount: i32, out: usize, gaps: usize): usize {
-  let k = 0;
-  let previous = -1;
-  for (let i = 0; i < residualCount; i++) {
-    const code = load<u64>(codes + ((i as usize) << 3));
-    if (code == 0) continue;
-    store<u64>(codes + ((k as usize) << 3), code - 1);
-    store<u64>(gaps + ((k as usize) << 3), (i - previous - 1) as u64);
-    previous = i;
-    k++;
-  }
+  const k = gatherSparse(codes, residualCount, gaps);
   out = writeVarint(out, k as u64);
   out = packSequence(gaps, k, out);
   return packSequence(codes, k, out);
