@@ -179,7 +179,8 @@ class StoreSimulation {
     this.#plan = drawStorePlan(random);
     tell(JSON.stringify(this.#plan));
     this.#model = new StoreModel(this.#plan.retentionMs);
-    this.#life = this.#newLife(new MemoryFileSystem(), startMs, 1);
+    const later = this.#plan.isThreaded ? setImmediate : undefined;
+    this.#life = this.#newLife(new MemoryFileSystem({ later }), startMs, 1);
   }
 
   /** Where it is, for messages. */
@@ -195,7 +196,7 @@ class StoreSimulation {
       this.#trace.addText(kind);
       await steps[kind](this);
       for (let turns = this.#random.int(6); turns > 0; turns--) await turn();
-      if (this.#random.int(4) === 0) this.#life.clock.advance(500);
+      if (this.#random.int(4) === 0) await this.#advance(500);
       this.#checkFailure();
       await this.#reopenAfterCrash();
     }
@@ -576,9 +577,16 @@ class StoreSimulation {
     this.#goodSinceMs = clock.monotonicMs();
   }
 
-  wait(): void {
+  wait(): Promise<void> {
     // Sometimes so long that silent series leave the head.
-    this.#life.clock.advance(this.#random.int(4) === 0 ? 400_000 : this.#random.int(60_000));
+    return this.#advance(this.#random.int(4) === 0 ? 400_000 : this.#random.int(60_000));
+  }
+
+  /** Syncs that fell due meanwhile are done on another thread, a turn later. */
+  async #advance(byMs: number): Promise<void> {
+    this.#life.clock.advance(byMs);
+    await turn();
+    await turn();
   }
 
   jump(): void {

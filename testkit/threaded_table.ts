@@ -8,13 +8,16 @@ import type { Logger } from "../src/base/logger.ts";
 import type { Random } from "../src/base/random.ts";
 import type { FileSystem } from "../src/disk/file_system.ts";
 import type { Seal } from "../src/storage/head.ts";
-import type { Steps } from "../src/storage/steps.ts";
+import { nextStep, type Steps } from "../src/storage/steps.ts";
 import type { Checkpoint, LogPiece, MergeRequest, TableClient, TableStats, TableVersion } from "../src/storage/table_client.ts";
 import { type TableSetup, TableWriter } from "../src/storage/table_writer.ts";
 
 interface Task {
   readonly steps: Steps<TableVersion>;
   readonly answer: PromiseWithResolvers<TableVersion>;
+  /** Waits for the disk. */
+  isWaiting: boolean;
+  failure: { readonly error: unknown } | undefined;
 }
 
 export class ThreadedTable implements TableClient {
@@ -99,7 +102,7 @@ export class ThreadedTable implements TableClient {
     const answer = Promise.withResolvers<TableVersion>();
     this.#calls.push(() => {
       if (this.#isClosed) answer.reject(new StorageError("closed", "the store is closed"));
-      else queue.push({ steps: start(), answer });
+      else queue.push({ steps: start(), answer, isWaiting: false, failure: undefined });
     });
     this.#wake();
     return answer.promise;
@@ -131,10 +134,12 @@ export class ThreadedTable implements TableClient {
 
   #step(queue: Task[]): void {
     const task = queue[0];
-    if (task === undefined) return;
+    if (task === undefined || task.isWaiting) return;
+    const { failure } = task;
+    task.failure = undefined;
     try {
-      const step = task.steps.next();
-      if (step.done !== true) return;
+      const step = nextStep(task.steps, failure);
+      if (step.done !== true) return waitFor(task, step.value);
       queue.shift();
       task.answer.resolve(step.value);
     } catch (error) {
@@ -142,4 +147,11 @@ export class ThreadedTable implements TableClient {
       task.answer.reject(error);
     }
   }
+}
+
+/** The next step comes when the disk is done. */
+function waitFor(task: Task, disk: Promise<void> | void): void {
+  if (disk === undefined) return;
+  task.isWaiting = true;
+  disk.catch((error: unknown) => (task.failure = { error })).finally(() => (task.isWaiting = false));
 }
