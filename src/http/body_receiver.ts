@@ -22,7 +22,7 @@ export class ReceivedBody implements Disposable {
   }
 
   /** Throws UnavailableError when the budget is used up. */
-  append(chunk: Uint8Array): void {
+  append(chunk: Buffer): void {
     this.#budget.take(chunk.length);
     this.#takenBytes += chunk.length;
     this.chunks.append(chunk);

