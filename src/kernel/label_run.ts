@@ -24,8 +24,8 @@ export const bodySlackBytes = 64;
 /** How far below 4 GiB a body must end, so that addresses near it do not wrap. */
 const topMarginBytes = 4096;
 
-export const sliceRowsMax = 8192;
-export const sliceSamplesMax = 8192;
+/** Rows of a slice, and its samples, unless a parser wants others. */
+const defaultSliceRowsMax = 8192;
 const sliceBodyBytesMax = 1 << 20;
 const rewriteBytesMin = 2 << 20;
 const extraRunBytesMax = 64 << 10;
@@ -61,9 +61,12 @@ export class ParseArea {
   readonly #limits: LabelLimits;
   readonly #stringsBytes: number;
   readonly #rewriteBytes: number;
+  readonly #rowsMax: number;
 
-  constructor(kernel: Kernel, limits: LabelLimits = defaultLabelLimits) {
+  /** `rowsMax` is how many rows a slice may have, and how many samples. */
+  constructor(kernel: Kernel, limits: LabelLimits = defaultLabelLimits, rowsMax = defaultSliceRowsMax) {
     this.kernel = kernel;
+    this.#rowsMax = rowsMax;
     this.#limits = limits;
     // One run fits by its limits: every label has at most 32 bytes besides its name and value.
     const runBytesMax = limits.labelsMax * (limits.nameSizeMax + limits.valueSizeMax + 32) + 64;
@@ -71,15 +74,15 @@ export class ParseArea {
     this.#rewriteBytes = Math.max(rewriteBytesMin, runBytesMax + 64);
     this.context = kernel.allocate(at.size);
     this.#areas = {
-      rows: kernel.allocate(sliceRowsMax * rowSlots * 4),
-      timestampsMs: kernel.allocate(sliceSamplesMax * 8),
-      values: kernel.allocate(sliceSamplesMax * 8),
+      rows: kernel.allocate(rowsMax * rowSlots * 4),
+      timestampsMs: kernel.allocate(rowsMax * 8),
+      values: kernel.allocate(rowsMax * 8),
       rewrite: kernel.allocate(this.#rewriteBytes),
       references: kernel.allocate((limits.labelsMax + 1) * 16),
       strings: kernel.allocate(this.#stringsBytes),
       carry: kernel.allocate(runBytesMax),
       extraRun: kernel.allocate(extraRunBytesMax),
-      knownSeries: kernel.allocate(sliceRowsMax * 4),
+      knownSeries: kernel.allocate(rowsMax * 4),
       seriesHints: kernel.allocate(seriesHintsBytes),
       notes: kernel.allocate(notesMax * 8),
       fixes: kernel.allocate(fixesMax * 12),
@@ -95,15 +98,36 @@ export class ParseArea {
     kernel.ensure(body + bodySize + bodySlackBytes);
     kernel.u8.fill(0, context, context + at.size);
     kernel.u8.set(extraRun, areas.extraRun);
-    const fields: Partial<Record<keyof typeof at, number>> = {
-      body, bodyEnd: body + bodySize, position: body, sliceSizeMax: sliceBodyBytesMax, rowsMax: sliceRowsMax, samplesMax: sliceSamplesMax,
-      rows: areas.rows, timestampsMs: areas.timestampsMs, values: areas.values, rewrite: areas.rewrite,
-      rewriteEnd: areas.rewrite + this.#rewriteBytes, references: areas.references, strings: areas.strings,
-      stringsEnd: areas.strings + this.#stringsBytes, carry: areas.carry, extraRun: areas.extraRun,
-      extraRunEnd: areas.extraRun + extraRun.length, extraCount: extraNameSizes.length, ...this.#limits, notes: areas.notes, notesMax,
-      fixes: areas.fixes, fixesMax, timestampUnit: unit,
+    const u32 = kernel.u32;
+    const set = (offset: number, value: number): void => {
+      u32[(context + offset) >>> 2] = value;
     };
-    for (const name of Object.keys(fields) as (keyof typeof fields)[]) kernel.u32[(context + at[name]) >>> 2] = fields[name] as number;
+    set(at.body, body);
+    set(at.bodyEnd, body + bodySize);
+    set(at.position, body);
+    set(at.sliceSizeMax, sliceBodyBytesMax);
+    set(at.rows, areas.rows);
+    set(at.rowsMax, this.#rowsMax);
+    set(at.timestampsMs, areas.timestampsMs);
+    set(at.values, areas.values);
+    set(at.samplesMax, this.#rowsMax);
+    set(at.rewrite, areas.rewrite);
+    set(at.rewriteEnd, areas.rewrite + this.#rewriteBytes);
+    set(at.references, areas.references);
+    set(at.strings, areas.strings);
+    set(at.stringsEnd, areas.strings + this.#stringsBytes);
+    set(at.extraRun, areas.extraRun);
+    set(at.extraRunEnd, areas.extraRun + extraRun.length);
+    set(at.extraCount, extraNameSizes.length);
+    set(at.labelsMax, this.#limits.labelsMax);
+    set(at.nameSizeMax, this.#limits.nameSizeMax);
+    set(at.valueSizeMax, this.#limits.valueSizeMax);
+    set(at.notes, areas.notes);
+    set(at.notesMax, notesMax);
+    set(at.timestampUnit, unit);
+    set(at.carry, areas.carry);
+    set(at.fixes, areas.fixes);
+    set(at.fixesMax, fixesMax);
     for (const size of extraNameSizes) kernel.u32[(context + at.extraNameSizes + ((size & 32) >> 3)) >>> 2] |= 1 << (size & 31);
     kernel.f64[(context + at.nowMs) / 8] = nowMs;
   }

@@ -4,7 +4,7 @@ import { test } from "node:test";
 import protobuf from "protobufjs";
 import { type Random, seededRandom } from "../base/random.ts";
 import { decodeLabelRun, encodeLabelRun, type Label, labelsOf } from "../model/labels.ts";
-import { RemoteWriteParser } from "../protocol/remote_write.ts";
+import { RemoteWriteParser, remoteWriteSliceRowsMax } from "../protocol/remote_write.ts";
 import { BodyParser, describeSeries, joinSeries, mutate } from "../../testkit/parse_body.ts";
 import { type BodySeries, encodeWriteRequest, fleetSeries } from "../../testkit/remote_write_body.ts";
 import { runRemoteWriteBench } from "./remote_write.bench.ts";
@@ -120,7 +120,7 @@ test("a request of metadata alone yields it", () => {
 });
 
 test("one long series continues in the next slices, canonical or not, with labels behind its samples too", () => {
-  const count = 20_000;
+  const count = remoteWriteSliceRowsMax * 2 + 1000;
   const timestampsMs = Array.from({ length: count }, (_, i) => 1_700_000_000_000 + i * 1000);
   const values = Float64Array.from({ length: count }, (_, i) => i / 4);
   const sorted = [label("a", "1"), label("b", "2")];
@@ -143,8 +143,9 @@ test("one long series continues in the next slices, canonical or not, with label
 });
 
 test("slices end when rows, samples or rewritten labels run out of room", () => {
-  const many = Array.from({ length: 20_000 }, (_, i) => series([label("a", String(i))], [i], [i]));
+  const many = Array.from({ length: remoteWriteSliceRowsMax * 2 + 1 }, (_, i) => series([label("a", String(i))], [i], [i]));
   assert.equal(check(encodeWriteRequest(many)).batchCount, 3);
+  assert.equal(check(encodeWriteRequest(many.slice(1))).batchCount, 2);
   const extra = { b: long(4000) };
   assert.equal(check(encodeWriteRequest(many.slice(0, 2000)), { extra }).batchCount, 4);
 });

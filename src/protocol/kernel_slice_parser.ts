@@ -17,8 +17,8 @@ export abstract class KernelSliceParser implements SliceParser {
   #samples = 0;
   #firstError: InputError | undefined;
 
-  constructor(kernel: Kernel, limits: LabelLimits = defaultLabelLimits, head?: number) {
-    this.area = new ParseArea(kernel, limits);
+  constructor(kernel: Kernel, limits: LabelLimits = defaultLabelLimits, head?: number, sliceRowsMax?: number) {
+    this.area = new ParseArea(kernel, limits, sliceRowsMax);
     this.#head = head;
   }
 

@@ -3,12 +3,20 @@
  * over, native histograms counted as dropped. Wire format: docs/protocols/remote_write.md.
  */
 import { InputError } from "../base/errors.ts";
-import { parseStatus } from "../kernel/label_run.ts";
+import type { Kernel } from "../kernel/kernel.ts";
+import { defaultLabelLimits, type LabelLimits, parseStatus } from "../kernel/label_run.ts";
 import { remoteWriteParse } from "../kernel/remote_write.ts";
 import type { MetricMetadata } from "../model/row_batch.ts";
 import { KernelSliceParser } from "./kernel_slice_parser.ts";
 
+/** Senders like to put 10,000 series with a sample each into a request: those make one slice. */
+export const remoteWriteSliceRowsMax = 10_240;
+
 export class RemoteWriteParser extends KernelSliceParser {
+  constructor(kernel: Kernel, limits: LabelLimits = defaultLabelLimits, head?: number) {
+    super(kernel, limits, head, remoteWriteSliceRowsMax);
+  }
+
   protected override parseSlice(): number {
     return remoteWriteParse(this.area);
   }

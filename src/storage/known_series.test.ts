@@ -13,7 +13,7 @@ import { type BodySeries, encodeWriteRequest } from "../../testkit/remote_write_
 import { testSeed } from "../../testkit/seed.ts";
 import { Head } from "./head.ts";
 
-const bodyBytesMax = 1 << 20;
+const bodyBytesMax = 4 << 20;
 const logBytes = 4 << 20;
 
 /** A head with a parser in its memory. */
@@ -24,6 +24,8 @@ class Sink {
   readonly #body = this.kernel.allocate(bodyBytesMax + bodySlackBytes);
   readonly #log = this.kernel.allocate(logBytes * 2);
   knownRows = 0;
+  /** Of the body before. */
+  sliceCount = 0;
 
   constructor(asksHead: boolean, seriesMax = 50_000) {
     const { kernel } = this;
@@ -39,10 +41,12 @@ class Sink {
   take(body: Uint8Array, extraLabels: Record<string, string>, accountId: number): { samples: Buffer; series: Buffer; broken: boolean; dropped: unknown } {
     const { kernel, head, parser } = this;
     kernel.u8.set(body, this.#body);
+    this.sliceCount = 0;
     const position = this.#log;
     head.setLogAreas({ position, end: position + logBytes }, { position: position + logBytes, end: position + 2 * logBytes });
     parser.start(this.#body, body.length, { tenant: { accountId, projectId: 0 }, extraLabels: labelsOf(extraLabels), nowMs: 0 });
     for (let batch = parser.next(); batch !== undefined; batch = parser.next()) {
+      this.sliceCount++;
       head.beginBatch();
       const pointers = {
         rows: batch.seriesRows.byteOffset, rowCount: batch.seriesCount, labelBase: batch.labelBytes.byteOffset, timestamps: batch.timestampsMs.byteOffset,
@@ -99,6 +103,18 @@ test("known series: a steady sender's series are known, whatever the slices", ()
   assert.equal(asking.knownRows, 20_000);
   assert.ok(asking.head.counters().predictionMisses < 10_040, String(asking.head.counters().predictionMisses));
   assert.equal(asking.head.seriesCount, 10_000);
+});
+
+test("known series: a slice takes four times as many bytes of them", () => {
+  const asking = new Sink(true);
+  const fleet = Array.from({ length: 3400 }, (_, i) => ({ labels: labelsOf({ __name__: "m", i: String(i), long: "x".repeat(250) }), timestampsMs: [1], values: Float64Array.of(i) }));
+  const body = encodeWriteRequest(fleet);
+  assert.ok(body.length > 900_000 && body.length * 3 < bodyBytesMax);
+  const sliceCounts = [0, 1, 2].map(() => {
+    asking.take(Buffer.concat([body, body, body]), {}, 0);
+    return asking.sliceCount;
+  });
+  assert.deepEqual(sliceCounts, [2, 1, 1]);
 });
 
 test("known series: a label set that becomes longer or shorter is another series", () => {

@@ -21,7 +21,7 @@ import { headKnownSeries } from "./head";
 import {
   addNote, bodyAt, bodyEndAt, carryRun, compareBytes, countDropped, droppedAt, errorOffsetAt, extraCountAt, finishFull, finishedRun,
   finishedRunSize, labelRunAdd, labelRunAddExtra, labelRunAddPlain, labelRunBeginSlice, labelRunFinish, labelRunReset, labelsMaxAt,
-  nameSizeMaxAt, positionAt, reasonNan, reasonNoLabels, reasonSampleKind, resumeRun, rowCountAt, rowsMaxAt, runPointerAt, runSizeAt,
+  nameSizeMaxAt, positionAt, reasonNan, reasonNoLabels, reasonSampleKind, resumeRun, rowCountAt, rowsAt, rowsMaxAt, runPointerAt, runSizeAt,
   sampleCountAt, samplesMaxAt, seriesEndAt, seriesHintsAt, seriesReasonAt, sliceEndAt, staleMarker, statusBroken, statusDone, statusFull, timestampsAt,
   valueSizeMaxAt, valuesAt, writeRow,
 } from "./label_run";
@@ -428,25 +428,61 @@ function resumeSeries(context: usize, pointer: usize): u32 {
 }
 
 /**
- * The short cut for what steady senders send: at `pointer` stands the series that the head expects next, with one sample and nothing else. Returns the address
- * behind it, or 0, and then nothing was done.
+ * The short cut for what steady senders send: from `pointer` on, as long as there stands the series that the head expects next, with one sample and nothing else.
+ * Returns the address behind the last such series; positionAt is not touched. What it reads costs a quarter of what other bytes do, so it moves the end of the slice.
  */
-@inline function parseExpected(context: usize, hints: usize, pointer: usize, bodyEnd: usize): usize {
-  const field = load<u32>(pointer);
-  const isLong = (field >> 15) & 1; // a size of two bytes
-  if ((field & 0xff) != 0x0a || ((field >> 23) & isLong) != 0) return 0;
-  const start = pointer + 2 + (isLong as usize);
-  const end = start + (((field >> 8) & 127) | ((field >> 9) & (0x3f80 & (0 - isLong))));
-  if (end > bodyEnd) return 0;
-  const known = expectedSeries(hints, start, end);
-  if (known == 0 || readPlainSample(runEnd, end) != end) return 0;
-  if ((sampleValue & 0x7fffffffffffffff) > 0x7ff0000000000000 && sampleValue != staleMarker) return 0;
-  const sampleCount = load<u32>(context, sampleCountAt);
-  store<f64>((load<u32>(context, timestampsAt) as usize) + ((sampleCount as usize) << 3), sampleTimestamp as f64);
-  store<u64>((load<u32>(context, valuesAt) as usize) + ((sampleCount as usize) << 3), sampleValue);
-  store<u32>(context, sampleCount + 1, sampleCountAt);
-  writeSeriesRow(context, start, (runEnd - start) as u32, sampleCount, hints, known);
-  return end;
+function parseExpected(context: usize, hints: usize, pointer: usize, bodyEnd: usize): usize {
+  let previous = load<u32>(hints, previousSeriesAt);
+  if (previous == 0) return pointer;
+  const head = load<u32>(hints, headAt) as usize;
+  const accountId = load<u32>(hints, accountIdAt);
+  const projectId = load<u32>(hints, projectIdAt);
+  const sliceEnd = load<u32>(context, sliceEndAt) as usize;
+  const readMax = sliceEnd - pointer;
+  const from = pointer;
+  const sampleFrom = load<u32>(context, sampleCountAt);
+  const rowFrom = load<u32>(context, rowCountAt);
+  const countMax = min(load<u32>(context, rowsMaxAt) - rowFrom, load<u32>(context, samplesMaxAt) - sampleFrom);
+  const timestamps = (load<u32>(context, timestampsAt) as usize) + ((sampleFrom as usize) << 3);
+  const values = (load<u32>(context, valuesAt) as usize) + ((sampleFrom as usize) << 3);
+  const knownSeries = (load<u32>(hints, knownSeriesAt) as usize) + ((rowFrom as usize) << 2);
+  let row = (load<u32>(context, rowsAt) as usize) + (rowFrom as usize) * 20;
+  let count: u32 = 0;
+  while (count < countMax && pointer < bodyEnd && (pointer - from) >> 2 <= readMax) {
+    const field = load<u32>(pointer);
+    const isLong = (field >> 15) & 1; // a size of two bytes
+    if ((field & 0xff) != 0x0a || ((field >> 23) & isLong) != 0) break;
+    const start = pointer + 2 + (isLong as usize);
+    const end = start + (((field >> 8) & 127) | ((field >> 9) & (0x3f80 & (0 - isLong))));
+    if (end > bodyEnd) break;
+    const found = predictSeries(head, previous - 1, start, end, accountId, projectId);
+    if (found < 0) break;
+    const runSize = predictedRunSize;
+    if (readPlainSample(start + (runSize as usize), end) != end) break;
+    if ((sampleValue & 0x7fffffffffffffff) > 0x7ff0000000000000 && sampleValue != staleMarker) break;
+    previous = found + 1;
+    store<u32>(row, start as u32);
+    store<u32>(row, runSize, 4);
+    store<u32>(row, sampleFrom + count, 8);
+    store<u32>(row, 1, 12);
+    store<u32>(row, 0, 16);
+    store<u32>(knownSeries + ((count as usize) << 2), previous);
+    store<f64>(timestamps + ((count as usize) << 3), sampleTimestamp as f64);
+    store<u64>(values + ((count as usize) << 3), sampleValue);
+    row += 20;
+    count++;
+    pointer = end;
+  }
+  store<u32>(hints, previous, previousSeriesAt);
+  store<u32>(context, sampleFrom + count, sampleCountAt);
+  store<u32>(context, rowFrom + count, rowCountAt);
+  store<u32>(context, (sliceEnd + min(((pointer - from) * 3) >> 2, bodyEnd - sliceEnd)) as u32, sliceEndAt);
+  return pointer;
+}
+
+@inline function isSliceFull(context: usize, pointer: usize): bool {
+  return load<u32>(context, rowCountAt) >= load<u32>(context, rowsMaxAt) || load<u32>(context, sampleCountAt) >= load<u32>(context, samplesMaxAt) ||
+    pointer > (load<u32>(context, sliceEndAt) as usize);
 }
 
 /** Remembers where the body broke: readField has left the address. */
@@ -459,9 +495,6 @@ function reportBroken(context: usize): u32 {
 export function remoteWriteParse(context: usize): u32 {
   labelRunBeginSlice(context);
   const bodyEnd = load<u32>(context, bodyEndAt) as usize;
-  const sliceEnd = load<u32>(context, sliceEndAt) as usize;
-  const rowsMax = load<u32>(context, rowsMaxAt);
-  const samplesMax = load<u32>(context, samplesMaxAt);
   const hints = load<u32>(context, seriesHintsAt) as usize;
   const isKnown = hints != 0 && load<u32>(context, extraCountAt) == 0;
   if (load<u32>(context, seriesEndAt) != 0) {
@@ -472,11 +505,15 @@ export function remoteWriteParse(context: usize): u32 {
   let pointer = load<u32>(context, positionAt) as usize;
   while (pointer < bodyEnd) {
     store<u32>(context, pointer as u32, positionAt);
-    if (load<u32>(context, rowCountAt) >= rowsMax || load<u32>(context, sampleCountAt) >= samplesMax || pointer > sliceEnd) return statusFull;
-    const expectedEnd = isKnown ? parseExpected(context, hints, pointer, bodyEnd) : 0;
-    if (expectedEnd != 0) {
-      pointer = expectedEnd;
-      continue;
+    if (isSliceFull(context, pointer)) return statusFull;
+    if (isKnown) {
+      const expectedEnd = parseExpected(context, hints, pointer, bodyEnd);
+      if (expectedEnd != pointer) {
+        pointer = expectedEnd;
+        store<u32>(context, pointer as u32, positionAt);
+        if (pointer >= bodyEnd) break;
+        if (isSliceFull(context, pointer)) return statusFull;
+      }
     }
     const next = readField(pointer, bodyEnd);
     if (next == 0) return reportBroken(context);

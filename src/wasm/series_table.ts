@@ -52,6 +52,11 @@ function mix(value: u64): u64 {
  * fingerprintHigh. Reads up to 7 bytes past the run.
  */
 export function fingerprint(context: usize, run: usize, size: usize, accountId: u32, projectId: u32): u64 {
+  return hashRun(context, run, size, accountId, projectId);
+}
+
+@inline
+function hashRun(context: usize, run: usize, size: usize, accountId: u32, projectId: u32): u64 {
   const seedLow = load<u64>(context, SEED_LOW);
   const seedHigh = load<u64>(context, SEED_HIGH);
   let a: u64 = seedLow ^ (size as u64);
@@ -164,12 +169,13 @@ export function findSeries(context: usize, low: u64, high: u64): i32 {
  * The series that followed `previous` last time, if it is the one whose label run stands at `run`; else -1. Senders keep their order, so it mostly is, and then the
  * run, whose size comes back in predictedRunSize, needs no parsing. Reads up to 7 bytes behind `end`.
  */
+@inline
 export function predictSeries(context: usize, previous: u32, run: usize, end: usize, accountId: u32, projectId: u32): i32 {
   const predicted = load<u32>(recordOf(context, previous), 20) - 1;
   if (predicted == NONE) return -1;
   const record = recordOf(context, predicted);
   const size = load<u16>(record, 8) as usize;
-  if (size > end - run || fingerprint(context, run, size, accountId, projectId) != load<u64>(record) || fingerprintHigh != load<u64>(record, 8)) return -1;
+  if (size > end - run || hashRun(context, run, size, accountId, projectId) != load<u64>(record) || fingerprintHigh != load<u64>(record, 8)) return -1;
   predictedRunSize = size as u32;
   return predicted as i32;
 }
