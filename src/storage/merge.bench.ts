@@ -49,7 +49,7 @@ export function measureMerge(shape: MergeShape, sampleCount: number, rounds: num
     const used: number[] = [];
     let figures = { samples: 0, bytes: 0 };
     for (let round = 0; round < rounds; round++) {
-      const parts = Array.from({ length: shape.parts }, (_, part) => Part.open(files, `${root}/${part}`));
+      const parts = Array.from({ length: shape.parts }, (_, part) => Part.openInOrder(files, `${root}/${part}`));
       const before = process.cpuUsage();
       const summary = mergeParts(files, kernel, parts, `${root}/merged-${round}`, { keepLogRows: false });
       const { user, system } = process.cpuUsage(before);
