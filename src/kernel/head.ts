@@ -83,12 +83,12 @@ export const headFreeSummaryBytes = 64 << 10;
 /** One hand-over entry: u32 seriesIndex, u32 newest chunk, u32 chunk count. */
 export const headEntryBytes = 12;
 
-/** The kernels of wasm/head.ts on one memory. Pointers are byte addresses. */
+/** The kernels of wasm/head.ts, series_table.ts and series_load.ts on one memory. Pointers are byte addresses. */
 export interface HeadKernels {
   headRegister(context: number, run: number, size: number, accountId: number, projectId: number, seriesId: number): number;
-  headRegisterRows(
-    context: number, labels: number, offsets: number, ids: number, tenants: number, count: number, minDay: number, maxDay: number, idTable: number, idMax: number,
-  ): number;
+  seriesTableReserve(context: number, seriesCount: number): void;
+  seriesLoadRows(load: number, pairIds: number, counts: number, count: number, seriesIds: number, tenants: number, minDay: number, maxDay: number): void;
+  seriesLoadRecords(load: number, record: number, entry: number, end: number): number;
   headForgetLogged(context: number, fromSeries: number, toSeries: number, beforeDay: number): void;
   headShardOf(context: number, run: number, size: number, accountId: number, projectId: number, shardCount: number): number;
   headGiveChunks(context: number, from: number, to: number): void;

@@ -56,16 +56,6 @@ export interface BatchPointers {
   readonly projectId: number;
 }
 
-/** Where rows of series with known ids lie in the shard's memory. */
-export interface RegisteredRows {
-  readonly labels: number;
-  /** u32 each, one more than rows. */
-  readonly offsets: number;
-  readonly seriesIds: number;
-  /** u32 account and u32 project of each row. */
-  readonly tenants: number;
-}
-
 /** Bytes of a series record besides its label run: header, ids, padding. */
 const logRecordOverheadBytes = 48;
 
@@ -211,15 +201,6 @@ export class Head {
   /** Registers a series with a known id; returns its seriesIndex, or -1 when the head is full. */
   register(run: number, size: number, accountId: number, projectId: number, seriesId: number): number {
     return this.#kernels.headRegister(this.context, run, size, accountId, projectId, seriesId);
-  }
-
-  /**
-   * Registers many series with known ids: row i of `rows`, all of them addresses in shard memory (see wasm/head.ts). Their days become [minDay, maxDay], none if
-   * minDay is above. Returns how many there was no room for.
-   */
-  registerRows(rows: RegisteredRows, count: number, minDay: number, maxDay: number, ids: SeriesIdTable): number {
-    const { labels, offsets, seriesIds, tenants } = rows;
-    return this.#kernels.headRegisterRows(this.context, labels, offsets, seriesIds, tenants, count, minDay, maxDay, ids.directory, ids.idMax) >>> 0;
   }
 
   shardOf(run: number, size: number, accountId: number, projectId: number, shardCount: number): number {

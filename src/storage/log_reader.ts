@@ -13,6 +13,7 @@ import type { FileHandle, FileSystem } from "../disk/file_system.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import { checkLogRecordInKernel, findLogHeaderInKernel, logCheck, logHeaderBytes, logPayloadBytesMax, logRecordSize } from "../kernel/log_record.ts";
 import { expandedLogRowBytes, expandedLogRowsBytesMax, expandLogRowsInKernel, logRowsHeaderBytes } from "../kernel/log_rows.ts";
+import { scanSeriesRecords, type SeriesRecords } from "../kernel/series_load.ts";
 import { isSoundLogPayload, logRecordTypes } from "./log_payload.ts";
 import { decodeLogSegmentHeader, isUnfinishedLogSegment, logSegmentHeaderBytes, logSegmentNumbers, logSegmentPath } from "./log_segment.ts";
 import type { LogEnd, LogSegmentHeader } from "./log_segment.ts";
@@ -38,6 +39,16 @@ export const logReadBufferBytesMin = 2 * logRecordSize(logPayloadBytesMax) + exp
  * (kernel/log_rows.ts), whatever version it has on disk.
  */
 export type LogVisitor = (type: number, version: number, payloadPointer: number, payloadSize: number, segment: number) => void;
+
+/**
+ * Called for whole records of new series that stand one behind the other, headers included, instead of the visitor: there may be a million of them. At most
+ * logSeriesBytesMax bytes at a time.
+ */
+export type LogSeriesVisitor = (recordsPointer: number, sizeBytes: number) => void;
+
+export const logSeriesBytesMax = logRecordSize(logPayloadBytesMax);
+/** Records that are looked at together, if they are not larger: they stay in the cache until they are visited. */
+const seriesBytesAtOnce = 256 << 10;
 
 export interface LogIssue {
   readonly kind: LogIssueKind;
@@ -111,18 +122,18 @@ export class LogReader {
   }
 
   /** Visits the records of the next segment; false when there is none. */
-  visitNextSegment(visit: LogVisitor): boolean {
+  visitNextSegment(visit: LogVisitor, visitSeries?: LogSeriesVisitor): boolean {
     const segment = this.#segments[this.#next];
     if (segment === undefined) return false;
     this.#next++;
     const { kernel, buffer } = this.#options;
     if (buffer !== undefined) {
-      this.#visitSegment(segment, buffer.pointer, buffer.size, visit);
+      this.#visitSegment(segment, buffer, visit, visitSeries);
       return true;
     }
     const mark = kernel.mark();
     const size = Math.min(Math.ceil(segment.end / 8) * 8 + expandedBytes, logReadBufferBytesMin);
-    this.#visitSegment(segment, kernel.allocate(size), size, visit);
+    this.#visitSegment(segment, { pointer: kernel.allocate(size), size }, visit, visitSeries);
     kernel.reset(mark);
     return true;
   }
@@ -180,12 +191,12 @@ export class LogReader {
     }
   }
 
-  #visitSegment(segment: SegmentToRead, pointer: number, size: number, visit: LogVisitor): void {
+  #visitSegment(segment: SegmentToRead, { pointer, size }: { pointer: number; size: number }, visit: LogVisitor, visitSeries: LogSeriesVisitor | undefined): void {
     const { files, directory, kernel } = this.#options;
     try {
       using file = files.open(logSegmentPath(directory, segment.number), "read");
       const cursor = new Cursor(kernel, file, pointer, size, segment.end);
-      this.#visitRecords(segment, cursor, visit);
+      this.#visitRecords(segment, cursor, visit, visitSeries);
     } catch (error) {
       if (fileErrorCode(error) === undefined) throw error;
       this.#report("unreadable", segment.number, 0, segment.end);
@@ -193,16 +204,19 @@ export class LogReader {
     }
   }
 
-  #visitRecords(segment: SegmentToRead, cursor: Cursor, visit: LogVisitor): void {
+  #visitRecords(segment: SegmentToRead, cursor: Cursor, visit: LogVisitor, visitSeries: LogSeriesVisitor | undefined): void {
     let validEnd = logSegmentHeaderBytes;
     while (cursor.hasHeader()) {
       const check = cursor.check();
       if (check > 0 && cursor.isSound()) {
         if (cursor.position > validEnd) this.#report("damaged_records", segment.number, validEnd, cursor.position - validEnd);
-        cursor.visit(visit, segment.number);
-        this.#recordCount++;
-        this.#recordBytes += check;
-        cursor.advance(check);
+        const series = visitSeries === undefined ? undefined : cursor.seriesRecords(check);
+        if (series === undefined) cursor.visit(visit, segment.number);
+        else visitSeries?.(cursor.pointer, series.sizeBytes);
+        const { count, sizeBytes } = series ?? { count: 1, sizeBytes: check };
+        this.#recordCount += count;
+        this.#recordBytes += sizeBytes;
+        cursor.advance(sizeBytes);
         validEnd = cursor.position;
       } else if (check > 0 || check === logCheck.badPayload) {
         cursor.advance(cursor.recordSize());
@@ -263,12 +277,12 @@ class Cursor {
 
   /** REQUIRES: the header here is right. */
   recordSize(): number {
-    return logRecordSize(this.#kernel.u32[this.#here() >>> 2]);
+    return logRecordSize(this.#kernel.u32[this.pointer >>> 2]);
   }
 
   /** Whether the payload of the whole record here is what its type says; visit() may follow. */
   isSound(): boolean {
-    const here = this.#here();
+    const here = this.pointer;
     const { u8, u32, memory } = this.#kernel;
     const payload = here + logHeaderBytes;
     const size = u32[here >>> 2];
@@ -291,8 +305,17 @@ class Cursor {
     return true;
   }
 
+  /** The records of new series from the one here on, which has `size` bytes, as far as they are in the window; undefined if it is not one. */
+  seriesRecords(size: number): SeriesRecords | undefined {
+    if (this.#kernel.u8[this.pointer + 8] !== logRecordTypes.newSeries.type) return undefined;
+    const available = Math.min(this.#to - this.position, Math.max(size, seriesBytesAtOnce));
+    const series = scanSeriesRecords(this.#kernel, this.pointer, available);
+    assert(series.sizeBytes >= size, "the first record was whole");
+    return series;
+  }
+
   visit(visit: LogVisitor, segment: number): void {
-    const here = this.#here();
+    const here = this.pointer;
     const kind = this.#kernel.u8;
     visit(kind[here + 8], kind[here + 9], this.#payload, this.#payloadSize, segment);
   }
@@ -305,24 +328,25 @@ class Cursor {
   advanceToHeader(): void {
     this.position += 8;
     const available = this.#to - this.position;
-    if (available > 0) this.position += findLogHeaderInKernel(this.#kernel, this.#here(), available);
+    if (available > 0) this.position += findLogHeaderInKernel(this.#kernel, this.pointer, available);
   }
 
-  #here(): number {
+  /** Where the current record stands in the kernel's memory. */
+  get pointer(): number {
     return this.#pointer + (this.position - this.#from);
   }
 
   #checkBuffered(): number {
     const available = this.#to - this.position;
     if (available < logHeaderBytes) return logCheck.incomplete;
-    return checkLogRecordInKernel(this.#kernel, this.#here(), available);
+    return checkLogRecordInKernel(this.#kernel, this.pointer, available);
   }
 
   /** Moves the window so that it begins here, and fills it. */
   #fill(): void {
     const bytes = this.#kernel.u8;
     const kept = Math.max(0, this.#to - this.position);
-    if (kept > 0) bytes.copyWithin(this.#pointer, this.#here(), this.#here() + kept);
+    if (kept > 0) bytes.copyWithin(this.#pointer, this.pointer, this.pointer + kept);
     this.#from = this.position;
     const room = Math.min(this.#size, this.#end - this.#from);
     const count = readFully(this.#file, bytes.subarray(this.#pointer + kept, this.#pointer + room), this.#from + kept);

@@ -93,7 +93,9 @@ async function recover(options: OpenLocalStoreOptions, lock: DirectoryLock): Pro
     knownSeries.set(partition.name, loader.loadPartition(files, partitionPath(directory, partition.name), partition, logger));
   };
   const isOld = ({ name }: ManifestPartition): boolean => (partitionNamed(name)?.maxMs ?? Infinity) < liveSinceMs;
-  for (const partition of state.partitions.filter((one) => !isOld(one))) {
+  const live = state.partitions.filter((one) => !isOld(one));
+  loader.reserve(live.flatMap(({ indexSegments }) => indexSegments).reduce((sum, { seriesCount }) => sum + seriesCount, 0));
+  for (const partition of live) {
     load(partition);
     await nextTurn();
   }
@@ -228,10 +230,9 @@ async function replay(
   files.syncDirectory(directory);
   for (;;) {
     const more = reader.visitNextSegment((type, _version, payload, size) => {
-      if (type === logRecordTypes.newSeries.type) loader.registerLogged(payload, size);
-      else if (type === logRecordTypes.samples.type) loader.replaySamples(payload, size);
+      if (type === logRecordTypes.samples.type) loader.replaySamples(payload, size);
       else if (type === logRecordTypes.metadata.type) metadata.replay(kernel.u8.slice(payload, payload + size));
-    });
+    }, (records, size) => loader.registerLogged(records, size));
     if (!more) break;
     await nextTurn();
   }

@@ -5,10 +5,12 @@
  */
 import type { FileSystem } from "../disk/file_system.ts";
 import { blockSampleCountMax, codecErrors, codecScratchBytes, decodeColumn } from "../kernel/codec.ts";
-import { expandLabelRows, type PairPointers } from "../kernel/codec_label_rows.ts";
+import { expandLabelRows, type PairPointers, unpackLabelRows } from "../kernel/codec_label_rows.ts";
 import { Kernel } from "../kernel/kernel.ts";
+import type { PairFields } from "../kernel/series_load.ts";
 import { encodeLabelRun } from "../model/labels.ts";
 import { IndexFile, type Section } from "./index_file.ts";
+import type { TableReader } from "./block_table.ts";
 import { readIndexPairs, readSize } from "./index_pairs.ts";
 import { groupRowCount, type IndexRows, pairIdBytes, sectionKinds } from "./partition_index_format.ts";
 
@@ -16,6 +18,16 @@ interface Pairs {
   readonly count: number;
   /** Each pair as a Label field, in the segment's own memory. */
   readonly pointers: PairPointers;
+}
+
+/** Rows whose labels are pairs of the segment: row i has the next counts[i] of the pairIds, which are below the number of pairs. */
+export interface PairRows {
+  readonly rowCount: number;
+  readonly seriesIds: Uint32Array;
+  readonly accountIds: Uint32Array;
+  readonly projectIds: Uint32Array;
+  readonly pairIds: Uint32Array;
+  readonly counts: Uint32Array;
 }
 
 /** Limit against files that are damaged in a way that checksums do not notice. */
@@ -83,6 +95,51 @@ export class IndexSegment implements Disposable {
       yield rows;
     }
     if (rowCount !== this.rowCount) this.#file.fail(`it has ${rowCount} rows instead of ${this.rowCount}`);
+  }
+
+  /** Each pair as a Label field, in the order of their numbers. */
+  pairFields(): PairFields {
+    return readIndexPairs(this.#file);
+  }
+
+  /** As batches(), without times, and with labels as numbers of the `pairCount` pairs of pairFields(). `pairIds` and `counts` view the segment's memory. */
+  *pairRows(pairCount: number): Generator<PairRows> {
+    const groups = this.#file.sectionsOf(sectionKinds.rows);
+    const labels = this.#file.sectionsOf(sectionKinds.rowLabels);
+    if (groups.length !== labels.length) this.#file.fail("groups of rows are missing");
+    let rowCount = 0;
+    for (let group = 0; group < groups.length; group++) {
+      const rows = this.#file.inArena(() => this.#readPairRows(groups[group], labels[group], pairCount));
+      rowCount += rows.rowCount;
+      yield rows;
+    }
+    if (rowCount !== this.rowCount) this.#file.fail(`it has ${rowCount} rows instead of ${this.rowCount}`);
+  }
+
+  #readPairRows(section: Section, labelSection: Section, pairCount: number): PairRows {
+    const kernel = this.#kernel;
+    const reader = this.#file.table(section, "a group of rows");
+    const seriesIds = this.#unsigned(reader, groupRowCount);
+    const rowCount = seriesIds.length;
+    const accountIds = this.#unsigned(reader, rowCount);
+    const projectIds = this.#unsigned(reader, rowCount);
+    if (accountIds.length !== rowCount || projectIds.length !== rowCount) this.#file.fail("columns of a group of rows differ in their lengths");
+    const packed = this.#file.bytes(labelSection, "the labels of a group of rows");
+    const unpacked = unpackLabelRows(kernel, packed.pointer, packed.size, rowCount, pairIdBytes(pairCount), pairCount);
+    if (unpacked === undefined) return this.#file.fail("the labels of a group of rows are malformed");
+    const { ids, idCount, counts } = unpacked;
+    return { rowCount, seriesIds, accountIds, projectIds, pairIds: kernel.u32.subarray(ids / 4, ids / 4 + idCount), counts: kernel.u32.subarray(counts / 4, counts / 4 + rowCount) };
+  }
+
+  /** The next column, of at most `rowsMax` numbers of 32 bits. */
+  #unsigned(reader: TableReader, rowsMax: number): Uint32Array {
+    const values = reader.column(rowsMax);
+    const numbers = new Uint32Array(values.length);
+    for (let i = 0; i < values.length; i++) {
+      numbers[i] = values[i];
+      if (numbers[i] !== values[i]) this.#file.fail(`${values[i]} at row ${i} of a group is no number of 32 bits`);
+    }
+    return numbers;
   }
 
   #readGroup(section: Section, labelSection: Section, pairs: Pairs): IndexRows {

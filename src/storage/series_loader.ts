@@ -5,12 +5,13 @@
 import type { Logger } from "../base/logger.ts";
 import type { FileSystem } from "../disk/file_system.ts";
 import { headChunkBytes } from "../kernel/head.ts";
-import { logHeaderBytes } from "../kernel/log_record.ts";
+import { logHeaderBytes, logRecordSize } from "../kernel/log_record.ts";
 import { SeriesIdTable } from "../kernel/series_id_table.ts";
+import { type PairRowPointers, SeriesLoad } from "../kernel/series_load.ts";
 import { visitLogSeries } from "./log_payload.ts";
 import type { ManifestPartition } from "./manifest_state.ts";
-import { IndexSegment } from "./partition_index.ts";
-import { groupRowCount, type IndexRows } from "./partition_index_format.ts";
+import { IndexSegment, type PairRows } from "./partition_index.ts";
+import { groupRowCount } from "./partition_index_format.ts";
 import { SeriesAliases } from "./series_aliases.ts";
 import { SealedSamples } from "./sealed_samples.ts";
 import { type SeriesPages, SeriesSet } from "./series_set.ts";
@@ -23,22 +24,24 @@ interface ShardTables {
   readonly shard: Shard;
   readonly ids: SeriesIdTable;
   readonly persisted: number;
-  /** Where a record or label runs are copied to when they lie elsewhere, and offsets, ids and tenants of rows. */
+  readonly load: SeriesLoad;
+  /** Where a record or label run is copied to when it lies elsewhere, and what rows of an index segment consist of. */
   readonly staging: number;
-  readonly stagedOffsets: number;
-  readonly stagedIds: number;
-  readonly stagedTenants: number;
+  readonly staged: PairRowPointers;
   /** The first series that came from the log; partitions are loaded before. */
   loggedFrom: number | undefined;
 }
 
 const stagingBytes = 4 << 20;
 const stagedRowsMax = groupRowCount;
+/** A row of more labels has a larger run than any that is taken. */
+const stagedPairsMax = stagingBytes / 8;
 
 export class SeriesLoader {
   /** Samples of parts that do not say which rows of the log they have. */
   readonly sealedSamples = new SealedSamples();
   readonly #tables: readonly ShardTables[];
+  readonly #seriesMax: number;
   /** Ids that a damaged file may name besides are above it. */
   readonly #idMax: number;
   readonly #areas: { shard: Shard; pointer: number; sizeBytes: number }[] = [];
@@ -54,20 +57,31 @@ export class SeriesLoader {
   #rejectedSeries = 0;
 
   constructor(shards: readonly Shard[], seriesMax: number, nextSeriesId: number) {
+    this.#seriesMax = seriesMax;
     this.#nextSeriesId = nextSeriesId;
     this.#loggedIdsFrom = nextSeriesId;
     // Ids above the manifest's are in the log only, so there are at most as many as the shards can hold.
     this.#idMax = Math.min(2 ** 32 - 1, nextSeriesId + seriesMax * shards.length + 1);
-    this.#tables = shards.map((shard) => ({
+    this.#tables = shards.map((shard, shardNumber) => this.#createTables(shard, shardNumber, shards.length, seriesMax));
+  }
+
+  #createTables(shard: Shard, shardNumber: number, shardCount: number, seriesMax: number): ShardTables {
+    const allocate = (sizeBytes: number): number => this.allocate(shard, sizeBytes);
+    const ids = new SeriesIdTable(shard.kernel, this.#idMax, allocate);
+    return {
       shard,
-      ids: new SeriesIdTable(shard.kernel, this.#idMax, (sizeBytes) => this.allocate(shard, sizeBytes)),
-      persisted: this.allocate(shard, seriesMax * 8),
-      staging: this.allocate(shard, stagingBytes + 64),
-      stagedOffsets: this.allocate(shard, (stagedRowsMax + 1) * 4),
-      stagedIds: this.allocate(shard, stagedRowsMax * 4),
-      stagedTenants: this.allocate(shard, stagedRowsMax * 8),
+      ids,
+      persisted: allocate(seriesMax * 8),
+      load: new SeriesLoad({ kernel: shard.kernel, headContext: shard.head.context, ids, shardCount, shardNumber, runSizeMax: stagingBytes, allocate }),
+      staging: allocate(stagingBytes + 64),
+      staged: { pairIds: allocate(stagedPairsMax * 4), counts: allocate(stagedRowsMax * 4), seriesIds: allocate(stagedRowsMax * 4), tenants: allocate(stagedRowsMax * 8) },
       loggedFrom: undefined,
-    }));
+    };
+  }
+
+  /** Makes room for so many series in the tables at once. */
+  reserve(seriesCount: number): void {
+    for (const { load } of this.#tables) load.reserve(Math.min(seriesCount, this.#seriesMax) / this.#tables.length);
   }
 
   /** The id after the highest one seen. */
@@ -77,7 +91,7 @@ export class SeriesLoader {
 
   /** Series that found no room. */
   get rejectedSeries(): number {
-    return this.#rejectedSeries;
+    return this.#tables.reduce((sum, { load }) => sum + load.rejectedCount, this.#rejectedSeries);
   }
 
   /** An area of shard memory until giveMemoryBack(). */
@@ -97,7 +111,8 @@ export class SeriesLoader {
   /** Ids that were loaded for label sets that had another id already. */
   aliases(): SeriesAliases {
     const aliases = new SeriesAliases(this.#tables.length);
-    for (const [number, { shard, ids }] of this.#tables.entries()) {
+    for (const [number, { shard, ids, load }] of this.#tables.entries()) {
+      if (load.aliasCount === 0) continue;
       ids.visit((seriesId, seriesIndex) => {
         if (shard.head.seriesIdOf(seriesIndex) !== seriesId) aliases.add(number, seriesIndex, seriesId);
       });
@@ -105,62 +120,32 @@ export class SeriesLoader {
     return aliases;
   }
 
-  /** Registers one series; `run` is a label run at this place in shard `from`'s memory, or plain bytes. */
-  register(seriesId: number, accountId: number, projectId: number, run: Uint8Array): { shard: Shard; seriesIndex: number } | undefined {
-    this.#nextSeriesId = Math.max(this.#nextSeriesId, seriesId + 1); // an id is used up even if there is no room for its series now
-    if (run.length > stagingBytes || seriesId > this.#idMax || seriesId === 0) return this.#reject();
-    const first = this.#tables[0];
-    first.shard.kernel.u8.set(run, first.staging);
-    const shardNumber = this.#tables.length === 1 ? 0 : first.shard.head.shardOf(first.staging, run.length, accountId, projectId, this.#tables.length);
-    const { shard, staging, ids, persisted } = this.#tables[shardNumber];
-    if (shardNumber !== 0) shard.kernel.u8.set(run, staging);
-    const seriesIndex = shard.head.register(staging, run.length, accountId, projectId, seriesId);
-    if (seriesIndex < 0) return this.#reject();
-    ids.set(seriesId, seriesIndex);
-    this.#takePersisted(shard, persisted, seriesId, seriesIndex);
-    return { shard, seriesIndex };
-  }
-
   #takePersisted(shard: Shard, persisted: number, seriesId: number, seriesIndex: number): void {
     const row = this.#persistedOfUnknown.get(seriesId);
     if (row !== undefined) shard.kernel.f64[persisted / 8 + seriesIndex] = Math.max(shard.kernel.f64[persisted / 8 + seriesIndex], row);
   }
 
-  #reject(): undefined {
-    this.#rejectedSeries++;
-    return undefined;
-  }
-
-  /** Registers the series of a record in shard 0's memory. */
-  registerLogged(payload: number, size: number): void {
+  /** Registers the series of records that stand one behind the other in shard 0's memory, headers included; at most logSeriesBytesMax bytes. */
+  registerLogged(records: number, sizeBytes: number): void {
     for (const table of this.#tables) table.loggedFrom ??= table.shard.head.seriesCount;
-    if (this.#tables.length === 1) {
-      this.#registerLoggedInPlace(payload, size);
-      return;
+    for (const [number, { load }] of this.#tables.entries()) {
+      const from = this.#stage(number, records, sizeBytes);
+      load.loadRecords(from, from + sizeBytes);
+      this.#nextSeriesId = Math.max(this.#nextSeriesId, load.highestId + 1);
     }
-    const bytes = this.#tables[0].shard.kernel.u8.slice(payload, payload + size);
-    visitLogSeries(bytes, (seriesId, accountId, projectId, labelsOffset, labelsSize) => {
-      this.register(seriesId, accountId, projectId, bytes.subarray(labelsOffset, labelsOffset + labelsSize));
-    });
+    if (this.#persistedOfUnknown.size > 0) this.#takePersistedOf(records, sizeBytes);
   }
 
-  /** As above, for the only shard: the label runs are read where they lie. */
-  #registerLoggedInPlace(payload: number, size: number): void {
-    const { shard, ids, persisted } = this.#tables[0];
-    const view = new DataView(shard.kernel.memory.buffer, payload, size);
-    for (let at = 0; at + 16 <= size; ) {
-      const seriesId = view.getUint32(at, true);
-      const labelsSize = view.getUint32(at + 12, true);
-      if (labelsSize > size - at - 16) return;
-      this.#nextSeriesId = Math.max(this.#nextSeriesId, seriesId + 1); // an id is used up even if there is no room for its series now
-      const seriesIndex = seriesId === 0 || seriesId > this.#idMax ? -1
-        : shard.head.register(payload + at + 16, labelsSize, view.getUint32(at + 4, true), view.getUint32(at + 8, true), seriesId);
-      if (seriesIndex < 0) this.#rejectedSeries++;
-      else {
-        ids.set(seriesId, seriesIndex);
-        this.#takePersisted(shard, persisted, seriesId, seriesIndex);
-      }
-      at += 16 + Math.ceil(labelsSize / 8) * 8;
+  /** The series of these records are known now: their rows that are in parts may have been read before. */
+  #takePersistedOf(records: number, sizeBytes: number): void {
+    const { u8, u32 } = this.#tables[0].shard.kernel;
+    for (let at = records; at < records + sizeBytes; at += logRecordSize(u32[at / 4])) {
+      visitLogSeries(u8.subarray(at + logHeaderBytes, at + logHeaderBytes + u32[at / 4]), (seriesId) => {
+        for (const { shard, ids, persisted } of this.#tables) {
+          const seriesIndex = ids.get(seriesId);
+          if (seriesIndex >= 0) this.#takePersisted(shard, persisted, seriesId, seriesIndex);
+        }
+      });
     }
   }
 
@@ -286,49 +271,63 @@ export class SeriesLoader {
 
   #loadSegment(files: FileSystem, path: string, partDays: readonly number[], known: SeriesSet): void {
     using segment = IndexSegment.open(files, path);
-    for (const rows of segment.batches()) {
-      for (let i = 0; i < rows.rowCount; i++) known.add(rows.seriesIds[i]);
-      if (this.#tables.length === 1) this.#registerRows(rows, partDays);
-      else for (let i = 0; i < rows.rowCount; i++) this.#registerRow(rows, i, partDays);
-    }
-  }
-
-  #registerRow(rows: IndexRows, i: number, partDays: readonly number[]): void {
-    const found = this.register(rows.seriesIds[i], rows.accountIds[i], rows.projectIds[i], rows.labels.subarray(rows.labelOffsets[i], rows.labelOffsets[i + 1]));
-    // The segment does not know samples that came after it was written, and these may be of any day.
-    if (found !== undefined) for (const day of partDays) found.shard.index.touchDay(found.seriesIndex, day);
-  }
-
-  /** Registers rows with the only shard, as many at a time as the staging area takes. */
-  #registerRows(rows: IndexRows, partDays: readonly number[]): void {
-    const [minDay, maxDay] = partDays.length === 0 ? [1, 0] : partDays;
-    for (let i = 0; i < rows.rowCount; i++) this.#nextSeriesId = Math.max(this.#nextSeriesId, rows.seriesIds[i] + 1);
-    for (let from = 0; from < rows.rowCount; ) {
-      let to = from;
-      while (to < rows.rowCount && to - from < stagedRowsMax && rows.labelOffsets[to + 1] - rows.labelOffsets[from] <= stagingBytes) to++;
-      if (to === from) {
-        this.#registerRow(rows, from, partDays);
-        from++;
-        continue;
+    const pairs = segment.pairFields();
+    for (const { load } of this.#tables) load.usePairs(pairs);
+    for (const rows of segment.pairRows(pairs.count)) {
+      known.addArray(rows.seriesIds);
+      for (const tables of this.#tables) registerRows(tables, rows, partDays);
+      for (const row of tooLargeRows(rows)) {
+        this.#nextSeriesId = Math.max(this.#nextSeriesId, rows.seriesIds[row] + 1);
+        this.#rejectedSeries++;
       }
-      this.#registerStaged(rows, from, to, minDay, maxDay);
-      from = to;
     }
+    for (const { load } of this.#tables) this.#nextSeriesId = Math.max(this.#nextSeriesId, load.highestId + 1);
   }
+}
 
-  #registerStaged(rows: IndexRows, from: number, to: number, minDay: number, maxDay: number): void {
-    const { shard, staging, stagedOffsets, stagedIds, stagedTenants, ids } = this.#tables[0];
-    const { u8, u32 } = shard.kernel;
-    const base = rows.labelOffsets[from];
-    u8.set(rows.labels.subarray(base, rows.labelOffsets[to]), staging);
-    for (let i = from; i <= to; i++) u32[stagedOffsets / 4 + i - from] = rows.labelOffsets[i] - base;
-    u32.set(rows.seriesIds.subarray(from, to), stagedIds / 4);
-    ids.makeRoom(rows.seriesIds.subarray(from, to));
-    for (let i = from; i < to; i++) {
-      u32[stagedTenants / 4 + (i - from) * 2] = rows.accountIds[i];
-      u32[stagedTenants / 4 + (i - from) * 2 + 1] = rows.projectIds[i];
+/**
+ * Registers rows that belong to the shard, as many at a time as the staging areas take. Their days are those of the parts: the segment does not know samples that
+ * came after it was written, and these may be of any day.
+ */
+function registerRows(tables: ShardTables, rows: PairRows, partDays: readonly number[]): void {
+  const [minDay, maxDay] = partDays.length === 0 ? [1, 0] : partDays;
+  tables.ids.makeRoom(rows.seriesIds);
+  let pairFrom = 0;
+  for (let from = 0; from < rows.rowCount; ) {
+    let to = from;
+    let pairTo = pairFrom;
+    while (to < rows.rowCount && to - from < stagedRowsMax && pairTo + rows.counts[to] - pairFrom <= stagedPairsMax) pairTo += rows.counts[to++];
+    if (to === from) pairTo += rows.counts[to++]; // tooLargeRows() has it
+    else {
+      stageRows(tables, rows, { from, to, pairFrom, pairTo });
+      tables.load.loadRows(tables.staged, to - from, minDay, maxDay);
     }
-    const staged = { labels: staging, offsets: stagedOffsets, seriesIds: stagedIds, tenants: stagedTenants };
-    this.#rejectedSeries += shard.head.registerRows(staged, to - from, minDay, maxDay, ids);
+    from = to;
+    pairFrom = pairTo;
+  }
+}
+
+/** Rows that do not fit into a staging area: their label runs are larger than any that is taken. */
+function tooLargeRows({ rowCount, counts, pairIds }: PairRows): number[] {
+  if (pairIds.length <= stagedPairsMax) return [];
+  return Array.from({ length: rowCount }, (_, row) => row).filter((row) => counts[row] > stagedPairsMax);
+}
+
+interface RowRange {
+  readonly from: number;
+  readonly to: number;
+  readonly pairFrom: number;
+  readonly pairTo: number;
+}
+
+/** Copies rows to the shard's memory. */
+function stageRows({ shard, staged }: ShardTables, rows: PairRows, { from, to, pairFrom, pairTo }: RowRange): void {
+  const { u32 } = shard.kernel;
+  u32.set(rows.pairIds.subarray(pairFrom, pairTo), staged.pairIds / 4);
+  u32.set(rows.counts.subarray(from, to), staged.counts / 4);
+  u32.set(rows.seriesIds.subarray(from, to), staged.seriesIds / 4);
+  for (let i = from, at = staged.tenants / 4; i < to; i++, at += 2) {
+    u32[at] = rows.accountIds[i];
+    u32[at + 1] = rows.projectIds[i];
   }
 }

@@ -3,6 +3,7 @@ export type SeriesPages = Map<number, Uint32Array>;
 
 const pageShift = 15;
 const pageWords = (1 << pageShift) / 32;
+const emptyPage = new Uint32Array(0);
 
 /**
  * A growing set of series ids, in pages of bits: ids ascend as series come, so those of a month lie together, however many were given away before.
@@ -35,6 +36,21 @@ export class SeriesSet {
 
   addAll(seriesIds: Iterable<number>): void {
     for (const seriesId of seriesIds) this.add(seriesId);
+  }
+
+  /** As addAll, for many ids: those of a page are mostly together. */
+  addArray(seriesIds: Uint32Array): void {
+    let number = -1;
+    let page: Uint32Array = emptyPage;
+    for (let i = 0; i < seriesIds.length; i++) {
+      const seriesId = seriesIds[i];
+      if (seriesId >>> pageShift !== number) {
+        this.add(seriesId);
+        number = this.#number;
+        page = this.#page ?? page;
+      }
+      page[(seriesId >>> 5) & (pageWords - 1)] |= 1 << (seriesId & 31);
+    }
   }
 
   #find(seriesId: number): Uint32Array | undefined {

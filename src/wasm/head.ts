@@ -18,8 +18,8 @@ import { clipColumns, columnsSort } from "./columns";
 import { logSealRecord } from "./log_record";
 import { LOG_ROW_ROOM, LOG_ROWS_HEADER, logRowPut } from "./log_rows";
 import { indexAddSeries, indexLastDay, indexTouchDay } from "./postings";
-import { idTableEntry, idTableGet } from "./series_id_table";
-import { findSeries, fingerprint, fingerprintHigh, insertSeries, makeSeriesRoom, recordOf, touchScratch, touchSeries } from "./series_table";
+import { idTableGet } from "./series_id_table";
+import { findSeries, fingerprint, fingerprintHigh, insertSeries, makeSeriesRoom, recordOf } from "./series_table";
 
 const CHUNK_SLOTS: u32 = 8;
 const FLAG_SEAL_BOUNDARY: u32 = 1;
@@ -108,51 +108,6 @@ export function headRegister(context: usize, run: usize, size: usize, accountId:
   addRecord(context, low, fingerprintHigh, seriesId);
   store<u16>(recordOf(context, seriesIndex), 0, 26);
   return seriesIndex as i32;
-}
-
-/** Rows whose places in the table of series are read ahead together. */
-const rowsAtOnce: u32 = 32;
-
-/** Brings the places of rows in the table of series to the cache: all at once, since they do not wait for each other. */
-function touchRows(context: usize, labels: usize, offsets: usize, tenants: usize, from: u32, to: u32): void {
-  const lows = touchScratch(context);
-  for (let i = from; i < to; i++) {
-    const begin = load<u32>(offsets + ((i as usize) << 2));
-    const size = load<u32>(offsets + ((i as usize) << 2), 4) - begin;
-    const tenant = tenants + ((i as usize) << 3);
-    store<u64>(lows + (((i - from) as usize) << 3), fingerprint(context, labels + (begin as usize), size as usize, load<u32>(tenant), load<u32>(tenant, 4)));
-  }
-  touchSeries(context, to - from);
-}
-
-/**
- * Registers `count` series with known ids: row i has the label run labels[offsets[i], offsets[i + 1]), and `tenants` its account and project (u32 each). Their
- * days become [minDay, maxDay] (none if minDay is above). Stores seriesIndex + 1 in the table of ids (series_id_table.ts), which has pages for them. Returns the
- * number of rows that were not registered: their id is 0 or above idMax, or there is no room for them.
- */
-export function headRegisterRows(
-  context: usize, labels: usize, offsets: usize, ids: usize, tenants: usize, count: u32, minDay: u32, maxDay: u32, idTable: usize, idMax: u32,
-): u32 {
-  const index = load<u32>(context, INDEX) as usize;
-  let rejected: u32 = 0;
-  for (let i: u32 = 0; i < count; i++) {
-    if ((i & (rowsAtOnce - 1)) == 0) touchRows(context, labels, offsets, tenants, i, min<u32>(count, i + rowsAtOnce));
-    const id = load<u32>(ids + ((i as usize) << 2));
-    const begin = load<u32>(offsets + ((i as usize) << 2));
-    const size = load<u32>(offsets + ((i as usize) << 2), 4) - begin;
-    const tenant = tenants + ((i as usize) << 3);
-    const entry: usize = id == 0 || id > idMax ? 0 : idTableEntry(idTable, id);
-    const seriesIndex = entry == 0 ? -1 : headRegister(context, labels + (begin as usize), size as usize, load<u32>(tenant), load<u32>(tenant, 4), id);
-    if (seriesIndex < 0) {
-      rejected++;
-      continue;
-    }
-    store<u32>(entry, seriesIndex + 1);
-    if (minDay > maxDay) continue;
-    indexTouchDay(index, seriesIndex, minDay);
-    indexTouchDay(index, seriesIndex, maxDay);
-  }
-  return rejected;
 }
 
 /** Series of [fromSeries, toSeries) without samples on `beforeDay` or later are logged again with their next sample. */

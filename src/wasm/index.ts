@@ -22,4 +22,6 @@ export { prometheusTextParse } from "./prometheus_text";
 export { remoteWriteLongLabel, remoteWriteParse } from "./remote_write";
 export * from "./rollup";
 export * from "./segment_index";
+export { seriesLoadRecords, seriesLoadRows, seriesLoadScan, seriesLoadScanned } from "./series_load";
+export { seriesTableReserve } from "./series_table";
 export { snappyDecode, snappyDecodedSize, snappyFailedAt } from "./snappy";

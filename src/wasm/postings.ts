@@ -406,11 +406,66 @@ export function indexAddSeries(context: usize, labelRunPointer: usize, labelRunS
     key = varintEnd;
     labelRunPointer = key + keyBytes;
   }
-  store<u32>(context, (row - rows) as u32, rowsSizeField);
-  store<u32>(rowOffset, (row - rows) as u32, 4);
+  finishRow(context, seriesIndex, (row - rows) as u32);
+  return 0;
+}
+
+/** Counts a series whose row ends at `rowEnd` of the rows. */
+@inline function finishRow(context: usize, seriesIndex: u32, rowEnd: u32): void {
+  store<u32>(context, rowEnd, rowsSizeField);
+  store<u32>((load<u32>(context, rowOffsetsField) as usize) + ((seriesIndex as usize) << 2), rowEnd, 4);
   store<u32>((load<u32>(context, daysField) as usize) + ((seriesIndex as usize) << 2), 0x0000ffff); // min 65535, max 0: never
   store<u32>(context, seriesIndex + 1, seriesCountField);
+}
+
+/**
+ * As indexAddSeries, for a series whose labels are pairs of an index segment: its label run, of which only the size is looked at, consists of the fields
+ * fieldBytes[fieldOffsets[p], fieldOffsets[p + 1]) for the `count` pairs p at `pairs`. `map` has by p the live pair + 1, 0 if it is not known yet.
+ */
+export function indexAddRow(
+  context: usize, pairs: usize, count: u32, labelRunSize: u32, fieldOffsets: usize, fieldBytes: usize, map: usize, accountId: u32, projectId: u32, seriesIndex: u32,
+): i32 {
+  if (seriesIndex != load<u32>(context, seriesCountField)) return errorOrder;
+  if (seriesIndex >= load<u32>(context, seriesMaxField)) return errorSeries;
+  const error = checkSpace(context, labelRunSize, count);
+  if (error != 0) return error;
+  const rows: usize = load<u32>(context, rowsField);
+  const offsets: usize = (load<u32>(context, rowOffsetsField) as usize) + ((seriesIndex as usize) << 2);
+  let row = rows + load<u32>(offsets);
+  const tenant = tenantPair(context, accountId, projectId, seriesIndex != 0 ? rows + load<u32>(offsets - 4) : row, row);
+  addPosting(context, tenant, seriesIndex);
+  row = writeVarint(row, tenant);
+  for (const end = pairs + ((count as usize) << 2); pairs < end; pairs += 4) {
+    const own = load<u32>(pairs) as usize;
+    let pair = load<u32>(map + (own << 2));
+    if (pair == 0) {
+      const field = fieldBytes + (load<u32>(fieldOffsets + (own << 2)) as usize);
+      const size = readVarint(field + 1, field + 6);
+      pair = pairOf(context, varintEnd, size) + 1;
+      store<u32>(map + (own << 2), pair);
+    }
+    addPosting(context, pair - 1, seriesIndex);
+    row = writeVarint(row, pair - 1);
+  }
+  finishRow(context, seriesIndex, (row - rows) as u32);
   return 0;
+}
+
+/** The hidden pair of a tenant, made if new: mostly the one that the row [guess, guessEnd) begins with. */
+@inline function tenantPair(context: usize, accountId: u32, projectId: u32, guess: usize, guessEnd: usize): u32 {
+  const key = makeTenantKey(context, accountId, projectId);
+  if (guess < guessEnd) {
+    const pair = readVarint(guess, guessEnd);
+    const state: usize = (load<u32>(context, pairStatesField) as usize) + (pair as usize) * pairStateBytes;
+    if (load<u32>(state, keySize) == 10 && keysEqual((load<u32>(context, stringsField) as usize) + load<u32>(state, keyOffset), key, 10)) return pair;
+  }
+  return pairOf(context, key, 10);
+}
+
+/** Sets the days (since 1970) of a series that has none yet. REQUIRES: minDay <= maxDay. */
+export function indexSetDays(context: usize, seriesIndex: u32, minDay: u32, maxDay: u32): void {
+  const days: usize = (load<u32>(context, daysField) as usize) + ((seriesIndex as usize) << 2);
+  store<u32>(days, min<u32>(minDay, 0xffff) | (min<u32>(maxDay, 0xffff) << 16));
 }
 
 /** Widens the days (since 1970) in which the series is known to have samples. */

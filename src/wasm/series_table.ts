@@ -14,12 +14,15 @@ const SLOT_SHIFT: u32 = 22;
 const SEGMENT_SHIFT: usize = 13;
 const segmentBytes: usize = 1 << SEGMENT_SHIFT;
 const segmentSeriesMax: u32 = 768;
+/** Series of a segment that was made ahead: by chance some get more, but hardly ever as many as split it. */
+const reservedSeries: u32 = 640;
 const NONE: u32 = 0xffffffff;
 
 // Fields of the head's context, see kernel/head.ts.
 const RECORDS: usize = 4;
 const SEGMENTS: usize = 8;
 const SEGMENT_COUNT: usize = 12;
+const SERIES_COUNT: usize = 16;
 const SEED_LOW: usize = 32;
 const SEED_HIGH: usize = 40;
 const SEGMENT_MAX: usize = 212;
@@ -129,23 +132,18 @@ function addressOf(context: usize, segment: u32): usize {
   return (load<u32>(context, SEGMENTS) as usize) + ((segment as usize) << SEGMENT_SHIFT);
 }
 
-/** Room for what touchSeries() takes: at most 1024 u64, which nothing keeps across a call. */
-@inline
-export function touchScratch(context: usize): usize {
-  return load<u32>(context, SPLIT_SCRATCH) as usize;
-}
-
 /**
- * Reads the slots that findSeries() will look at first for the `count` low words of fingerprints at touchScratch(), so that they are in the cache then: in a loop of its
- * own, that the processor waits for all of them at once.
+ * Reads the slots that findSeries() will look at first for `count` fingerprints, `stride` bytes apart, so that they are in the cache then: in a loop of its
+ * own, that the processor waits for all of them at once. One u64 at `unread` is overwritten.
  */
-export function touchSeries(context: usize, count: u32): void {
-  const lows = touchScratch(context);
-  for (let i: u32 = 0; i < count; i++) {
-    const low = lows + ((i as usize) << 3);
-    const tag = load<u32>(low, 4);
-    store<u64>(low, load<u64>(addressOf(context, segmentOf(context, tag)) + (((tag >> SLOT_SHIFT) as usize) << 3))); // nobody reads it there
+@inline
+export function touchSlots(context: usize, fingerprints: usize, count: u32, stride: usize, unread: usize): void {
+  let all: u64 = 0;
+  for (const end = fingerprints + (count as usize) * stride; fingerprints < end; fingerprints += stride) {
+    const tag = load<u32>(fingerprints, 4);
+    all |= load<u64>(addressOf(context, segmentOf(context, tag)) + (((tag >> SLOT_SHIFT) as usize) << 3));
   }
+  store<u64>(unread, all); // so that the loads are not left out
 }
 
 /** The series with this fingerprint, or -1. */
@@ -204,6 +202,27 @@ function placeEntry(segment: usize, tag: u32, entry: u64): void {
   let slot = tag >> SLOT_SHIFT;
   while (load<u64>(segment + ((slot as usize) << 3)) != 0) slot = (slot + 1) & SLOT_MASK;
   store<u64>(segment + ((slot as usize) << 3), entry);
+}
+
+/**
+ * Splits the table, as long as it is empty, into as many segments as `count` series will need: splitting them one by one takes longer than
+ * putting the series in.
+ */
+export function seriesTableReserve(context: usize, count: u32): void {
+  if (load<u32>(context, SERIES_COUNT) != 0 || load<u32>(context, SEGMENT_COUNT) != 1) return;
+  const segmentMax = load<u32>(context, SEGMENT_MAX);
+  const depthMax = load<u32>(context, DEPTH_MAX);
+  let depth: u32 = 0;
+  while (depth < depthMax && ((2 as u32) << depth) <= segmentMax && (reservedSeries << depth) < count) depth++;
+  const segments: u32 = 1 << depth;
+  const directory = load<u32>(context, DIRECTORY) as usize;
+  const states = load<u32>(context, STATES) as usize;
+  for (let i: u32 = 0; i < segments; i++) {
+    store<u32>(directory + ((i as usize) << 2), i);
+    store<u32>(states + ((i as usize) << 2), depth << 16);
+  }
+  store<u32>(context, segments, SEGMENT_COUNT);
+  store<u32>(context, depth, DEPTH);
 }
 
 /** Moves the series whose tags have one more bit to a new segment. `tag` is one that belongs to the segment. */
