@@ -62,7 +62,7 @@ export function isCodingWorthIt(): bool {
 
 /** Estimates what the `count` numbers at `codes` (1 or more) cost; `entropy` is this file's scratch. */
 export function planCoded(codes: usize, count: i32, entropy: usize): void {
-  const most: i32 = count > 2048 ? mantissaBitsMax : count > 512 ? 3 : 2;
+  const most: i32 = count > 2048 ? mantissaBitsMax : count > 512 ? 3 : count > 100 ? 2 : count > 64 ? 1 : 0; // short ones never gain by more
   const histogram = entropy + histogramAt;
   memory.fill(histogram, 0, (symbolCountMax as usize) << 2);
   let packed: i64 = 0;
