@@ -34,3 +34,20 @@ test("chunk list: keeps every byte, and small pieces in few buffers", () => {
   const large = pieces.filter((piece) => piece.length > 8192).length;
   assert.ok(list.chunkCount <= large * 2 + 3, `${list.chunkCount} buffers for ${large} large pieces, seed ${seed}`);
 });
+
+test("chunk list: clear() returns the memory of pieces, but for what they share with others", () => {
+  const list = new ChunkList();
+  const whole = Buffer.from(new ArrayBuffer(20_000));
+  const shared = Buffer.from(new ArrayBuffer(40_000), 0, 20_000);
+  list.append(whole);
+  list.append(shared);
+  list.clear();
+  assert.equal(list.sizeBytes, 0);
+  assert.equal(whole.length, 0);
+  assert.equal(shared.length, 20_000);
+  list.clear();
+  list.append(Buffer.from("again"));
+  const target = Buffer.alloc(5);
+  list.copyTo(target, 0);
+  assert.equal(target.toString(), "again");
+});
