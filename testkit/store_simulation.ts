@@ -83,7 +83,6 @@ interface Life {
   readonly busy: Set<string>;
   readonly tables: ThreadedTable[];
   searches: HeldSearch[];
-  isClosing: boolean;
 }
 
 /** A clock that may be set forward: timers do not fall due by that. */
@@ -230,7 +229,7 @@ class StoreSimulation {
   #newLife(disk: MemoryFileSystem, nowMs: number, number: number): Life {
     const files = new FaultyFileSystem(disk);
     disk.capacityBytes = Infinity;
-    const life: Life = { number, disk, files, clock: new JumpingClock(nowMs), startMs: nowMs, running: new Set(), busy: new Set(), tables: [], searches: [], isClosing: false };
+    const life: Life = { number, disk, files, clock: new JumpingClock(nowMs), startMs: nowMs, running: new Set(), busy: new Set(), tables: [], searches: [] };
     files.beforeOperation = (operation) => {
       this.#operationCount++;
       this.#trace.addText(operation.kind);
@@ -355,7 +354,6 @@ class StoreSimulation {
   async closeAndReopen(isFaulty: boolean): Promise<void> {
     const life = this.#life;
     if (!isFaulty) this.#setGood();
-    life.isClosing = true;
     for (const search of life.searches.splice(0)) await search.leave();
     const closing = this.#theStore()[Symbol.asyncDispose]().catch((error: unknown) => {
       if (!isFaulty) throw error;
@@ -518,8 +516,7 @@ class StoreSimulation {
       const keys = new Set(series.map((labels) => seriesKey(query.tenant, labels)));
       assert.equal(keys.size, series.length, "a series is listed twice");
       for (const key of keys) assert.ok(this.#model.series.has(key) && query.matches(this.#model.series.get(key)!), `${key} was not asked for`);
-      // A store that closes removes the files that were merged away, whoever still reads them.
-      if (this.#readFaultCount > faultsBefore || life.isClosing) return;
+      if (this.#readFaultCount > faultsBefore) return;
       for (const { series: wanted, damage, timestampMs } of required.keys()) {
         if (damage.length > 0 || timestampMs < life.clock.nowMs() - this.#plan.retentionMs) continue;
         assert.ok(keys.has(wanted.key), `${wanted.key} is not listed for ${query.range.minMs} to ${query.range.maxMs} and has a sample at ${timestampMs}`);

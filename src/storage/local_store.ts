@@ -7,6 +7,7 @@
  *   search  Snapshot (series, parts, seal number, pin) ──> LocalReader, on this or another thread ──> release
  */
 import type { Clock } from "../base/clock.ts";
+import { UnavailableError } from "../base/errors.ts";
 import type { Logger } from "../base/logger.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import { compareBytewise, compareLabels, decodeLabelRun, type Labels } from "../model/labels.ts";
@@ -98,6 +99,8 @@ export class LocalStore implements Store {
   #labelSource: LabelSource;
   #version: TableVersion;
   #closed: Promise<void> | undefined;
+  /** Those that files are read for. */
+  readonly #labelQuestions = new Set<Promise<void>>();
 
   constructor(parts: LocalStoreParts, options: LocalStoreOptions) {
     this.#options = options;
@@ -234,7 +237,10 @@ export class LocalStore implements Store {
   async #askOldLabels(kind: LabelQuestion["kind"], name: string, { tenant, selector, range, limit, signal }: LabelsRequest): Promise<LabelAnswer | undefined> {
     if (range.minMs >= this.#coveredSinceMs) return undefined;
     signal?.throwIfAborted();
+    if (this.#closed !== undefined) throw new UnavailableError("shutting_down", "the store closes");
     const snapshot = this.openSnapshot({ tenant, selector: kind === "series" ? selector : [], range });
+    const asked = Promise.withResolvers<void>();
+    this.#labelQuestions.add(asked.promise);
     try {
       if (snapshot.indexSegments.length === 0) return undefined;
       const answer = await this.#labelSource.answerLabels({ kind, name, tenant, selector, range, limit, snapshot }, signal);
@@ -242,6 +248,8 @@ export class LocalStore implements Store {
       return answer;
     } finally {
       this.releaseSnapshot(snapshot.pin);
+      this.#labelQuestions.delete(asked.promise);
+      asked.resolve();
     }
   }
 
@@ -305,6 +313,9 @@ export class LocalStore implements Store {
       this.#options.logger.error(`cannot seal at shutdown, the log keeps what was acknowledged: ${String(error)}`);
     }
     await this.#seals.settled();
+    // They end by themselves, unlike searches: what those still read is left to the next start.
+    await Promise.all(this.#labelQuestions);
+    if (this.#pins.count === 0) this.#table.releaseVersion(Infinity);
     try {
       await this.#table[Symbol.asyncDispose]();
     } finally {

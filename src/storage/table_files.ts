@@ -31,6 +31,7 @@ export class TableFiles {
   /** What another thread is removing. */
   readonly #removing = new Set<string>();
   #versionNumber = 1;
+  #releasedVersion = 0;
   #nextFileId: number;
 
   constructor(files: FileSystem, directory: string, manifest: Manifest, clock: Clock, logger: Logger) {
@@ -72,8 +73,9 @@ export class TableFiles {
     this.#removals.push({ version: this.#versionNumber, paths, partition: options.isDropped === true ? partition : undefined });
   }
 
-  /** Removes files that left the table in versions up to this one. */
+  /** Removes files that left the table in versions up to this one; Infinity: there are no readers any more. */
   releaseVersion(version: number): void {
+    this.#releasedVersion = Math.max(this.#releasedVersion, version);
     while (this.#removals.length > 0 && this.#removals[0].version <= version) {
       const { paths, partition } = this.#removals[0];
       this.#removals.shift();
@@ -105,9 +107,9 @@ export class TableFiles {
     });
   }
 
-  /** Removes all that is no longer named; there are no readers any more. */
+  /** Removes all that was released, and finishes what is being removed. What a reader may still read stays: the next start removes it. */
   close(): void {
-    this.releaseVersion(Infinity);
+    this.releaseVersion(this.#releasedVersion);
     for (const path of this.#removing) this.quietly(() => this.files.removeTree(path));
   }
 
