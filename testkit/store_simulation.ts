@@ -178,8 +178,13 @@ class StoreSimulation {
     this.#plan = drawStorePlan(random);
     tell(JSON.stringify(this.#plan));
     this.#model = new StoreModel(this.#plan.retentionMs);
-    const later = this.#plan.isThreaded ? setImmediate : undefined;
-    this.#life = this.#newLife(new MemoryFileSystem({ later }), startMs, 1);
+    this.#life = this.#newLife(new MemoryFileSystem(this.#plan.isThreaded ? { later: (done) => this.#later(done) } : {}), startMs, 1);
+  }
+
+  /** What the disk does on another thread is mostly done before anything else happens. */
+  #later(done: () => void): void {
+    if (this.#random.int(4) === 0) setImmediate(done);
+    else queueMicrotask(done);
   }
 
   /** Where it is, for messages. */
