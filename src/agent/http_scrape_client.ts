@@ -2,10 +2,10 @@
  * Fetches pages with HTTP/1.1: connections are kept, gzip is accepted, redirects are followed (credentials stay with their host), bodies
  * are bounded before and after decompression.
  */
-import { Agent as HttpAgent, type IncomingMessage, request as httpRequest } from "node:http";
-import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
+import type { Agent, IncomingMessage } from "node:http";
 import { promisify } from "node:util";
 import { gunzip } from "node:zlib";
+import { HttpAgent, httpRequest, nodeHttps } from "../base/node_http.ts";
 import { type FileSystem, readFile } from "../disk/file_system.ts";
 import type { Authorization, HttpSettings, Secret, TlsSettings } from "./http_settings.ts";
 import { type ScrapeClient, ScrapeError, type ScrapeRequest, type ScrapeResponse } from "./scrape_client.ts";
@@ -25,7 +25,7 @@ interface RawResponse {
 
 export class HttpScrapeClient implements ScrapeClient {
   readonly #files: FileSystem;
-  readonly #agents = new Map<string, HttpAgent>();
+  readonly #agents = new Map<string, Agent>();
 
   /** `files` holds the secrets that settings name. */
   constructor(files: FileSystem) {
@@ -95,12 +95,12 @@ export class HttpScrapeClient implements ScrapeClient {
     }
   }
 
-  #agent(url: URL, { tls, keepsAlive }: HttpSettings): HttpAgent {
+  #agent(url: URL, { tls, keepsAlive }: HttpSettings): Agent {
     const isSecure = url.protocol === "https:";
     const key = JSON.stringify([isSecure, keepsAlive, isSecure ? tls : undefined]);
     let agent = this.#agents.get(key);
     if (agent === undefined) {
-      agent = isSecure ? new HttpsAgent({ keepAlive: keepsAlive, ...this.#tlsOptions(tls) }) : new HttpAgent({ keepAlive: keepsAlive });
+      agent = isSecure ? new (nodeHttps().Agent)({ keepAlive: keepsAlive, ...this.#tlsOptions(tls) }) : new HttpAgent({ keepAlive: keepsAlive });
       this.#agents.set(key, agent);
     }
     return agent;
@@ -116,9 +116,9 @@ export class HttpScrapeClient implements ScrapeClient {
 /** The server had closed a kept connection before it saw the request. */
 class StaleConnection extends Error {}
 
-function exchange(url: URL, headers: Record<string, string>, agent: HttpAgent, { signal, bodyBytesMax }: ScrapeRequest): Promise<RawResponse> {
+function exchange(url: URL, headers: Record<string, string>, agent: Agent, { signal, bodyBytesMax }: ScrapeRequest): Promise<RawResponse> {
   return new Promise((resolve, reject) => {
-    const send = url.protocol === "https:" ? httpsRequest : httpRequest;
+    const send = url.protocol === "https:" ? nodeHttps().request : httpRequest;
     const request = send(url, { agent, headers, signal }, (response) => {
       receive(response, bodyBytesMax).then(
         (body) =>

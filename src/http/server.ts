@@ -5,12 +5,13 @@
  * Slow and hostile clients: headers are limited in size and time, a whole request in time, an idle connection is closed, a request whose
  * body nobody wants is cut off (exchange.ts), as is a client that does not read its answer.
  */
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { Clock } from "../base/clock.ts";
 import { InputError } from "../base/errors.ts";
 import type { Logger } from "../base/logger.ts";
 import type { Counter, MetricRegistry, Summary } from "../base/metrics.ts";
+import { createServer } from "../base/node_http.ts";
 import { describeError, errorBody } from "./error_response.ts";
 import { Exchange } from "./exchange.ts";
 import { type Route, Router } from "./router.ts";
