@@ -10,6 +10,7 @@ import { defaultQueryLimits, type QueryLimits } from "../query/limits.ts";
 import { systemProcesses } from "../storage/directory_lock.ts";
 import type { LocalStore } from "../storage/local_store.ts";
 import { firstReaderScratch, openLocalStore } from "../storage/open_local_store.ts";
+import { startQueryThread } from "../worker/query_client.ts";
 import { QueryPool } from "../worker/query_pool.ts";
 import { StorageClient } from "../worker/storage_client.ts";
 import type { FlagValues } from "./flags.ts";
@@ -38,6 +39,9 @@ export async function openNodeStore({ flags, memory, clock, logger, onFatal }: N
   // One core is for HTTP and ingest; a machine with two shares the other one between queries and the storage thread.
   const queryThreads = Math.max(1, Math.min(queryThreadsMax, availableParallelism() - 1));
   const indexCacheBytes = Math.floor(memory.indexCacheBytes / (queryThreads + 1));
+  await using starting = new AsyncDisposableStack();
+  // Loads its program while the index and the log are read, on another core.
+  const firstThread = starting.adopt(startQueryThread(), async (thread) => void (await thread.terminate()));
   const store = await openLocalStore({
     clock,
     logger,
@@ -61,7 +65,8 @@ export async function openNodeStore({ flags, memory, clock, logger, onFatal }: N
     indexCacheBytes,
     startTable: (setup) => new StorageClient(setup, logger, onFatal),
   });
-  const queries = new QueryPool({ store, firstScratchNumber: firstReaderScratch, threads: queryThreads, limits: queryLimits(flags, memory), indexCacheBytes, logger });
+  const queries = new QueryPool({ store, firstScratchNumber: firstReaderScratch, threads: queryThreads, limits: queryLimits(flags, memory), indexCacheBytes, logger, firstThread });
+  starting.move(); // the pool ends its threads
   store.useLabelSource(queries);
   return {
     store,

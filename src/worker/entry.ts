@@ -2,10 +2,10 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { assert } from "../base/assert.ts";
 import { useModule } from "../kernel/kernel.ts";
-import type { QueryWorkerSetup } from "./query_messages.ts";
+import type { QueryWorkerSetup, QueryWorkerStart } from "./query_messages.ts";
 import type { StorageWorkerSetup } from "./storage_messages.ts";
 
-const setup = workerData as StorageWorkerSetup | QueryWorkerSetup;
+const setup = workerData as StorageWorkerSetup | QueryWorkerStart;
 assert(parentPort !== null, "a worker entry runs in a worker");
 useModule(setup.module);
 if (setup.role === "storage") {
@@ -13,5 +13,6 @@ if (setup.role === "storage") {
   runStorageWorker(parentPort, setup);
 } else {
   const { runQueryWorker } = await import("./query_worker.ts");
-  runQueryWorker(parentPort, setup);
+  const port = parentPort;
+  port.once("message", (first: QueryWorkerSetup) => runQueryWorker(port, first));
 }

@@ -1,4 +1,4 @@
-/** The main thread's side of a query thread: sends queries, serves snapshots, and hands out the answers. The thread starts with the first query. */
+/** The main thread's side of a query thread: sends queries, serves snapshots, and hands out the answers. Without a thread to use it starts one with the first query. */
 import { Worker } from "node:worker_threads";
 import { UnavailableError } from "../base/errors.ts";
 import type { Logger } from "../base/logger.ts";
@@ -9,7 +9,7 @@ import { addSegmentStats, noSegmentStats, type SegmentCacheStats } from "../stor
 import type { LabelAnswer, LabelQuestion, LabelSource } from "../storage/segment_labels.ts";
 import { workerEntryUrl } from "./entry_url.ts";
 import { decodeError, encodeError } from "./error_message.ts";
-import type { QueryWorkerReply, QueryWorkerRequest, QueryWorkerSetup, WorkerQuery } from "./query_messages.ts";
+import type { QueryWorkerReply, QueryWorkerRequest, QueryWorkerSetup, QueryWorkerStart, WorkerQuery } from "./query_messages.ts";
 
 export interface QueryClientOptions {
   readonly store: LocalStore;
@@ -18,6 +18,19 @@ export interface QueryClientOptions {
   readonly limits: QueryLimits;
   readonly indexCacheBytes: number | undefined;
   readonly logger: Logger;
+  /** The thread to use first, which nobody else uses. */
+  readonly thread?: Worker;
+}
+
+/**
+ * Starts a thread for a QueryClient, which is to terminate it: it loads its program while the store is still being opened, so that the first query need not
+ * wait for that.
+ */
+export function startQueryThread(): Worker {
+  const workerData: QueryWorkerStart = { role: "query", module: kernelModule() };
+  const worker = new Worker(workerEntryUrl, { workerData, name: "query" });
+  worker.unref();
+  return worker;
 }
 
 export class QueryClient implements LabelSource, AsyncDisposable {
@@ -37,6 +50,7 @@ export class QueryClient implements LabelSource, AsyncDisposable {
 
   constructor(options: QueryClientOptions) {
     this.#options = options;
+    if (options.thread !== undefined) this.#worker = this.#use(options.thread);
   }
 
   /** Queries that the thread works on or has before it; a cancelled one counts until the thread has noticed. */
@@ -95,18 +109,17 @@ export class QueryClient implements LabelSource, AsyncDisposable {
   }
 
   #post(request: QueryWorkerRequest): void {
-    this.#worker ??= this.#start();
+    this.#worker ??= this.#use(startQueryThread());
     this.#worker.postMessage(request);
   }
 
-  #start(): Worker {
+  #use(worker: Worker): Worker {
     const { store, scratchNumber, limits, indexCacheBytes } = this.#options;
-    const workerData: QueryWorkerSetup = { role: "query", module: kernelModule(), shards: store.layouts, scratchNumber, limits, indexCacheBytes };
-    const worker = new Worker(workerEntryUrl, { workerData, name: "query" });
+    const setup: QueryWorkerSetup = { shards: store.layouts, scratchNumber, limits, indexCacheBytes };
+    worker.postMessage(setup);
     worker.on("message", (reply: QueryWorkerReply) => this.#receive(worker, reply));
     worker.on("error", (error: unknown) => this.#options.logger.error(`the query thread failed: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`));
     worker.on("exit", () => this.#ended(worker));
-    worker.unref();
     return worker;
   }
 

@@ -10,10 +10,14 @@ import type { ShardLayout } from "../storage/shard.ts";
 import type { Snapshot, SnapshotRequest } from "../storage/snapshot.ts";
 import type { ErrorMessage } from "./error_message.ts";
 
-/** First message, as worker data. */
-export interface QueryWorkerSetup {
+/** Worker data: enough to load and compile everything while the store is being opened. */
+export interface QueryWorkerStart {
   readonly role: "query";
   readonly module: WebAssembly.Module;
+}
+
+/** First message. */
+export interface QueryWorkerSetup {
   readonly shards: readonly ShardLayout[];
   readonly scratchNumber: number;
   readonly limits: QueryLimits;

@@ -1,4 +1,5 @@
-/** Query threads. The first starts with the pool, the others when all running ones are busy. */
+/** Query threads. The first one may have been started before; each of the others starts with the first query that finds all running ones busy. */
+import type { Worker } from "node:worker_threads";
 import type { Logger } from "../base/logger.ts";
 import type { QueryLimits } from "../query/limits.ts";
 import type { LocalStore } from "../storage/local_store.ts";
@@ -16,6 +17,8 @@ export interface QueryPoolOptions {
   /** Old index segments that each thread keeps in memory. */
   readonly indexCacheBytes?: number;
   readonly logger: Logger;
+  /** For the first thread, which otherwise starts with the first query; from startQueryThread(). */
+  readonly firstThread?: Worker;
 }
 
 export class QueryPool implements LabelSource, AsyncDisposable {
@@ -24,7 +27,7 @@ export class QueryPool implements LabelSource, AsyncDisposable {
 
   constructor(options: QueryPoolOptions) {
     this.#options = options;
-    this.#add();
+    this.#add(options.firstThread);
   }
 
   get activeCount(): number {
@@ -57,9 +60,9 @@ export class QueryPool implements LabelSource, AsyncDisposable {
     await Promise.all(this.#clients.map((client) => client[Symbol.asyncDispose]()));
   }
 
-  #add(): QueryClient {
+  #add(thread?: Worker): QueryClient {
     const { store, firstScratchNumber, limits, indexCacheBytes, logger } = this.#options;
-    const client = new QueryClient({ store, scratchNumber: firstScratchNumber + this.#clients.length, limits, indexCacheBytes, logger });
+    const client = new QueryClient({ store, scratchNumber: firstScratchNumber + this.#clients.length, limits, indexCacheBytes, logger, thread });
     this.#clients.push(client);
     return client;
   }
