@@ -134,7 +134,7 @@ function runBlocks(input: Uint8Array): void {
     });
     // What the caller has made sure of: bytes inside the memory, and room for all samples.
     const count = u16At(bytes, 1 + row * 6) % (blockSamplesMax + 1);
-    guard.kernel.u32.set([...places.flat(), count], rows / 4 + row * decodeRow.slots);
+    guard.kernel.u32.set([...places.flat(), count, samples], rows / 4 + row * decodeRow.slots);
     samples += count;
   }
   for (const area of [timestamps, values]) guard.clear(area, area + size);
