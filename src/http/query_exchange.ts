@@ -9,7 +9,7 @@ import { enforcedFilters } from "./selector_argument.ts";
 
 export const defaultStepMs = 300_000;
 
-type QueryText = Pick<InstantRequest, "tenant" | "query" | "seriesLimit" | "enforcedFilters" | "lookbackMs" | "roundDigits">;
+type QueryText = Pick<InstantRequest, "tenant" | "query" | "seriesLimit" | "enforcedFilters" | "lookbackMs" | "roundDigits" | "isTraced">;
 
 /** The arguments that instant and range queries have in common. */
 export function readQuery(api: Api, requestArguments: RequestArguments): QueryText {
@@ -24,6 +24,7 @@ export function readQuery(api: Api, requestArguments: RequestArguments): QueryTe
     enforcedFilters: enforcedFilters(requestArguments),
     lookbackMs: Math.max(0, requestArguments.durationMs("max_lookback", 0)),
     roundDigits: requestArguments.text("round_digits") === "" ? undefined : requestArguments.count("round_digits", 0),
+    isTraced: requestArguments.isSet("trace"),
   };
 }
 

@@ -3,6 +3,8 @@
  * encoding may happen on another thread.
  */
 import type { Selector, Tenant } from "../model/matcher.ts";
+import type { QueryStats } from "../query/query_context.ts";
+import type { TraceNode } from "../query/query_trace.ts";
 
 interface QueryRequest {
   readonly tenant: Tenant;
@@ -15,6 +17,8 @@ interface QueryRequest {
   readonly lookbackMs: number;
   /** Digits after the point that values are rounded to; undefined: none. */
   readonly roundDigits: number | undefined;
+  /** Whether the answer is to come with what the query did. */
+  readonly isTraced: boolean;
   /** Aborted when the client goes away or time is up; the reason is the error to answer with. */
   readonly signal: AbortSignal;
 }
@@ -34,6 +38,9 @@ export interface RangeRequest extends QueryRequest {
 export interface EncodedAnswer {
   /** The whole document: {"status":"success","data":...}. */
   readonly body: Uint8Array;
+  /** What it took; undefined where nobody knows. */
+  readonly stats?: Readonly<QueryStats>;
+  readonly trace?: TraceNode;
 }
 
 export interface QueryRunner {

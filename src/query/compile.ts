@@ -12,9 +12,16 @@ import type { AggregatePlan, Plan, RollupPlan } from "./plan.ts";
 import type { QueryContext } from "./query_context.ts";
 import { type RollupCall, SelectorRollupOperator, subqueryGrid, SubqueryRollupOperator } from "./rollup_operator.ts";
 import type { Series } from "./series.ts";
+import { traceOperator } from "./traced_operator.ts";
 import { ConstantOperator, TransformOperator } from "./transform_operator.ts";
 
 export function compilePlan(context: QueryContext, grid: Grid, plan: Plan): Operator {
+  const { trace } = context;
+  const isTraced = trace !== undefined && plan.kind !== "constant" && plan.kind !== "duration" && plan.kind !== "string";
+  return isTraced ? traceOperator(context, trace, { plan, grid }, () => compileStage(context, grid, plan)) : compileStage(context, grid, plan);
+}
+
+function compileStage(context: QueryContext, grid: Grid, plan: Plan): Operator {
   switch (plan.kind) {
     case "constant":
       return new ConstantOperator(context, grid, plan.value);

@@ -20,8 +20,10 @@ import { collect } from "./operator.ts";
 import { explainPlan, type Plan } from "./plan.ts";
 import { isSubquery, planQuery, planSelector } from "./planner.ts";
 import { QueryContext } from "./query_context.ts";
+import type { QueryTrace } from "./query_trace.ts";
 import type { QueryResult, ResultSeries } from "./result.ts";
 import { compareSeriesLabels, labelsKey, printLabels, type Series } from "./series.ts";
+import { traceStore } from "./traced_store.ts";
 
 export interface EngineOptions {
   readonly store: Store;
@@ -39,6 +41,8 @@ interface QueryOptions {
   readonly lookbackMs?: number;
   readonly signal?: AbortSignal;
   readonly tenant?: Tenant;
+  /** Told what is done. */
+  readonly trace?: QueryTrace | undefined;
 }
 
 export interface InstantRequest extends QueryOptions {
@@ -130,7 +134,7 @@ export class Engine {
   /** Samples of (fromMs, toMs], as they are stored but for stale markers. */
   async #rawSamples(context: QueryContext, selector: Expr & { kind: "selector" }, fromMs: number, toMs: number): Promise<QueryResult> {
     const { limits, signal, tenant } = context;
-    const found = await this.#store.search({
+    const found = await context.store.search({
       tenant,
       selector: planSelector(selector).selector,
       range: { minMs: fromMs + 1, maxMs: toMs },
@@ -176,12 +180,13 @@ export class Engine {
       const mark = this.#kernel.mark();
       const context = new QueryContext({
         kernel: this.#kernel,
-        store: this.#store,
+        store: request.trace === undefined ? this.#store : traceStore(this.#store, request.trace),
         tenant: request.tenant ?? defaultTenant,
         limits: this.#limits,
         lookbackMs: request.lookbackMs ?? this.#limits.maxStalenessIntervalMs,
         nowMs: this.#nowMs(),
         signal: request.signal,
+        trace: request.trace,
       });
       try {
         return await body(context);

@@ -126,7 +126,8 @@ function addLines(plan: Plan, depth: number, lines: string[]): void {
   for (const input of inputsOf(plan)) addLines(input, depth + 1, lines);
 }
 
-function describePlan(plan: Plan): string {
+/** One stage of a plan, without those below it. */
+export function describePlan(plan: Plan): string {
   switch (plan.kind) {
     case "constant":
       return `constant ${plan.value}`;
@@ -158,7 +159,8 @@ function describeRollup(plan: RollupPlan): string {
   return parts.join(" ");
 }
 
-function printSelector(selector: Selector): string {
+/** A selector as one would write it. */
+export function printSelector(selector: Selector): string {
   const expr: Expr = { kind: "selector", position: 0, groups: selector };
   return printExpr(expr);
 }

@@ -2,10 +2,11 @@
 import type { Kernel } from "../kernel/kernel.ts";
 import { type AggregateKernels, aggregateKernels } from "../kernel/aggregate.ts";
 import type { Tenant } from "../model/matcher.ts";
-import type { Store } from "../model/store.ts";
 import { type Column, ColumnPool } from "./column_pool.ts";
 import type { Grid } from "./grid.ts";
 import { checkLimit, type QueryLimits } from "./limits.ts";
+import type { QueryTrace } from "./query_trace.ts";
+import type { SearchedStore } from "./traced_store.ts";
 
 /** Figures of one query, for answers, logs and the list of slow queries. */
 export interface QueryStats {
@@ -18,25 +19,28 @@ export interface QueryStats {
 
 export interface QueryContextOptions {
   readonly kernel: Kernel;
-  readonly store: Store;
+  readonly store: SearchedStore;
   readonly tenant: Tenant;
   readonly limits: QueryLimits;
   /** How far a value reaches at most, 0 for no limit: the request's max_lookback or -search.maxStalenessInterval. */
   readonly lookbackMs: number;
   readonly nowMs: number;
   readonly signal: AbortSignal | undefined;
+  readonly trace?: QueryTrace | undefined;
 }
 
 export class QueryContext {
   readonly kernel: Kernel;
   readonly kernels: AggregateKernels;
   readonly columns: ColumnPool;
-  readonly store: Store;
+  readonly store: SearchedStore;
   readonly tenant: Tenant;
   readonly limits: QueryLimits;
   readonly lookbackMs: number;
   readonly nowMs: number;
   readonly signal: AbortSignal | undefined;
+  /** undefined for queries that are not traced. */
+  readonly trace: QueryTrace | undefined;
   readonly stats: QueryStats = { seriesFetched: 0, samplesScanned: 0, memoryBytes: 0, executionTimeMs: 0 };
   isPartial = false;
   readonly #closers: (() => Promise<unknown>)[] = [];
@@ -51,6 +55,7 @@ export class QueryContext {
     this.lookbackMs = options.lookbackMs;
     this.nowMs = options.nowMs;
     this.signal = options.signal;
+    this.trace = options.trace;
   }
 
   /** Calls `close` when the query has ended, well or not. */

@@ -80,12 +80,8 @@ export async function openNodeStore({ flags, memory, clock, logger, onFatal }: N
 
 function runnerOf(queries: QueryPool): QueryRunner {
   return {
-    async instant({ signal, timeMs, ...query }) {
-      return { body: await queries.run({ ...query, kind: "instant", startMs: timeMs, endMs: timeMs }, signal) };
-    },
-    async range({ signal, ...query }) {
-      return { body: await queries.run({ ...query, kind: "range" }, signal) };
-    },
+    instant: ({ signal, timeMs, ...query }) => queries.run({ ...query, kind: "instant", startMs: timeMs, endMs: timeMs }, signal),
+    range: ({ signal, ...query }) => queries.run({ ...query, kind: "range" }, signal),
   };
 }
 

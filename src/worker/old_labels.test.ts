@@ -59,10 +59,10 @@ test("query thread: it answers for months that the live index does not know", { 
     assert.equal((await store.labelValues("i", request)).length, 75);
     assert.deepEqual((await store.series({ ...request, limit: 51 })).map((labels) => labels[0].value), [...Array.from({ length: 50 }, () => "new"), "old"]);
     assert.equal((await store.labelValues("i", { ...request, range: { minMs: nowMs - dayMs, maxMs: nowMs } })).length, 50);
-    const body = await pool.run(
+    const { body } = await pool.run(
       {
         kind: "instant", tenant: defaultTenant, query: "sum(count_over_time({i=~\".+\"}[300d]))", startMs: nowMs, endMs: nowMs, stepMs: 60_000, lookbackMs: 0, seriesLimit: 0,
-        enforcedFilters: [[]], roundDigits: undefined,
+        enforcedFilters: [[]], roundDigits: undefined, isTraced: false,
       },
       new AbortController().signal,
     );

@@ -9,7 +9,7 @@ import { addSegmentStats, noSegmentStats, type SegmentCacheStats } from "../stor
 import type { LabelAnswer, LabelQuestion, LabelSource } from "../storage/segment_labels.ts";
 import { workerEntryUrl } from "./entry_url.ts";
 import { decodeError, encodeError } from "./error_message.ts";
-import type { QueryWorkerReply, QueryWorkerRequest, QueryWorkerSetup, QueryWorkerStart, WorkerQuery } from "./query_messages.ts";
+import type { QueryWorkerReply, QueryWorkerRequest, QueryWorkerSetup, QueryWorkerStart, WorkerAnswer, WorkerQuery } from "./query_messages.ts";
 
 export interface QueryClientOptions {
   readonly store: LocalStore;
@@ -35,7 +35,7 @@ export function startQueryThread(): Worker {
 
 export class QueryClient implements LabelSource, AsyncDisposable {
   readonly #options: QueryClientOptions;
-  readonly #waiting = new Map<number, PromiseWithResolvers<Uint8Array>>();
+  readonly #waiting = new Map<number, PromiseWithResolvers<WorkerAnswer>>();
   readonly #asked = new Map<number, PromiseWithResolvers<LabelAnswer>>();
   /** Queries that the thread has not ended, cancelled ones too. */
   readonly #running = new Set<number>();
@@ -63,12 +63,12 @@ export class QueryClient implements LabelSource, AsyncDisposable {
     return addSegmentStats(this.#earlierStats, this.#segmentStats);
   }
 
-  /** Evaluates on the query thread; resolves with the JSON document. Rejects with the signal's reason when it is aborted. */
-  async run(query: WorkerQuery, signal: AbortSignal): Promise<Uint8Array> {
+  /** Evaluates on the query thread; resolves with the answer. Rejects with the signal's reason when it is aborted. */
+  async run(query: WorkerQuery, signal: AbortSignal): Promise<WorkerAnswer> {
     if (this.#closed) throw new UnavailableError("shutting_down", "the server is shutting down");
     signal.throwIfAborted();
     const requestId = this.#nextRequestId++;
-    const waiting = Promise.withResolvers<Uint8Array>();
+    const waiting = Promise.withResolvers<WorkerAnswer>();
     this.#waiting.set(requestId, waiting);
     this.#running.add(requestId);
     const onAbort = (): void => {
@@ -150,7 +150,7 @@ export class QueryClient implements LabelSource, AsyncDisposable {
       case "unreadable":
         return this.#options.store.reportUnreadable(reply.path, reply.message);
       case "answer":
-        this.#waiting.get(reply.requestId)?.resolve(reply.body);
+        this.#waiting.get(reply.requestId)?.resolve(reply.answer);
         break;
       case "labels":
         this.#asked.get(reply.requestId)?.resolve(reply.answer);

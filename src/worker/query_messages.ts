@@ -4,6 +4,8 @@
  */
 import type { Selector, Tenant } from "../model/matcher.ts";
 import type { QueryLimits } from "../query/limits.ts";
+import type { QueryStats } from "../query/query_context.ts";
+import type { TraceNode } from "../query/query_trace.ts";
 import type { SegmentCacheStats } from "../storage/segment_cache.ts";
 import type { LabelAnswer, LabelQuestion } from "../storage/segment_labels.ts";
 import type { ShardLayout } from "../storage/shard.ts";
@@ -36,6 +38,16 @@ export interface WorkerQuery {
   readonly seriesLimit: number;
   readonly enforcedFilters: Selector;
   readonly roundDigits: number | undefined;
+  /** Whether the answer comes with what the query did. */
+  readonly isTraced: boolean;
+}
+
+/** What comes of a query. */
+export interface WorkerAnswer {
+  /** The JSON document. */
+  readonly body: Uint8Array;
+  readonly stats: Readonly<QueryStats>;
+  readonly trace?: TraceNode;
 }
 
 export type QueryWorkerRequest =
@@ -47,7 +59,7 @@ export type QueryWorkerRequest =
 export type QueryWorkerReply =
   | { readonly kind: "openSnapshot"; readonly snapshotId: number; readonly request: SnapshotRequest }
   | { readonly kind: "releaseSnapshot"; readonly pin: number }
-  | { readonly kind: "answer"; readonly requestId: number; readonly body: Uint8Array }
+  | { readonly kind: "answer"; readonly requestId: number; readonly answer: WorkerAnswer }
   | { readonly kind: "labels"; readonly requestId: number; readonly answer: LabelAnswer }
   | { readonly kind: "failed"; readonly requestId: number; readonly error: ErrorMessage }
   | { readonly kind: "segmentStats"; readonly stats: SegmentCacheStats }

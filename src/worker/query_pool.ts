@@ -6,7 +6,7 @@ import type { LocalStore } from "../storage/local_store.ts";
 import { addSegmentStats, noSegmentStats, type SegmentCacheStats } from "../storage/segment_cache.ts";
 import type { LabelAnswer, LabelQuestion, LabelSource } from "../storage/segment_labels.ts";
 import { QueryClient } from "./query_client.ts";
-import type { WorkerQuery } from "./query_messages.ts";
+import type { WorkerAnswer, WorkerQuery } from "./query_messages.ts";
 
 export interface QueryPoolOptions {
   readonly store: LocalStore;
@@ -34,8 +34,8 @@ export class QueryPool implements LabelSource, AsyncDisposable {
     return this.#clients.reduce((sum, client) => sum + client.activeCount, 0);
   }
 
-  /** Evaluates on the least busy thread; resolves with the JSON document. */
-  run(query: WorkerQuery, signal: AbortSignal): Promise<Uint8Array> {
+  /** Evaluates on the least busy thread; resolves with the answer. */
+  run(query: WorkerQuery, signal: AbortSignal): Promise<WorkerAnswer> {
     return this.#leastBusy().run(query, signal);
   }
 

@@ -12,6 +12,7 @@ import { printExpr } from "../metricsql/printer.ts";
 import { mapExpr } from "../metricsql/visit.ts";
 import type { Selector } from "../model/matcher.ts";
 import { Engine } from "../query/engine.ts";
+import { QueryTrace } from "../query/query_trace.ts";
 import type { QueryResult } from "../query/result.ts";
 import { encodeResult } from "../query/result_encoder.ts";
 import { LocalReader } from "../storage/local_reader.ts";
@@ -19,7 +20,7 @@ import type { LabelQuestion } from "../storage/segment_labels.ts";
 import { ShardReader } from "../storage/shard.ts";
 import type { Snapshot } from "../storage/snapshot.ts";
 import { decodeError, encodeError } from "./error_message.ts";
-import type { QueryWorkerReply, QueryWorkerRequest, QueryWorkerSetup, WorkerQuery } from "./query_messages.ts";
+import type { QueryWorkerReply, QueryWorkerRequest, QueryWorkerSetup, WorkerAnswer, WorkerQuery } from "./query_messages.ts";
 import { SnapshotStore } from "./snapshot_store.ts";
 
 /** How often files of parts that were merged away are closed. */
@@ -57,15 +58,15 @@ export function runQueryWorker(port: MessagePort, setup: QueryWorkerSetup): void
     },
     release: (pin) => post({ kind: "releaseSnapshot", pin }),
   });
-  const engine = new Engine({ store, kernel, nowMs: systemClock.nowMs, limits: setup.limits });
+  const engine = new Engine({ store, kernel, nowMs: systemClock.nowMs, monotonicMs: systemClock.monotonicMs, limits: setup.limits });
   const running = new Map<number, AbortController>();
 
   const answer = async (requestId: number, query: WorkerQuery): Promise<void> => {
     const controller = new AbortController();
     running.set(requestId, controller);
     try {
-      const body = encodeResult(shaped(await evaluate(engine, query, controller.signal), query), kernel);
-      post({ kind: "answer", requestId, body }, [body.buffer]);
+      const { body, stats, trace } = await evaluateEncoded(engine, kernel, query, controller.signal);
+      post({ kind: "answer", requestId, answer: { body, stats, trace } }, [body.buffer as ArrayBuffer]);
     } catch (error) {
       post({ kind: "failed", requestId, error: encodeError(error) });
     } finally {
@@ -110,9 +111,25 @@ export function runQueryWorker(port: MessagePort, setup: QueryWorkerSetup): void
   });
 }
 
-function evaluate(engine: Engine, query: WorkerQuery, signal: AbortSignal): Promise<QueryResult> {
+async function evaluateEncoded(engine: Engine, kernel: Kernel, query: WorkerQuery, signal: AbortSignal): Promise<WorkerAnswer> {
+  if (!query.isTraced) {
+    const result = await evaluate(engine, query, signal, undefined);
+    return { body: encodeResult(shaped(result, query), kernel), stats: result.stats };
+  }
+  const trace = new QueryTrace("query thread", systemClock.monotonicMs);
+  using step = new DisposableStack();
+  step.use(trace.enter(trace.root));
+  const result = await evaluate(engine, query, signal, trace);
+  const span = trace.open("");
+  const body = trace.run(span, () => encodeResult(shaped(result, query), kernel));
+  span.message = `encode ${result.series.length} series as ${body.length} bytes of JSON`;
+  step.dispose();
+  return { body, stats: result.stats, trace: trace.root.node() };
+}
+
+function evaluate(engine: Engine, query: WorkerQuery, signal: AbortSignal, trace: QueryTrace | undefined): Promise<QueryResult> {
   const { tenant, startMs, endMs, stepMs } = query;
-  const options = { tenant, signal, query: narrowed(query), ...(query.lookbackMs > 0 ? { lookbackMs: query.lookbackMs } : {}) };
+  const options = { tenant, signal, trace, query: narrowed(query), ...(query.lookbackMs > 0 ? { lookbackMs: query.lookbackMs } : {}) };
   if (query.kind === "instant") return engine.instant({ ...options, timeMs: endMs, stepMs });
   return engine.range({ ...options, startMs, endMs, stepMs });
 }
