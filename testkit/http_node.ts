@@ -3,10 +3,12 @@ import { type Clock, systemClock } from "../src/base/clock.ts";
 import { type Logger, silentLogger } from "../src/base/logger.ts";
 import { MetricRegistry } from "../src/base/metrics.ts";
 import type { Api, ApiLimits } from "../src/http/api.ts";
+import { ActiveQueries } from "../src/http/active_queries.ts";
 import { apiRoutes } from "../src/http/api_routes.ts";
 import { ByteBudget } from "../src/http/byte_budget.ts";
 import { ConcurrencyGate } from "../src/http/concurrency_gate.ts";
 import { IngestLane, type IngestTarget } from "../src/http/ingest_lane.ts";
+import { QueryStatistics } from "../src/http/query_statistics.ts";
 import { HttpServer } from "../src/http/server.ts";
 import { createMemory, Kernel } from "../src/kernel/kernel.ts";
 import { JsonLinesParser } from "../src/protocol/json_lines.ts";
@@ -18,6 +20,7 @@ export const testLimits: ApiLimits = {
   insertBytesMax: 1 << 20,
   latencyOffsetMs: 0,
   queryDurationMsMax: 5000,
+  slowQueryMsMin: 5000,
   queryBytesMax: 16_384,
   pointsMax: 30_000,
   seriesMax: 1000,
@@ -59,6 +62,8 @@ export async function startHttpNode(options: HttpNodeOptions = {}): Promise<Http
     store,
     queryRunner: { instant: () => Promise.reject(new Error("no runner")), range: () => Promise.reject(new Error("no runner")) },
     queryGate: new ConcurrencyGate({ clock, concurrentMax: options.concurrentQueriesMax ?? 4, waitMsMax: 200, concurrentFlag: "-search.maxConcurrentRequests", waitFlag: "-search.maxQueueDuration" }),
+    activeQueries: new ActiveQueries(clock),
+    queryStatistics: new QueryStatistics({ clock, queriesMax: 100, durationMsMin: 0, memoryBytesMin: 0 }),
     ingestLane: new IngestLane({ kernel, target: options.ingestTarget ?? store, clock, bodyBytesMax: limits.insertBytesMax, bodyLimitFlag: "-maxInsertRequestSize" }),
     ingestBudget: budget,
     parsers: {

@@ -4,10 +4,12 @@ import type { Logger } from "../base/logger.ts";
 import type { MetricRegistry } from "../base/metrics.ts";
 import type { Store } from "../model/store.ts";
 import type { SliceParser } from "../protocol/slice_parser.ts";
+import type { ActiveQueries } from "./active_queries.ts";
 import type { ByteBudget } from "./byte_budget.ts";
 import type { ConcurrencyGate } from "./concurrency_gate.ts";
 import type { IngestLane } from "./ingest_lane.ts";
 import type { QueryRunner } from "./query_runner.ts";
+import type { QueryStatistics } from "./query_statistics.ts";
 import type { StaticFiles } from "./static_files.ts";
 import type { TargetSource } from "./target_source.ts";
 
@@ -19,6 +21,8 @@ export interface ApiLimits {
   readonly latencyOffsetMs: number;
   /** -search.maxQueryDuration */
   readonly queryDurationMsMax: number;
+  /** -search.logSlowQueryDuration; 0: none are logged. */
+  readonly slowQueryMsMin: number;
   /** -search.maxQueryLen */
   readonly queryBytesMax: number;
   /** -search.maxPointsPerTimeseries */
@@ -45,6 +49,8 @@ export interface Api {
   readonly store: Store;
   readonly queryRunner: QueryRunner;
   readonly queryGate: ConcurrencyGate;
+  readonly activeQueries: ActiveQueries;
+  readonly queryStatistics: QueryStatistics;
   readonly ingestLane: IngestLane;
   readonly ingestBudget: ByteBudget;
   readonly parsers: IngestParsers;

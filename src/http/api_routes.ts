@@ -1,5 +1,6 @@
 /** All endpoints of a running node. */
 import type { Api } from "./api.ts";
+import { activeQueriesRoute } from "./endpoints/active_queries.ts";
 import { buildInfoRoute } from "./endpoints/build_info.ts";
 import { exportRoute } from "./endpoints/export.ts";
 import { forceFlushRoute, forceMergeRoute } from "./endpoints/force.ts";
@@ -16,6 +17,7 @@ import { reloadRoute } from "./endpoints/reload.ts";
 import { remoteWriteRoutes } from "./endpoints/remote_write.ts";
 import { seriesRoute } from "./endpoints/series.ts";
 import { targetsRoute } from "./endpoints/targets.ts";
+import { topQueriesRoute } from "./endpoints/top_queries.ts";
 import { userInterfaceRoutes } from "./endpoints/user_interface.ts";
 import type { Route } from "./router.ts";
 
@@ -33,6 +35,8 @@ export function apiRoutes(api: Api): Route[] {
     metadataRoute(api),
     targetsRoute(api),
     buildInfoRoute(api),
+    activeQueriesRoute(api),
+    topQueriesRoute(api),
     ...healthRoutes(() => undefined),
     metricsRoute(api.metrics),
     reloadRoute(api),

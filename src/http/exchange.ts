@@ -60,18 +60,22 @@ export class Exchange {
     return (Array.isArray(value) ? value.join(",") : (value ?? "")).toLowerCase();
   }
 
-  /** Aborted when the client goes away before it has its answer. */
+  /** Aborted when the client goes away before it has its answer, or by abort(). */
   get signal(): AbortSignal {
-    if (this.#abort === undefined) {
-      const controller = new AbortController();
-      this.#abort = controller;
-      const onClose = (): void => {
-        if (!this.response.writableFinished) controller.abort(new InputError("canceled", "the client closed the connection"));
-      };
-      if (this.response.closed) onClose();
-      else this.response.once("close", onClose);
-    }
-    return this.#abort.signal;
+    return this.#controller().signal;
+  }
+
+  /** Gives the request up; the reason is the error to answer with. */
+  abort(reason: Error): void {
+    this.#controller().abort(reason);
+  }
+
+  /** The client, and what proxies say about theirs, as VictoriaMetrics writes it. */
+  get remoteAddress(): string {
+    const { remoteAddress, remotePort } = this.request.socket;
+    const host = remoteAddress?.includes(":") === true ? `[${remoteAddress}]` : (remoteAddress ?? "unknown");
+    const forwardedFor = this.header("x-forwarded-for");
+    return `${host}:${remotePort ?? 0}${forwardedFor === "" ? "" : `, X-Forwarded-For: ${forwardedFor}`}`;
   }
 
   /** Tells a client that waits for it to send the body; whoever reads the body calls this first. */
@@ -145,6 +149,18 @@ export class Exchange {
 
   acceptsGzip(): boolean {
     return /(?:^|[\s,])(?:gzip|\*)(?!\s*;\s*q=0(?:\.0*)?\s*(?:,|$))/.test(this.header("accept-encoding"));
+  }
+
+  #controller(): AbortController {
+    if (this.#abort !== undefined) return this.#abort;
+    const controller = new AbortController();
+    this.#abort = controller;
+    const onClose = (): void => {
+      if (!this.response.writableFinished) controller.abort(new InputError("canceled", "the client closed the connection"));
+    };
+    if (this.response.closed) onClose();
+    else this.response.once("close", onClose);
+    return controller;
   }
 
   #end(status: number, headers: OutgoingHttpHeaders, body: Uint8Array | undefined): void {

@@ -1,15 +1,20 @@
 /** What the query endpoints share: reading the query, waiting for a turn, the time limit, sending the answer. */
+import { assert } from "../base/assert.ts";
 import { InputError, LimitError, UnavailableError } from "../base/errors.ts";
-import { defaultTenant } from "../model/matcher.ts";
+import { defaultTenant, type Selector } from "../model/matcher.ts";
+import type { TraceNode } from "../query/query_trace.ts";
+import type { QueryFacts } from "./active_queries.ts";
 import type { Api } from "./api.ts";
+import { findEmptyHints, isEmptyAnswer } from "./empty_hint.ts";
 import type { Exchange } from "./exchange.ts";
+import { type QueryRecord, recordQuery } from "./query_record.ts";
 import type { EncodedAnswer, InstantRequest } from "./query_runner.ts";
 import type { RequestArguments } from "./request_arguments.ts";
 import { enforcedFilters } from "./selector_argument.ts";
 
 export const defaultStepMs = 300_000;
 
-type QueryText = Pick<InstantRequest, "tenant" | "query" | "seriesLimit" | "enforcedFilters" | "lookbackMs" | "roundDigits" | "isTraced">;
+type QueryText = Pick<InstantRequest, "tenant" | "query" | "seriesLimit" | "enforcedFilters" | "lookbackMs" | "roundDigits" | "skipsCaches" | "isTraced">;
 
 /** The arguments that instant and range queries have in common. */
 export function readQuery(api: Api, requestArguments: RequestArguments): QueryText {
@@ -24,6 +29,7 @@ export function readQuery(api: Api, requestArguments: RequestArguments): QueryTe
     enforcedFilters: enforcedFilters(requestArguments),
     lookbackMs: Math.max(0, requestArguments.durationMs("max_lookback", 0)),
     roundDigits: requestArguments.text("round_digits") === "" ? undefined : requestArguments.count("round_digits", 0),
+    skipsCaches: requestArguments.isSet("nocache"),
     isTraced: requestArguments.isSet("trace"),
   };
 }
@@ -40,20 +46,63 @@ export function readLatencyOffset(api: Api, requestArguments: RequestArguments):
   return Math.max(0, requestArguments.durationMs("latency_offset", api.limits.latencyOffsetMs));
 }
 
-/** Runs a query when it is its turn and sends the answer; ends it when the client goes away or time is up. */
-export async function answerQuery(api: Api, exchange: Exchange, requestArguments: RequestArguments, run: (signal: AbortSignal) => Promise<EncodedAnswer>): Promise<void> {
+/** A request as it is answered: what is said of the query elsewhere, and how it is run. */
+interface QueryWork {
+  readonly facts: QueryFacts;
+  /** What narrows its selectors. */
+  readonly enforcedFilters: Selector;
+  readonly isTraced: boolean;
+  run(signal: AbortSignal): Promise<EncodedAnswer>;
+}
+
+/** Runs a query when it is its turn and sends the answer; ends it when the client goes away, time is up, or somebody cancels it. */
+export async function answerQuery(api: Api, exchange: Exchange, requestArguments: RequestArguments, work: QueryWork): Promise<void> {
+  const { clock } = api;
   const { queryDurationMsMax } = api.limits;
   const timeoutMs = Math.min(Math.max(1, requestArguments.durationMs("timeout", queryDurationMsMax)), queryDurationMsMax);
-  const timeout = new AbortController();
-  using _timer = api.clock.setTimer(timeoutMs, () => {
-    timeout.abort(new UnavailableError("query_timeout", `the query took longer than ${timeoutMs / 1000}s (argument timeout, -search.maxQueryDuration)`));
+  using active = api.activeQueries.add(work.facts, exchange);
+  using _timer = clock.setTimer(timeoutMs, () => {
+    exchange.abort(new UnavailableError("query_timeout", `the query took longer than ${timeoutMs / 1000}s (argument timeout, -search.maxQueryDuration)`));
   });
-  const signal = AbortSignal.any([exchange.signal, timeout.signal]);
-  const place = await api.queryGate.enter(signal);
-  // A runner may need a while to notice; its place is free only then.
-  const answer = run(signal).finally(() => place[Symbol.dispose]());
-  const { body } = await firstOf(answer, signal);
-  await exchange.send(200, "application/json", body);
+  const { signal } = exchange;
+  const record: QueryRecord = { ...work.facts, active, waitedMs: 0, durationMs: 0, answer: undefined, error: undefined };
+  try {
+    const place = await api.queryGate.enter(signal);
+    record.waitedMs = clock.monotonicMs() - active.startedMs;
+    // A runner may need a while to notice; its place is free only then.
+    const running = work.run(signal).finally(() => place[Symbol.dispose]());
+    record.answer = await firstOf(running, signal);
+  } catch (error) {
+    record.error = error;
+    throw error;
+  } finally {
+    record.durationMs = clock.monotonicMs() - active.startedMs;
+    recordQuery(api, record);
+  }
+  await exchange.send(200, "application/json", await completeBody(api, work, record, signal));
+}
+
+/** The document with what is added to it outside of the engine: hints when there is no series in it, and the trace. */
+async function completeBody(api: Api, work: QueryWork, { answer, waitedMs, durationMs }: QueryRecord, signal: AbortSignal): Promise<Uint8Array> {
+  assert(answer !== undefined);
+  const { body } = answer;
+  const members: string[] = [];
+  if (isEmptyAnswer(body)) {
+    const hints = await findEmptyHints(api, { ...work.facts, enforcedFilters: work.enforcedFilters, stats: answer.stats, signal });
+    if (hints.length > 0) members.push(`"hints":${JSON.stringify(hints)}`);
+  }
+  if (work.isTraced) {
+    const { query, startMs, endMs, stepMs } = work.facts;
+    const waiting: TraceNode = { duration_msec: rounded(waitedMs), message: "wait for a turn (-search.maxConcurrentRequests)" };
+    const message = `query=${JSON.stringify(query)} start=${startMs} end=${endMs} step=${stepMs}: ${body.length} bytes`;
+    members.push(`"trace":${JSON.stringify({ duration_msec: rounded(durationMs), message, children: [waiting, ...(answer.trace === undefined ? [] : [answer.trace])] })}`);
+  }
+  if (members.length === 0) return body;
+  return Buffer.concat([body.subarray(0, -1), Buffer.from(`,${members.join(",")}}`)]);
+}
+
+function rounded(durationMs: number): number {
+  return Math.round(durationMs * 1000) / 1000;
 }
 
 function firstOf<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {

@@ -2,13 +2,13 @@
  * The logical plan: what is computed, function by function, with every fact looked up. planner.ts makes it from a syntax tree, compile.ts
  * turns it into operators on a grid, explainPlan prints it.
  */
-import type { BinaryExpr, DurationExpr, Expr } from "../metricsql/ast.ts";
-import { printExpr } from "../metricsql/printer.ts";
+import type { BinaryExpr, DurationExpr } from "../metricsql/ast.ts";
 import type { RollupName } from "../kernel/rollup.ts";
 import type { Label, Labels } from "../model/labels.ts";
 import type { Selector } from "../model/matcher.ts";
 import type { AggregateFunction } from "./aggregate_functions.ts";
 import type { RollupFunction } from "./rollup_functions.ts";
+import { printSelector } from "./selector_text.ts";
 import type { TransformFunction } from "./transform_function.ts";
 
 export type Plan = ConstantPlan | DurationPlan | StringPlan | RollupPlan | TransformPlan | AggregatePlan | BinaryPlan;
@@ -157,10 +157,4 @@ function describeRollup(plan: RollupPlan): string {
   if (plan.source.kind === "selector") parts.push(`of ${printSelector(plan.source.selector)}`);
   else parts.push(`of subquery step ${plan.source.step?.text ?? "as outside"}`);
   return parts.join(" ");
-}
-
-/** A selector as one would write it. */
-export function printSelector(selector: Selector): string {
-  const expr: Expr = { kind: "selector", position: 0, groups: selector };
-  return printExpr(expr);
 }

@@ -1,7 +1,7 @@
 /** A Store whose searches are steps of a trace: selecting series, and reading and decoding their samples. */
 import type { SearchRequest, SearchResult, SeriesBatch, Store } from "../model/store.ts";
-import { printSelector } from "./plan.ts";
 import type { QueryTrace, TraceSpan } from "./query_trace.ts";
+import { printSelector } from "./selector_text.ts";
 
 /** The part of a Store that queries use. */
 export type SearchedStore = Pick<Store, "search" | "capabilities">;

@@ -55,14 +55,14 @@ const names: readonly { readonly kind: CompatibilityKind; readonly isBoolean: bo
       promscrape.openstackSDCheckInterval promscrape.ovhcloudSDCheckInterval promscrape.puppetdbSDCheckInterval
       promscrape.suppressScrapeErrorsDelay promscrape.vultrSDCheckInterval promscrape.yandexcloudSDCheckInterval pushmetrics.extraLabel
       pushmetrics.header pushmetrics.interval rpc.handshakeTimeout search.cacheTimestampOffset search.graphiteMaxPointsPerSeries
-      search.graphiteStorageStep search.inmemoryBufSizeBytes search.logQueryMemoryUsage search.logSlowQueryDuration search.logSlowQueryStats
+      search.graphiteStorageStep search.inmemoryBufSizeBytes search.logQueryMemoryUsage search.logSlowQueryStats
       search.logSlowQueryStatsHeaders search.maxBinaryOpPushdownLabelValues search.maxDeleteDuration search.maxDeleteSeries
       search.maxExportDuration search.maxFederateSeries search.maxGraphitePathExpressionLen search.maxGraphiteSeries
       search.maxGraphiteTagKeys search.maxGraphiteTagValues search.maxLabelsAPIDuration search.maxLabelsAPISeries
       search.maxResponseSeries search.maxSamplesPerSeries
       search.maxStatusRequestDuration search.maxStepForPointsAdjustment search.maxTSDBStatusSeries search.maxTSDBStatusTopNSeries
       search.maxTagValueSuffixesPerSearch search.maxWorkersPerQuery search.minWindowForInstantRollupOptimization
-      search.queryStats.lastQueriesCount search.queryStats.minQueryDuration search.queryStats.minQueryMemoryUsage secret.flags
+      secret.flags
       smallMergeConcurrency snapshotCreateTimeout snapshotsMaxAge storage.cacheSizeIndexDBDataBlocks
       storage.cacheSizeIndexDBDataBlocksSparse storage.cacheSizeIndexDBIndexBlocks storage.cacheSizeIndexDBTagFilters
       storage.cacheSizeMetricNamesStats storage.cacheSizeStorageMetricName storage.cacheSizeStorageTSID

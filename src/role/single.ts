@@ -10,10 +10,12 @@ import { MetricRegistry } from "../base/metrics.ts";
 import { RealFileSystem } from "../disk/real_file_system.ts";
 import type { Api, IngestParsers } from "../http/api.ts";
 import { registerApiMetrics } from "../http/api_metrics.ts";
+import { ActiveQueries } from "../http/active_queries.ts";
 import { apiRoutes } from "../http/api_routes.ts";
 import { ByteBudget } from "../http/byte_budget.ts";
 import { ConcurrencyGate } from "../http/concurrency_gate.ts";
 import { IngestLane } from "../http/ingest_lane.ts";
+import { QueryStatistics } from "../http/query_statistics.ts";
 import { registerSelfMetrics } from "../http/self_metrics.ts";
 import { HttpServer } from "../http/server.ts";
 import { startingRoutes } from "../http/starting_routes.ts";
@@ -111,6 +113,13 @@ function createApi({ flags, memory, nodeStore, scraping, labelLimits, metrics, l
       concurrentFlag: "-search.maxConcurrentRequests",
       waitFlag: "-search.maxQueueDuration",
     }),
+    activeQueries: new ActiveQueries(clock),
+    queryStatistics: new QueryStatistics({
+      clock,
+      queriesMax: flags["search.queryStats.lastQueriesCount"],
+      durationMsMin: flags["search.queryStats.minQueryDuration"],
+      memoryBytesMin: flags["search.queryStats.minQueryMemoryUsage"],
+    }),
     ingestLane: new IngestLane({ kernel, target: store, clock, bodyBytesMax: insertBytesMax, bodyLimitFlag: "-maxInsertRequestSize" }),
     ingestBudget: new ByteBudget(Math.max(flags["insert.maxBytesInFlight"] || memory.insertBytesInFlight, insertBytesMax)),
     parsers: createParsers(kernel, labelLimits, store.writeHead),
@@ -118,6 +127,7 @@ function createApi({ flags, memory, nodeStore, scraping, labelLimits, metrics, l
       insertBytesMax,
       latencyOffsetMs: flags["search.latencyOffset"],
       queryDurationMsMax: flags["search.maxQueryDuration"],
+      slowQueryMsMin: flags["search.logSlowQueryDuration"],
       queryBytesMax: flags["search.maxQueryLen"],
       pointsMax: flags["search.maxPointsPerTimeseries"],
       seriesMax: flags["search.maxSeries"],

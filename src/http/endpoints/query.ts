@@ -1,5 +1,6 @@
 /** /api/v1/query: the value of an expression at one time. */
 import type { Api } from "../api.ts";
+import { sendExplanation } from "../explanation.ts";
 import { answerQuery, readLatencyOffset, readQuery, readStep } from "../query_exchange.ts";
 import type { Route } from "../router.ts";
 
@@ -16,7 +17,12 @@ export function queryRoute(api: Api): Route {
       const latencyOffsetMs = readLatencyOffset(api, requestArguments);
       // Times near now are moved back too, as VictoriaMetrics does: clients send their own clock as the time.
       if (!requestArguments.isSet("nocache") && Math.abs(nowMs - timeMs) < latencyOffsetMs) timeMs = nowMs - latencyOffsetMs;
-      await answerQuery(api, exchange, requestArguments, (signal) => api.queryRunner.instant({ ...query, timeMs, stepMs, signal }));
+      if (requestArguments.isSet("explain")) return sendExplanation(exchange, query);
+      await answerQuery(api, exchange, requestArguments, {
+        ...query,
+        facts: { query: query.query, startMs: timeMs, endMs: timeMs, stepMs },
+        run: (signal) => api.queryRunner.instant({ ...query, timeMs, stepMs, signal }),
+      });
     },
   };
 }

@@ -1,6 +1,7 @@
 /** /api/v1/query_range: the values of an expression at every step between two times. */
 import { adjustStartEnd } from "../../query/grid.ts";
 import type { Api } from "../api.ts";
+import { sendExplanation } from "../explanation.ts";
 import { answerQuery, defaultStepMs, readLatencyOffset, readQuery, readStep } from "../query_exchange.ts";
 import { checkGrid } from "../query_grid.ts";
 import type { Route } from "../router.ts";
@@ -24,7 +25,12 @@ export function queryRangeRoute(api: Api): Route {
       if (newestMs < nowMs && grid.endMs > newestMs && newestMs > grid.startMs) {
         grid = { ...grid, endMs: grid.startMs + Math.floor((newestMs - grid.startMs) / stepMs) * stepMs };
       }
-      await answerQuery(api, exchange, requestArguments, (signal) => api.queryRunner.range({ ...query, ...grid, signal }));
+      if (requestArguments.isSet("explain")) return sendExplanation(exchange, query);
+      await answerQuery(api, exchange, requestArguments, {
+        ...query,
+        facts: { query: query.query, ...grid },
+        run: (signal) => api.queryRunner.range({ ...query, ...grid, signal }),
+      });
     },
   };
 }
