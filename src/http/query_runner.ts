@@ -3,6 +3,7 @@
  * encoding may happen on another thread.
  */
 import type { Selector, Tenant } from "../model/matcher.ts";
+import type { TimeRange } from "../model/store.ts";
 import type { QueryStats } from "../query/query_context.ts";
 import type { TraceNode } from "../query/query_trace.ts";
 
@@ -17,6 +18,8 @@ interface QueryRequest {
   readonly lookbackMs: number;
   /** Digits after the point that values are rounded to; undefined: none. */
   readonly roundDigits: number | undefined;
+  /** Whether the answer must not be made from earlier ones (nocache=1). */
+  readonly skipsCaches?: boolean;
   /** Whether the answer is to come with what the query did. */
   readonly isTraced: boolean;
   /** Aborted when the client goes away or time is up; the reason is the error to answer with. */
@@ -41,6 +44,8 @@ export interface EncodedAnswer {
   /** What it took; undefined where nobody knows. */
   readonly stats?: Readonly<QueryStats>;
   readonly trace?: TraceNode;
+  /** The samples that the answer depends on; undefined if it depends on something else, or on no samples at all. */
+  readonly readRange?: TimeRange | undefined;
 }
 
 export interface QueryRunner {
