@@ -62,6 +62,8 @@ export const headContext = {
   splitScratch: 232,
   /** New series that the next append may register before it stops. */
   newSeriesLeft: 236,
+  /** The area of late writes, see late_writes.ts. */
+  lateWrites: 252,
   sizeBytes: 256,
 } as const;
 

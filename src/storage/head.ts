@@ -12,6 +12,7 @@ import {
   headRecordBytes, headRecordSeriesId, headSegmentBytes, headSegmentSeriesMin, headStatus,
 } from "../kernel/head.ts";
 import type { Kernel } from "../kernel/kernel.ts";
+import { lateWritesBytes } from "../kernel/late_writes.ts";
 import type { SeriesIdTable } from "../kernel/series_id_table.ts";
 
 const chunkBlockBytes = 1 << 20;
@@ -71,6 +72,8 @@ export type HeadCounters = Record<(typeof counterFields)[number], number>;
 export class Head {
   readonly kernel: Kernel;
   readonly context: number;
+  /** Address of the area that late writes are marked in, see LateWrites. */
+  readonly lateWrites: number;
   readonly #kernels: HeadKernels;
   readonly #options: HeadOptions;
   readonly #entryMax: number;
@@ -89,6 +92,8 @@ export class Head {
     this.#options = options;
     this.context = kernel.allocate(headContext.sizeBytes);
     this.#set(headContext.index, options.indexContext);
+    this.lateWrites = kernel.allocate(lateWritesBytes);
+    this.#set(headContext.lateWrites, this.lateWrites);
     this.#set(headContext.records, kernel.allocate(options.seriesMax * headRecordBytes));
     this.#createTable();
     this.#set(headContext.freeMap, kernel.allocate(headFreeMapBytes));

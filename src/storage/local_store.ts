@@ -10,6 +10,7 @@ import type { Clock } from "../base/clock.ts";
 import { UnavailableError } from "../base/errors.ts";
 import type { Logger } from "../base/logger.ts";
 import type { Kernel } from "../kernel/kernel.ts";
+import { LateWrites } from "../kernel/late_writes.ts";
 import { compareBytewise, compareLabels, decodeLabelRun, type Labels } from "../model/labels.ts";
 import type { MetricMetadata, RowBatch } from "../model/row_batch.ts";
 import type { LabelsRequest, SearchRequest, SearchResult, Store, StoreCapabilities, TimeRange, WriteResult } from "../model/store.ts";
@@ -81,6 +82,8 @@ export interface LocalStoreStats {
 
 export class LocalStore implements Store {
   readonly capabilities: StoreCapabilities = { canRollup: false, canAggregate: false, canDeleteRange: false };
+  /** For caches of results. */
+  readonly lateWrites: LateWrites;
   readonly #options: LocalStoreOptions;
   readonly #shards: readonly Shard[];
   readonly #table: TableClient;
@@ -105,6 +108,7 @@ export class LocalStore implements Store {
   constructor(parts: LocalStoreParts, options: LocalStoreOptions) {
     this.#options = options;
     this.#shards = parts.shards;
+    this.lateWrites = new LateWrites(this.layouts);
     this.#table = parts.table;
     this.#version = parts.version;
     this.#metadata = parts.metadata;
@@ -130,7 +134,7 @@ export class LocalStore implements Store {
       shards: parts.shards, checkpointer: this.#checkpointer, table: parts.table, reader: parts.reader, clock, logger: options.logger, retentionMs,
       silentSeries: new SilentSeries({ shards: parts.shards, sendSeals: (head, force) => this.#writer.sendSeals(head, force) }),
       checkpointLogBytes: options.checkpointLogBytes, checkpointIntervalMs: options.checkpointIntervalMs,
-      publish: (version) => this.#publish(version), parts: () => this.#version.parts,
+      publish: (version) => this.#publish(version), parts: () => this.#version.parts, expired: (beforeMs) => this.lateWrites.markRange(0, beforeMs),
     });
   }
 

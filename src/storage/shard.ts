@@ -14,6 +14,8 @@ export interface ShardLayout {
   readonly memory: WebAssembly.Memory;
   readonly headContext: number;
   readonly indexContext: number;
+  /** Where late writes are marked, see kernel/late_writes.ts. */
+  readonly lateWrites: number;
   /** Scratch areas in shard memory, one for each reading thread. */
   readonly scratchAreas: readonly ScratchArea[];
 }
@@ -43,6 +45,7 @@ export class Shard {
       memory: this.kernel.memory,
       headContext: this.head.context,
       indexContext: this.index.contextPointer,
+      lateWrites: this.head.lateWrites,
       scratchAreas: options.scratchBytes.map((sizeBytes) => ({ pointer: this.kernel.allocate(sizeBytes), sizeBytes })),
     };
   }

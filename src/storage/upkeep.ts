@@ -34,6 +34,8 @@ export interface UpkeepOptions {
   readonly publish: (version: TableVersion) => void;
   /** The live parts. */
   readonly parts: () => readonly PartRef[];
+  /** Told of what is no longer there: samples up to this time. */
+  readonly expired: (beforeMs: number) => void;
 }
 
 export class Upkeep {
@@ -99,6 +101,7 @@ export class Upkeep {
       }
     }
     this.#options.publish(await this.#options.table.dropBefore(minMs));
+    this.#options.expired(Math.max(...expired));
     await this.#options.checkpointer.run();
   }
 

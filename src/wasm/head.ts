@@ -62,6 +62,7 @@ const NEW_SERIES_LEFT: usize = 236;
 const LOG_NEXT_ID: usize = 240;
 const LOG_OFFSET_MS: usize = 244;
 const LOG_ROWS_LEFT: usize = 248;
+const LATE_WRITES: usize = 252;
 
 const STATUS_DONE: u32 = 0;
 const STATUS_NEEDS_CHUNKS: u32 = 1;
@@ -349,10 +350,24 @@ function logBeforeSamples(
   return true;
 }
 
+// The area of late writes, kernel/late_writes.ts.
+const LATE_EPOCH: usize = 8;
+const LATE_SLOTS: usize = 64;
+const LATE_SLOT_SHIFT: u64 = 19;
+const LATE_SLOT_MASK: u64 = 8191;
+
+/** Marks the time of a sample that comes after its time was taken for final. */
+function markLate(late: usize, timestampMs: f64): void {
+  const slot = ((timestampMs as u64) >> LATE_SLOT_SHIFT) & LATE_SLOT_MASK;
+  store<f64>(late + LATE_SLOTS + ((slot as usize) << 3), load<i64>(late, LATE_EPOCH) as f64);
+}
+
 /** Appends and logs the samples of one row from the context's resume point on. Returns a status; what is left is remembered. */
 function appendRow(context: usize, seriesIndex: u32, timestamps: usize, values: usize, sampleCount: u32, minMs: f64, maxMs: f64): u32 {
   const record = recordOf(context, seriesIndex);
   const seriesId = load<u32>(record, 28);
+  const late = load<u32>(context, LATE_WRITES) as usize;
+  const finalMs = load<i64>(late) as f64;
   let accepted: u32 = 0;
   let status: u32 = STATUS_DONE;
   let sample = load<u32>(context, RESUME_SAMPLE);
@@ -370,6 +385,7 @@ function appendRow(context: usize, seriesIndex: u32, timestamps: usize, values: 
       status = STATUS_LOG_FULL;
       break;
     }
+    if (timestampMs <= finalMs) markLate(late, timestampMs);
     const value = load<f64>(values + ((sample as usize) << 3));
     status = appendSample(context, record, seriesIndex, timestampMs, value, load<f64>(context, NEXT_LOG_ROW));
     if (status != STATUS_DONE) break;
