@@ -19,6 +19,7 @@ import { MemoryStore } from "../src/stores/memory_store.ts";
 export const testLimits: ApiLimits = {
   insertBytesMax: 1 << 20,
   latencyOffsetMs: 0,
+  skipsCaches: false,
   queryDurationMsMax: 5000,
   slowQueryMsMin: 5000,
   queryBytesMax: 16_384,
@@ -61,6 +62,7 @@ export async function startHttpNode(options: HttpNodeOptions = {}): Promise<Http
   const api: Api = {
     store,
     queryRunner: { instant: () => Promise.reject(new Error("no runner")), range: () => Promise.reject(new Error("no runner")) },
+    resetResultCaches: () => undefined,
     queryGate: new ConcurrencyGate({ clock, concurrentMax: options.concurrentQueriesMax ?? 4, waitMsMax: 200, concurrentFlag: "-search.maxConcurrentRequests", waitFlag: "-search.maxQueueDuration" }),
     activeQueries: new ActiveQueries(clock),
     queryStatistics: new QueryStatistics({ clock, queriesMax: 100, durationMsMin: 0, memoryBytesMin: 0 }),

@@ -19,6 +19,8 @@ export interface ApiLimits {
   readonly insertBytesMax: number;
   /** -search.latencyOffset */
   readonly latencyOffsetMs: number;
+  /** -search.disableCache */
+  readonly skipsCaches: boolean;
   /** -search.maxQueryDuration */
   readonly queryDurationMsMax: number;
   /** -search.logSlowQueryDuration; 0: none are logged. */
@@ -48,6 +50,8 @@ export interface IngestParsers {
 export interface Api {
   readonly store: Store;
   readonly queryRunner: QueryRunner;
+  /** Forgets all results of queries that are kept. */
+  readonly resetResultCaches: () => void;
   readonly queryGate: ConcurrencyGate;
   readonly activeQueries: ActiveQueries;
   readonly queryStatistics: QueryStatistics;

@@ -19,9 +19,7 @@ type QueryText = Pick<InstantRequest, "tenant" | "query" | "seriesLimit" | "enfo
 /** The arguments that instant and range queries have in common. */
 export function readQuery(api: Api, requestArguments: RequestArguments): QueryText {
   const query = requestArguments.requiredText("query");
-  const sizeBytes = Buffer.byteLength(query);
-  const { queryBytesMax } = api.limits;
-  if (sizeBytes > queryBytesMax) throw new LimitError("query_too_long", `the query is ${sizeBytes} bytes long, the limit is ${queryBytesMax} (-search.maxQueryLen)`);
+  checkQueryText(api, query);
   return {
     tenant: defaultTenant,
     query,
@@ -29,9 +27,16 @@ export function readQuery(api: Api, requestArguments: RequestArguments): QueryTe
     enforcedFilters: enforcedFilters(requestArguments),
     lookbackMs: Math.max(0, requestArguments.durationMs("max_lookback", 0)),
     roundDigits: requestArguments.text("round_digits") === "" ? undefined : requestArguments.count("round_digits", 0),
-    skipsCaches: requestArguments.isSet("nocache"),
+    skipsCaches: requestArguments.isSet("nocache") || api.limits.skipsCaches,
     isTraced: requestArguments.isSet("trace"),
   };
+}
+
+/** Throws LimitError for a text that is too long to be looked at. */
+export function checkQueryText(api: Api, query: string): void {
+  const sizeBytes = Buffer.byteLength(query);
+  const { queryBytesMax } = api.limits;
+  if (sizeBytes > queryBytesMax) throw new LimitError("query_too_long", `the query is ${sizeBytes} bytes long, the limit is ${queryBytesMax} (-search.maxQueryLen)`);
 }
 
 /** A step argument; nothing stands for 5 minutes. */

@@ -210,7 +210,7 @@ test("export: a large answer is streamed whole", async () => {
 });
 
 test("server: health, readiness, metrics, maintenance", async () => {
-  for (const path of ["/health", "/-/healthy", "/-/ready", "/internal/force_flush", "/internal/force_merge", "/metrics", "/prometheus/metrics"]) assert.equal((await get(path)).status, 200, path);
+  for (const path of ["/health", "/-/healthy", "/-/ready", "/internal/force_flush", "/internal/force_merge", "/internal/resetRollupResultCache", "/metrics", "/prometheus/metrics"]) assert.equal((await get(path)).status, 200, path);
   assert.match((await get("/metrics")).text, /vm_request_duration_seconds\{path="\/health",quantile="0.5"\} /);
 });
 

@@ -153,7 +153,7 @@ export class Engine {
     }
     if (found.isPartial()) context.isPartial = true;
     series.sort((a, b) => compareSeriesLabels(a.labels, b.labels));
-    return { resultType: "matrix", timestampsMs: new Float64Array(), series, isPartial: context.isPartial, stats: context.stats };
+    return { resultType: "matrix", timestampsMs: new Float64Array(), series, isPartial: context.isPartial, readRange: context.readRange, stats: context.stats };
   }
 
   async #evaluate(context: QueryContext, grid: Grid, plan: Plan, resultType: "vector" | "matrix", isOrdered: boolean): Promise<QueryResult> {
@@ -168,6 +168,7 @@ export class Engine {
       timestampsMs: Float64Array.from({ length: grid.points }, (_, i) => grid.startMs + i * grid.stepMs),
       series: some.map(({ labels }, i) => ({ labels, values: values.subarray(i * grid.points, (i + 1) * grid.points) })),
       isPartial: context.isPartial,
+      readRange: context.readRange,
       stats: context.stats,
     };
   }

@@ -2,6 +2,7 @@
 import type { Kernel } from "../kernel/kernel.ts";
 import { type AggregateKernels, aggregateKernels } from "../kernel/aggregate.ts";
 import type { Tenant } from "../model/matcher.ts";
+import type { TimeRange } from "../model/store.ts";
 import { type Column, ColumnPool } from "./column_pool.ts";
 import type { Grid } from "./grid.ts";
 import { checkLimit, type QueryLimits } from "./limits.ts";
@@ -37,25 +38,38 @@ export class QueryContext {
   readonly tenant: Tenant;
   readonly limits: QueryLimits;
   readonly lookbackMs: number;
-  readonly nowMs: number;
   readonly signal: AbortSignal | undefined;
   /** undefined for queries that are not traced. */
   readonly trace: QueryTrace | undefined;
   readonly stats: QueryStats = { seriesFetched: 0, samplesScanned: 0, memoryBytes: 0, executionTimeMs: 0 };
   isPartial = false;
+  readonly #nowMs: number;
+  #dependsOnNow = false;
+  #readRange: TimeRange | undefined;
   readonly #closers: (() => Promise<unknown>)[] = [];
 
   constructor(options: QueryContextOptions) {
     this.kernel = options.kernel;
     this.kernels = aggregateKernels(options.kernel);
     this.columns = new ColumnPool(options.kernel, options.limits.memoryBytesMax);
-    this.store = options.store;
+    this.store = this.#observed(options.store);
     this.tenant = options.tenant;
     this.limits = options.limits;
     this.lookbackMs = options.lookbackMs;
-    this.nowMs = options.nowMs;
+    this.#nowMs = options.nowMs;
     this.signal = options.signal;
     this.trace = options.trace;
+  }
+
+  /** The time of the query. What asks for it gives another answer later, so the answer is not kept. */
+  get nowMs(): number {
+    this.#dependsOnNow = true;
+    return this.#nowMs;
+  }
+
+  /** The times of all samples that were asked for so far; undefined if there were none, or if the answer depends on more than samples. */
+  get readRange(): TimeRange | undefined {
+    return this.isPartial || this.#dependsOnNow ? undefined : this.#readRange;
   }
 
   /** Calls `close` when the query has ended, well or not. */
@@ -92,5 +106,16 @@ export class QueryContext {
     this.stats.samplesScanned += sampleCount;
     checkLimit("too_many_series", "series read by the query", this.stats.seriesFetched, this.limits.seriesMax, "search.maxUniqueTimeseries");
     checkLimit("too_many_samples", "samples read by the query", this.stats.samplesScanned, this.limits.samplesMax, "search.maxSamplesPerQuery");
+  }
+
+  #observed(store: SearchedStore): SearchedStore {
+    return {
+      capabilities: store.capabilities,
+      search: (request) => {
+        const { minMs, maxMs } = this.#readRange ?? request.range;
+        this.#readRange = { minMs: Math.min(minMs, request.range.minMs), maxMs: Math.max(maxMs, request.range.maxMs) };
+        return store.search(request);
+      },
+    };
   }
 }

@@ -1,5 +1,6 @@
 /** The answer to a query, in plain memory: it outlives the query's columns. */
 import type { Labels } from "../model/labels.ts";
+import type { TimeRange } from "../model/store.ts";
 import type { QueryStats } from "./query_context.ts";
 
 /**
@@ -13,6 +14,8 @@ export interface QueryResult {
   readonly series: readonly ResultSeries[];
   /** true if a part of the data could not be read. */
   readonly isPartial: boolean;
+  /** The samples that the answer depends on; undefined if it depends on something else, or on no samples at all. */
+  readonly readRange?: TimeRange | undefined;
   readonly stats: Readonly<QueryStats>;
 }
 

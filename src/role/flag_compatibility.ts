@@ -27,7 +27,7 @@ const names: readonly { readonly kind: CompatibilityKind; readonly isBoolean: bo
       promscrape.disableCompression promscrape.disableKeepAlive promscrape.dropOriginalLabels
       promscrape.kubernetes.attachNamespaceMetadataAll promscrape.kubernetes.attachNodeMetadataAll promscrape.kubernetes.useHTTP2Client
       promscrape.streamParse promscrape.suppressDuplicateScrapeTargetErrors promscrape.suppressScrapeErrors pushmetrics.disableCompression
-      rpc.disableCompression search.disableAutoCacheReset search.disableCache search.disableImplicitConversion
+      rpc.disableCompression search.disableAutoCacheReset search.disableImplicitConversion
       search.ignoreExtraFiltersAtLabelsAPI search.logImplicitConversion search.resetRollupResultCacheOnStartup search.treatDotsAsIsInRegexps
       storage.trackMetricNamesStats streamAggr.dropInput streamAggr.enableWindows streamAggr.ignoreOldSamples streamAggr.keepInput`,
   },
@@ -54,7 +54,7 @@ const names: readonly { readonly kind: CompatibilityKind; readonly isBoolean: bo
       promscrape.maxResponseHeadersSize promscrape.minResponseSizeForStreamParse promscrape.nomad.waitTime promscrape.nomadSDCheckInterval
       promscrape.openstackSDCheckInterval promscrape.ovhcloudSDCheckInterval promscrape.puppetdbSDCheckInterval
       promscrape.suppressScrapeErrorsDelay promscrape.vultrSDCheckInterval promscrape.yandexcloudSDCheckInterval pushmetrics.extraLabel
-      pushmetrics.header pushmetrics.interval rpc.handshakeTimeout search.cacheTimestampOffset search.graphiteMaxPointsPerSeries
+      pushmetrics.header pushmetrics.interval rpc.handshakeTimeout search.graphiteMaxPointsPerSeries
       search.graphiteStorageStep search.inmemoryBufSizeBytes search.logQueryMemoryUsage search.logSlowQueryStats
       search.logSlowQueryStatsHeaders search.maxBinaryOpPushdownLabelValues search.maxDeleteDuration search.maxDeleteSeries
       search.maxExportDuration search.maxFederateSeries search.maxGraphitePathExpressionLen search.maxGraphiteSeries

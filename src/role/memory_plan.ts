@@ -15,6 +15,8 @@ export interface MemoryPlan {
   readonly queryBytesMax: number;
   /** Index segments of old months that are kept in memory, all reading threads together. */
   readonly indexCacheBytes: number;
+  /** Results of queries that are kept, all caches together. */
+  readonly resultCacheBytes: number;
 }
 
 /** Memory that one active series takes, all in. */
@@ -32,5 +34,6 @@ export function planMemory(machineBytes: number, allowedPercent: number, shardCo
     querySeriesMax: Math.floor(Math.min(5e6, Math.max(defaultQueryLimits.seriesMax, allowedBytes / 4096))),
     queryBytesMax: share(1 / 8, 64 << 20, 3 * 2 ** 30),
     indexCacheBytes: share(1 / 32, 32 << 20, 512 << 20),
+    resultCacheBytes: share(1 / 16, 16 << 20, 1 << 30),
   };
 }

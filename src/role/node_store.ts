@@ -15,6 +15,7 @@ import { QueryPool } from "../worker/query_pool.ts";
 import { StorageClient } from "../worker/storage_client.ts";
 import type { FlagValues } from "./flags.ts";
 import type { MemoryPlan } from "./memory_plan.ts";
+import { ResultCaches } from "./result_caches.ts";
 
 export interface NodeStoreOptions {
   readonly flags: FlagValues;
@@ -28,6 +29,8 @@ export interface NodeStoreOptions {
 export interface NodeStore extends AsyncDisposable {
   readonly store: LocalStore;
   readonly queryRunner: QueryRunner;
+  /** undefined with -search.disableCache. */
+  readonly resultCaches: ResultCaches | undefined;
 }
 
 const queryThreadsMax = 8;
@@ -68,9 +71,11 @@ export async function openNodeStore({ flags, memory, clock, logger, onFatal }: N
   const queries = new QueryPool({ store, firstScratchNumber: firstReaderScratch, threads: queryThreads, limits: queryLimits(flags, memory), indexCacheBytes, logger, firstThread });
   starting.move(); // the pool ends its threads
   store.useLabelSource(queries);
+  const resultCaches = flags["search.disableCache"] ? undefined : new ResultCaches({ store, flags, memory, clock });
   return {
     store,
-    queryRunner: runnerOf(queries),
+    queryRunner: resultCaches === undefined ? runnerOf(queries) : resultCaches.over(runnerOf(queries)),
+    resultCaches,
     async [Symbol.asyncDispose]() {
       await queries[Symbol.asyncDispose]();
       await store[Symbol.asyncDispose]();

@@ -74,6 +74,7 @@ export async function startSingle({ flags, logger, version, onFatal }: SingleNod
   const api = createApi({ flags, memory, nodeStore, scraping, labelLimits, metrics, logger, version });
   registerApiMetrics(api);
   registerStoreMetrics(metrics, nodeStore.store);
+  nodeStore.resultCaches?.register(metrics);
   starting.defer(() => api.ingestLane.idle());
   if (flags.selfScrapeInterval > 0) starting.use(startSelfScrape(flags, api));
   server.setRoutes(apiRoutes(api));
@@ -106,6 +107,7 @@ function createApi({ flags, memory, nodeStore, scraping, labelLimits, metrics, l
   return {
     store,
     queryRunner,
+    resetResultCaches: () => nodeStore.resultCaches?.reset(),
     queryGate: new ConcurrencyGate({
       clock,
       concurrentMax: flags["search.maxConcurrentRequests"],
@@ -126,6 +128,7 @@ function createApi({ flags, memory, nodeStore, scraping, labelLimits, metrics, l
     limits: {
       insertBytesMax,
       latencyOffsetMs: flags["search.latencyOffset"],
+      skipsCaches: flags["search.disableCache"],
       queryDurationMsMax: flags["search.maxQueryDuration"],
       slowQueryMsMin: flags["search.logSlowQueryDuration"],
       queryBytesMax: flags["search.maxQueryLen"],

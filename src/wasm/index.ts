@@ -21,6 +21,7 @@ export * from "./postings";
 export { prometheusTextParse } from "./prometheus_text";
 export { remoteWriteLongLabel, remoteWriteParse } from "./remote_write";
 export * from "./rollup";
+export * from "./sample_gaps";
 export * from "./segment_index";
 export { seriesLoadRecords, seriesLoadRows, seriesLoadScan, seriesLoadScanned } from "./series_load";
 export { seriesTableReserve } from "./series_table";

@@ -3,6 +3,7 @@
  * and pins what is read (openSnapshot), and gets the answer's bytes by transfer. Questions about labels of old months come with their snapshot.
  */
 import type { Selector, Tenant } from "../model/matcher.ts";
+import type { TimeRange } from "../model/store.ts";
 import type { QueryLimits } from "../query/limits.ts";
 import type { QueryStats } from "../query/query_context.ts";
 import type { TraceNode } from "../query/query_trace.ts";
@@ -38,6 +39,8 @@ export interface WorkerQuery {
   readonly seriesLimit: number;
   readonly enforcedFilters: Selector;
   readonly roundDigits: number | undefined;
+  /** Whether the answer must not be made from earlier ones (nocache=1). */
+  readonly skipsCaches?: boolean;
   /** Whether the answer comes with what the query did. */
   readonly isTraced: boolean;
 }
@@ -48,6 +51,8 @@ export interface WorkerAnswer {
   readonly body: Uint8Array;
   readonly stats: Readonly<QueryStats>;
   readonly trace?: TraceNode;
+  /** The samples that the answer depends on; undefined if it depends on something else, or on no samples at all. */
+  readonly readRange?: TimeRange | undefined;
 }
 
 export type QueryWorkerRequest =

@@ -65,8 +65,8 @@ export function runQueryWorker(port: MessagePort, setup: QueryWorkerSetup): void
     const controller = new AbortController();
     running.set(requestId, controller);
     try {
-      const { body, stats, trace } = await evaluateEncoded(engine, kernel, query, controller.signal);
-      post({ kind: "answer", requestId, answer: { body, stats, trace } }, [body.buffer as ArrayBuffer]);
+      const made = await evaluateEncoded(engine, kernel, query, controller.signal);
+      post({ kind: "answer", requestId, answer: made }, [made.body.buffer as ArrayBuffer]);
     } catch (error) {
       post({ kind: "failed", requestId, error: encodeError(error) });
     } finally {
@@ -114,7 +114,7 @@ export function runQueryWorker(port: MessagePort, setup: QueryWorkerSetup): void
 async function evaluateEncoded(engine: Engine, kernel: Kernel, query: WorkerQuery, signal: AbortSignal): Promise<WorkerAnswer> {
   if (!query.isTraced) {
     const result = await evaluate(engine, query, signal, undefined);
-    return { body: encodeResult(shaped(result, query), kernel), stats: result.stats };
+    return { body: encodeResult(shaped(result, query), kernel), stats: result.stats, readRange: result.readRange };
   }
   const trace = new QueryTrace("query thread", systemClock.monotonicMs);
   using step = new DisposableStack();
@@ -124,7 +124,7 @@ async function evaluateEncoded(engine: Engine, kernel: Kernel, query: WorkerQuer
   const body = trace.run(span, () => encodeResult(shaped(result, query), kernel));
   span.message = `encode ${result.series.length} series as ${body.length} bytes of JSON`;
   step.dispose();
-  return { body, stats: result.stats, trace: trace.root.node() };
+  return { body, stats: result.stats, trace: trace.root.node(), readRange: result.readRange };
 }
 
 function evaluate(engine: Engine, query: WorkerQuery, signal: AbortSignal, trace: QueryTrace | undefined): Promise<QueryResult> {

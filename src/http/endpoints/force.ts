@@ -1,4 +1,4 @@
-/** /internal/force_flush and /internal/force_merge: maintenance that otherwise happens by itself; answered when it is done. */
+/** /internal/force_flush, /internal/force_merge, /internal/resetRollupResultCache: maintenance that otherwise happens by itself; answered when it is done. */
 import type { Api } from "../api.ts";
 import type { Exchange } from "../exchange.ts";
 import type { Route } from "../router.ts";
@@ -11,6 +11,11 @@ export function forceFlushRoute(api: Api): Route {
 /** Merges the parts of every partition, or of those whose name begins with the argument `partition_prefix`. */
 export function forceMergeRoute(api: Api): Route {
   return maintenanceRoute("/internal/force_merge", (exchange) => api.store.merge(exchange.query.get("partition_prefix") ?? ""));
+}
+
+/** Forgets all results of queries that are kept. */
+export function resetResultCachesRoute(api: Api): Route {
+  return maintenanceRoute("/internal/resetRollupResultCache", async () => api.resetResultCaches());
 }
 
 function maintenanceRoute(path: string, work: (exchange: Exchange) => Promise<void>): Route {

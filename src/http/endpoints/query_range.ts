@@ -20,7 +20,7 @@ export function queryRangeRoute(api: Api): Route {
       if (startMs > endMs) endMs = startMs + defaultStepMs;
       let grid = { startMs, endMs, stepMs };
       checkGrid(grid, api.limits.pointsMax);
-      if (!requestArguments.isSet("nocache")) grid = { ...adjustStartEnd(startMs, endMs, stepMs), stepMs };
+      if (query.skipsCaches !== true) grid = { ...adjustStartEnd(startMs, endMs, stepMs), stepMs };
       const newestMs = nowMs - readLatencyOffset(api, requestArguments);
       if (newestMs < nowMs && grid.endMs > newestMs && newestMs > grid.startMs) {
         grid = { ...grid, endMs: grid.startMs + Math.floor((newestMs - grid.startMs) / stepMs) * stepMs };

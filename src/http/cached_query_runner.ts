@@ -1,0 +1,39 @@
+/** A QueryRunner that answers requests which come again from an AnswerCache. */
+import type { AnswerCache } from "../query/answer_cache.ts";
+import type { EncodedAnswer, InstantRequest, QueryRunner, RangeRequest } from "./query_runner.ts";
+
+export function cachedQueryRunner(inner: QueryRunner, cache: AnswerCache<EncodedAnswer>): QueryRunner {
+  return {
+    instant: (request) => answer(cache, request, () => inner.instant(request)),
+    range: (request) => answer(cache, request, () => inner.range(request)),
+  };
+}
+
+async function answer(cache: AnswerCache<EncodedAnswer>, request: InstantRequest | RangeRequest, run: () => Promise<EncodedAnswer>): Promise<EncodedAnswer> {
+  if (request.skipsCaches === true || request.isTraced || !cache.mayKeep(endOf(request))) return run();
+  const key = keyOf(request);
+  const kept = cache.get(key);
+  if (kept !== undefined) return kept;
+  const ticket = cache.begin(key);
+  const made = await run();
+  if (made.readRange !== undefined) {
+    const body = compact(made.body);
+    cache.put(ticket, { ...made, body }, body.buffer.byteLength, made.readRange);
+  }
+  return made;
+}
+
+function endOf(request: InstantRequest | RangeRequest): number {
+  return "timeMs" in request ? request.timeMs : request.endMs;
+}
+
+/** Everything that the answer depends on, besides the data and flags. */
+function keyOf(request: InstantRequest | RangeRequest): string {
+  const { signal: _signal, ...rest } = request;
+  return JSON.stringify(Object.entries(rest).sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+/** The bytes without spare room behind them, if that is much. */
+function compact(body: Uint8Array): Uint8Array {
+  return body.buffer.byteLength > body.length * 1.25 + 64 ? body.slice() : body;
+}

@@ -1,0 +1,50 @@
+/** The caches of results of the single node: what may be in them by the flags, their metrics, and how they are emptied. */
+import type { Clock } from "../base/clock.ts";
+import type { MetricRegistry } from "../base/metrics.ts";
+import { cachedQueryRunner } from "../http/cached_query_runner.ts";
+import type { EncodedAnswer, QueryRunner } from "../http/query_runner.ts";
+import { AnswerCache } from "../query/answer_cache.ts";
+import type { LocalStore } from "../storage/local_store.ts";
+import type { FlagValues } from "./flags.ts";
+import type { MemoryPlan } from "./memory_plan.ts";
+
+export class ResultCaches {
+  readonly #store: LocalStore;
+  readonly #answers: AnswerCache<EncodedAnswer>;
+  #resets = 0;
+
+  constructor({ store, flags, memory, clock }: { store: LocalStore; flags: FlagValues; memory: MemoryPlan; clock: Clock }) {
+    this.#store = store;
+    const bytesMax = flags["search.cacheSizeBytes"] || memory.resultCacheBytes;
+    this.#answers = new AnswerCache({ watch: store.lateWrites, nowMs: clock.nowMs, offsetMs: flags["search.cacheTimestampOffset"], bytesMax: bytesMax / 2 });
+  }
+
+  /** The runner with answers that are kept. */
+  over(runner: QueryRunner): QueryRunner {
+    return cachedQueryRunner(runner, this.#answers);
+  }
+
+  /** Nothing that is kept now is used again. */
+  reset(): void {
+    this.#resets++;
+    this.#store.lateWrites.clear();
+    this.#answers.clear();
+  }
+
+  register(metrics: MetricRegistry): void {
+    const answers = { type: "promql/answer" };
+    const entries = metrics.gauge("vm_cache_entries", "Entries; of storage/hour_metric_ids: active series.", answers);
+    const bytes = metrics.gauge("vm_cache_size_bytes", "Memory that a cache takes.", answers);
+    const bytesMax = metrics.gauge("vm_cache_size_max_bytes", "Memory that a cache may take.", answers);
+    const { counts } = this.#answers;
+    metrics.counter("vm_cache_requests_total", "Look-ups in a cache.", answers, () => counts.requests);
+    metrics.counter("vm_cache_misses_total", "Look-ups that found nothing that is still right.", answers, () => counts.requests - counts.hits);
+    metrics.counter("vm_rollup_result_cache_resets_total", "Times that the caches of results were emptied.", {}, () => this.#resets);
+    metrics.onCollect(() => {
+      const { figures } = this.#answers;
+      entries.set(figures.entries);
+      bytes.set(figures.bytes);
+      bytesMax.set(figures.bytesMax);
+    });
+  }
+}
