@@ -3,7 +3,7 @@ import type { Api } from "./api.ts";
 import { activeQueriesRoute } from "./endpoints/active_queries.ts";
 import { buildInfoRoute } from "./endpoints/build_info.ts";
 import { exportRoute } from "./endpoints/export.ts";
-import { forceFlushRoute, forceMergeRoute, resetResultCachesRoute } from "./endpoints/force.ts";
+import { forceFlushRoute, forceMergeRoute } from "./endpoints/force.ts";
 import { healthRoutes } from "./endpoints/health.ts";
 import { importJsonRoute } from "./endpoints/import_json.ts";
 import { importPrometheusRoutes } from "./endpoints/import_prometheus.ts";
@@ -13,6 +13,7 @@ import { metadataRoute } from "./endpoints/metadata.ts";
 import { metricsRoute } from "./endpoints/metrics.ts";
 import { queryRoute } from "./endpoints/query.ts";
 import { queryRangeRoute } from "./endpoints/query_range.ts";
+import { queryTextRoutes } from "./endpoints/query_text.ts";
 import { reloadRoute } from "./endpoints/reload.ts";
 import { remoteWriteRoutes } from "./endpoints/remote_write.ts";
 import { seriesRoute } from "./endpoints/series.ts";
@@ -28,6 +29,7 @@ export function apiRoutes(api: Api): Route[] {
     importJsonRoute(api),
     queryRoute(api),
     queryRangeRoute(api),
+    ...queryTextRoutes(api),
     labelsRoute(api),
     labelValuesRoute(api),
     seriesRoute(api),
@@ -42,7 +44,6 @@ export function apiRoutes(api: Api): Route[] {
     reloadRoute(api),
     forceFlushRoute(api),
     forceMergeRoute(api),
-    resetResultCachesRoute(api),
     ...userInterfaceRoutes(api.userInterface),
   ];
 }
