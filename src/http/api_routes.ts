@@ -3,7 +3,7 @@ import type { Api } from "./api.ts";
 import { activeQueriesRoute } from "./endpoints/active_queries.ts";
 import { buildInfoRoute } from "./endpoints/build_info.ts";
 import { exportRoute } from "./endpoints/export.ts";
-import { forceFlushRoute, forceMergeRoute } from "./endpoints/force.ts";
+import { forceFlushRoute, forceMergeRoute, resetResultCachesRoute } from "./endpoints/force.ts";
 import { healthRoutes } from "./endpoints/health.ts";
 import { importJsonRoute } from "./endpoints/import_json.ts";
 import { importPrometheusRoutes } from "./endpoints/import_prometheus.ts";
@@ -44,6 +44,7 @@ export function apiRoutes(api: Api): Route[] {
     reloadRoute(api),
     forceFlushRoute(api),
     forceMergeRoute(api),
+    resetResultCachesRoute(api),
     ...userInterfaceRoutes(api.userInterface),
   ];
 }

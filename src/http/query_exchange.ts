@@ -27,7 +27,7 @@ export function readQuery(api: Api, requestArguments: RequestArguments): QueryTe
     enforcedFilters: enforcedFilters(requestArguments),
     lookbackMs: Math.max(0, requestArguments.durationMs("max_lookback", 0)),
     roundDigits: requestArguments.text("round_digits") === "" ? undefined : requestArguments.count("round_digits", 0),
-    skipsCaches: requestArguments.isSet("nocache"),
+    skipsCaches: requestArguments.isSet("nocache") || api.limits.skipsCaches,
     isTraced: requestArguments.isSet("trace"),
   };
 }
