@@ -6,12 +6,13 @@ import type { Kernel } from "../kernel/kernel.ts";
 import { IndexKernel, tenantNameId } from "../kernel/postings.ts";
 import type { Label, Labels } from "../model/labels.ts";
 import type { Tenant } from "../model/matcher.ts";
+import type { LabelSpace } from "../model/store.ts";
 
 const pageBits = 10;
 /** Decoded pairs that are kept; beyond this the cache starts anew. */
 const cachedPairsMax = 1 << 18;
 
-export class SeriesLabels {
+export class SeriesLabels implements LabelSpace {
   readonly #index: IndexKernel;
   /** pairId -> Label, in pages. */
   #pages: (Label | undefined)[][] = [];
@@ -29,6 +30,23 @@ export class SeriesLabels {
     const labels: Label[] = [];
     for (let i = 1; i < count; i++) labels.push(this.pair(this.#row[i]));
     return labels;
+  }
+
+  /** Writes the pair ids of the labels of a series to `target`, in the order of labels(); returns how many. */
+  labelIds(seriesIndex: number, target: number[]): number {
+    const count = this.#index.readRow(seriesIndex, target);
+    // The first pair is the tenant's.
+    for (let i = 1; i < count; i++) target[i - 1] = target[i];
+    return count - 1;
+  }
+
+  labelName(pairId: number): string {
+    return this.nameText(this.#index.pairName(pairId));
+  }
+
+  /** Name and value of a pair. */
+  label(pairId: number): Label {
+    return this.pair(pairId);
   }
 
   /** The canonical label run of a series, copied out. */

@@ -2,7 +2,7 @@
  * Store: the one interface for data. Everything that holds samples implements it; everything that reads or writes samples
  * uses only it. testkit/store_conformance.ts runs against every implementation; stores/memory_store.ts is the naive twin.
  */
-import type { Labels } from "./labels.ts";
+import type { Label, Labels } from "./labels.ts";
 import type { Selector, Tenant } from "./matcher.ts";
 import type { MetricMetadata, RowBatch } from "./row_batch.ts";
 
@@ -28,6 +28,29 @@ export interface SearchRequest {
   readonly columnId?: number;
   readonly signal?: AbortSignal;
   readonly budget?: SearchBudget;
+  /** What the caller is going to compute; a Store that canRollup may do a part of it. */
+  readonly rollup?: RollupPushDown;
+}
+
+/**
+ * A function of the samples in each of the windows (t - windowMs, t] for the times t = startMs, startMs + stepMs, ..., `points` of them. A Store may answer with
+ * one sample in place of several of a series that lie in the same windows:
+ *
+ *   sum, avg     their sum, and how many they are (SeriesBatch.weights)
+ *   count        any value, and how many they are
+ *   present      any value
+ *   min, max     the least or greatest of them
+ *   first, last  the first or last of them, at its time
+ *
+ * It stands within the same windows as they. For first only the beginnings of windows matter (and samples behind the first may be left out up to the next
+ * beginning), for last only their ends. NaN (stale markers) stays as it is. Results are the same, but for the order in which sum and avg add.
+ */
+export interface RollupPushDown {
+  readonly function: "sum" | "count" | "avg" | "min" | "max" | "first" | "last" | "present";
+  readonly startMs: number;
+  readonly stepMs: number;
+  readonly points: number;
+  readonly windowMs: number;
 }
 
 export interface SearchBudget {
@@ -47,8 +70,20 @@ export interface SeriesBatch {
   readonly sampleFrom: Uint32Array;
   readonly timestampsMs: Float64Array;
   readonly values: Float64Array;
+  /** How many samples each one stands for, if a rollup was pushed down and it is not one each. */
+  readonly weights?: Float64Array;
   /** Labels of series i, resolved only when asked. */
   labels(index: number): Labels;
+  /** Where the numbers of labelIds belong, if the Store numbers its labels. */
+  readonly labelSpace?: LabelSpace;
+  /** Writes the numbers of the labels of series i to `target`, in the order of labels(i); returns how many. */
+  labelIds?(index: number, target: number[]): number;
+}
+
+/** Labels by number. Equal labels have equal numbers, so label sets of one space can be compared and grouped without being made. */
+export interface LabelSpace {
+  labelName(id: number): string;
+  label(id: number): Label;
 }
 
 export interface SearchResult {
@@ -68,6 +103,7 @@ export interface LabelsRequest {
 }
 
 export interface StoreCapabilities {
+  /** Whether SearchRequest.rollup is looked at. */
   readonly canRollup: boolean;
   readonly canAggregate: boolean;
   readonly canDeleteRange: boolean;

@@ -6,7 +6,8 @@ import { argumentsOf } from "./transform_operator.ts";
 import type { Column } from "./column_pool.ts";
 import type { CompiledInput } from "./compiled_input.ts";
 import type { Grid } from "./grid.ts";
-import { BlockingOperator, collect, type Operator } from "./operator.ts";
+import { LabelGroups } from "./label_groups.ts";
+import { BlockingOperator, collect, type ColumnSink, type Operator } from "./operator.ts";
 import type { AggregatePlan } from "./plan.ts";
 import type { QueryContext } from "./query_context.ts";
 import { labelsKey, type Series } from "./series.ts";
@@ -19,56 +20,68 @@ interface AggregateOptions {
   readonly inputs: readonly CompiledInput[];
 }
 
-/** Holds one column per state and group; input columns go back to the pool at once. */
+/** Holds one column per state and group. Inputs that can feed columns make no series; columns of the others go back to the pool at once. */
 export class StreamingAggregateOperator extends BlockingOperator {
   readonly #options: AggregateOptions;
   readonly #accumulator: Accumulator;
-  readonly #groups = new Map<string, { labels: Labels; states: Column[] }>();
-  readonly #groupLabels: (labels: Labels) => Labels;
+  readonly #groups: LabelGroups;
+  /** Of each group. */
+  readonly #states: Column[][] = [];
+  /** Addresses of the states, three for each group. */
+  #pointers = new Uint32Array(3 * 64);
 
   constructor(options: AggregateOptions & { accumulator: Accumulator }) {
     super();
     this.#options = options;
     this.#accumulator = options.accumulator;
-    this.#groupLabels = compileGrouping(options.plan.grouping);
+    this.#groups = new LabelGroups(options.plan.grouping, options.plan.limit);
   }
 
   protected async evaluate(): Promise<readonly Series[]> {
-    for (const input of this.#options.inputs) await this.#take(input.operator);
-    const { context } = this.#options;
-    return [...this.#groups.values()].map(({ labels, states }) => {
+    const { context, grid, inputs } = this.#options;
+    const add = context.kernels[this.#accumulator.add];
+    const { points } = grid;
+    const sink: ColumnSink = {
+      groups: this.#groups,
+      add: (group, column) => {
+        if (group >= this.#states.length) this.#addGroup();
+        const at = group * 3;
+        add(column, points, this.#pointers[at], this.#pointers[at + 1], this.#pointers[at + 2]);
+      },
+    };
+    for (const { operator } of inputs) if ((await operator.feed?.(sink)) !== true) await this.#take(operator, sink);
+    return this.#states.map((states, group) => {
       const values = this.#accumulator.finish(context, states);
       for (const state of states) if (state !== values) context.columns.release(state);
-      return { labels, values };
+      return { labels: this.#groups.labels[group], values };
     });
   }
 
-  async #take(operator: Operator): Promise<void> {
-    const { context, grid } = this.#options;
-    const add = context.kernels[this.#accumulator.add];
+  async #take(operator: Operator, sink: ColumnSink): Promise<void> {
+    const { context } = this.#options;
     for (;;) {
       const batch = await operator.next();
       if (batch === undefined) return;
       for (const { labels, values } of batch) {
-        const states = context.isEmpty(values) ? undefined : this.#statesOf(labels);
-        if (states !== undefined) add(values.byteOffset, grid.points, states[0].byteOffset, states[1]?.byteOffset ?? 0, states[2]?.byteOffset ?? 0);
+        const group = context.isEmpty(values) ? -1 : this.#groups.groupOf(labels);
+        if (group >= 0) sink.add(group, values.byteOffset);
         context.columns.release(values);
       }
     }
   }
 
-  /** The accumulators of the group of `labels`; undefined for groups beyond the limit. */
-  #statesOf(labels: Labels): readonly Column[] | undefined {
-    const { context, grid, plan } = this.#options;
-    const groupLabels = this.#groupLabels(labels);
-    const key = labelsKey(groupLabels);
-    let group = this.#groups.get(key);
-    if (group === undefined) {
-      if (plan.limit > 0 && this.#groups.size >= plan.limit) return undefined;
-      group = { labels: groupLabels, states: this.#accumulator.begin.map((value) => context.filled(grid, value)) };
-      this.#groups.set(key, group);
+  /** Makes the states of the next group; groups are numbered in the order in which they appear. */
+  #addGroup(): void {
+    const { context, grid } = this.#options;
+    const states = this.#accumulator.begin.map((value) => context.filled(grid, value));
+    const at = this.#states.length * 3;
+    if (at === this.#pointers.length) {
+      const pointers = new Uint32Array(at * 2);
+      pointers.set(this.#pointers);
+      this.#pointers = pointers;
     }
-    return group.states;
+    for (let i = 0; i < states.length; i++) this.#pointers[at + i] = states[i].byteOffset;
+    this.#states.push(states);
   }
 }
 

@@ -7,7 +7,7 @@ import { BinaryOperation } from "./binary_operator.ts";
 import type { Column } from "./column_pool.ts";
 import type { CompiledInput } from "./compiled_input.ts";
 import { type Grid, shiftedGrid } from "./grid.ts";
-import { BlockingOperator, collect, type Operator } from "./operator.ts";
+import { BlockingOperator, collect, type ColumnSink, type Operator } from "./operator.ts";
 import type { AggregatePlan, Plan, RollupPlan } from "./plan.ts";
 import type { QueryContext } from "./query_context.ts";
 import { type RollupCall, SelectorRollupOperator, subqueryGrid, SubqueryRollupOperator } from "./rollup_operator.ts";
@@ -71,6 +71,12 @@ class RollupStage implements Operator {
     this.#running ??= await this.#start();
     const batch = await this.#running.next();
     return this.#plan.at === undefined || batch === undefined ? batch : batch.map((series) => this.#spread(series));
+  }
+
+  async feed(sink: ColumnSink): Promise<boolean> {
+    if (this.#plan.at !== undefined) return false;
+    this.#running ??= await this.#start();
+    return (await this.#running.feed?.(sink)) === true;
   }
 
   async #start(): Promise<Operator> {

@@ -372,7 +372,7 @@ for (const row of errorRows) {
 }
 
 test("statistics count what was read", async () => {
-  const { stats } = await engines.copied.instant({ query: "count_over_time(temperature[1h])", timeMs: endMs });
+  const { stats } = await engines.copied.instant({ query: "stddev_over_time(temperature[1h])", timeMs: endMs });
   assert.equal(stats.seriesFetched, 2);
   assert.equal(stats.samplesScanned, 482);
 });

@@ -4,11 +4,24 @@
  * Batches are of series, not of steps, because half of MetricsQL looks at a series over the whole range (range_*, running_*,
  * keep_last_value, sort, topk_*, default); what streams (a rollup into an aggregate) holds one batch at a time.
  */
+import type { LabelGroups } from "./label_groups.ts";
 import type { Series } from "./series.ts";
 
 export interface Operator {
   /** The next series; undefined at the end. The caller owns their columns and may write into them or release them. */
   next(): Promise<readonly Series[] | undefined>;
+  /**
+   * Instead of next(): hands every column that is not empty to `sink`, without making series of them; false, before anything was read, if the operator
+   * cannot do that here.
+   */
+  feed?(sink: ColumnSink): Promise<boolean>;
+}
+
+/** Takes columns group by group. */
+export interface ColumnSink {
+  readonly groups: LabelGroups;
+  /** The column at an address belongs to a group. It is not used after the call. */
+  add(group: number, column: number): void;
 }
 
 /** All series of an operator. */

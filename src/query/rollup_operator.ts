@@ -4,16 +4,17 @@
  */
 import { metricNameLabel } from "../model/labels.ts";
 import type { Labels } from "../model/labels.ts";
-import type { SeriesBatch } from "../model/store.ts";
+import type { RollupPushDown, SeriesBatch } from "../model/store.ts";
 import { RollupContext, type RollupKernel, rollupKernel, rollupKernels, type SampleColumns } from "../kernel/rollup.ts";
 import { printNumber } from "../metricsql/number.ts";
 import type { Column } from "./column_pool.ts";
 import { bucketIndexOf, bucketName } from "./log_buckets.ts";
 import { alignOutwards, endMsOf, type Grid, gridBetween } from "./grid.ts";
 import { checkLimit } from "./limits.ts";
-import { BlockingOperator, collect, type Operator } from "./operator.ts";
+import { BlockingOperator, collect, type ColumnSink, type Operator } from "./operator.ts";
 import type { RollupPlan, SelectorSource } from "./plan.ts";
 import type { QueryContext } from "./query_context.ts";
+import { rollupPushDown } from "./rollup_push_down.ts";
 import { dropLabel, type Series, setLabel } from "./series.ts";
 
 /** How far before the window a sample may be that still counts as the one before it, when no limit is set. */
@@ -31,6 +32,11 @@ export interface RollupCall {
   readonly outputArgs: readonly (Column | undefined)[];
 }
 
+/** Samples, and the address of how many each of them stands for, if that is not one. */
+interface WeightedSamples extends SampleColumns {
+  readonly weights?: number;
+}
+
 /** Computes the columns of one series after the other. Bounds are computed again only when the timestamps change. */
 class SeriesRollup {
   readonly #context: QueryContext;
@@ -39,13 +45,18 @@ class SeriesRollup {
   readonly #outputs: readonly { run: RollupKernel; argument: number; second: number; labels: (labels: Labels) => Labels }[];
   readonly #kernels: ReturnType<typeof rollupKernels>;
   readonly #intervals: number;
-  #scratch = { samples: 0, timestamps: 0, values: 0, sorted: 0 };
+  readonly #sum: RollupKernel;
+  /** Whether it matters how many samples one stands for. */
+  readonly #weighs: boolean;
+  #scratch = { samples: 0, timestamps: 0, values: 0, weights: 0, sorted: 0 };
   #boundsOf: SampleColumns | undefined;
 
   constructor(context: QueryContext, call: RollupCall) {
     this.#context = context;
     this.#call = call;
     this.#kernels = rollupKernels(context.kernel);
+    this.#sum = rollupKernel(context.kernel, "Sum");
+    this.#weighs = call.plan.outputs.length === 1 && (call.plan.outputs[0].kernel === "Avg" || call.plan.outputs[0].kernel === "Count");
     this.#record = new RollupContext(context.kernel, call.grid.points, call.grid.startMs, call.grid.stepMs);
     this.#intervals = context.columns.reserve(20 * 8);
     const { plan } = call;
@@ -67,7 +78,13 @@ class SeriesRollup {
   }
 
   /** Appends the series that the samples give to `target`; `labels` is called only once. */
-  add(samples: SampleColumns, labels: () => Labels, target: Series[]): void {
+  add(samples: WeightedSamples, labels: () => Labels, target: Series[]): void {
+    if (samples.weights !== undefined && this.#weighs) {
+      const values = this.#context.columns.allocate(this.#call.grid.points);
+      this.compute(samples, values);
+      target.push({ labels: this.#outputs[0].labels(labels()), values });
+      return;
+    }
     this.#ensureScratch(samples.count);
     const prepared = this.#prepare(samples);
     this.#record.setSamples(prepared);
@@ -82,6 +99,51 @@ class SeriesRollup {
       output.run(this.#record.pointer);
       target.push({ labels: output.labels(all), values });
     }
+  }
+
+  /** Whether a series gives exactly one, whose labels are its own but for the name. */
+  get givesOneEach(): boolean {
+    return this.#call.plan.function.counts === undefined && this.#outputs.length === 1 && this.#call.plan.outputs[0].label === undefined;
+  }
+
+  /** Writes the one column that the samples give to `target`. REQUIRES: givesOneEach. */
+  compute(samples: WeightedSamples, target: Column): void {
+    this.#ensureScratch(samples.count);
+    if (samples.weights !== undefined && this.#weighs) return this.#computeWeighted(samples, target);
+    const prepared = this.#prepare(samples);
+    const record = this.#record;
+    record.setSamples(prepared);
+    if (!this.#hasBounds(prepared)) this.#computeBounds(prepared);
+    if (this.#call.plan.function.sortsWindow === true) record.setScratch(this.#scratch.sorted);
+    const output = this.#outputs[0];
+    record.setArguments(output.argument, output.second);
+    record.setTarget(target.byteOffset);
+    output.run(record.pointer);
+  }
+
+  /** Count or average of samples that stand for several. */
+  #computeWeighted(samples: WeightedSamples, target: Column): void {
+    const [scratch, record] = [this.#scratch, this.#record];
+    let { timestamps, values, count, weights = 0 } = samples;
+    if ((this.#kernels.rollupScan(values, count) & 1) !== 0) {
+      this.#kernels.rollupDropNaN(weights, values, count, scratch.weights, scratch.values);
+      count = this.#kernels.rollupDropNaN(timestamps, values, count, scratch.timestamps, scratch.values);
+      [timestamps, values, weights] = [scratch.timestamps, scratch.values, scratch.weights];
+      this.#boundsOf = undefined;
+    }
+    const sum = (of: number, column: Column): void => {
+      record.setSamples({ timestamps, values: of, count });
+      if (!this.#hasBounds({ timestamps, values: of, count })) this.#computeBounds({ timestamps, values: of, count });
+      record.setTarget(column.byteOffset);
+      this.#sum(record.pointer);
+    };
+    sum(weights, target);
+    if (this.#call.plan.outputs[0].kernel !== "Avg") return;
+    const { columns, kernels } = this.#context;
+    const sums = columns.allocate(target.length);
+    sum(values, sums);
+    kernels.columnDivide(sums.byteOffset, target.byteOffset, target.byteOffset, target.length, 0);
+    columns.release(sums);
   }
 
   /** One series per distinct value or bucket: the samples are numbered, then each number is counted by itself. */
@@ -118,7 +180,8 @@ class SeriesRollup {
     const samples = Math.ceil(count * 1.5);
     const { columns } = this.#context;
     const sorted = this.#call.plan.function.sortsWindow === true ? columns.reserve(samples * 16) : 0;
-    this.#scratch = { samples, timestamps: columns.reserve(samples * 8), values: columns.reserve(samples * 8), sorted };
+    const weights = this.#weighs ? columns.reserve(samples * 8) : 0;
+    this.#scratch = { samples, timestamps: columns.reserve(samples * 8), values: columns.reserve(samples * 8), weights, sorted };
     this.#boundsOf = undefined;
   }
 
@@ -157,16 +220,8 @@ class SeriesRollup {
   }
 
   #computeBounds(samples: SampleColumns): void {
-    const { grid, plan, windowMs } = this.#call;
-    const { lookbackMs } = this.#context;
     const maxPrevMs = this.#maxPrevIntervalMs(samples);
-    let window = windowMs;
-    if (window <= 0) {
-      window = grid.stepMs;
-      if (plan.function.widensWindow === true) window = Math.max(window, maxPrevMs);
-      if (plan.function.limitsWindow === true && lookbackMs > 0) window = Math.min(window, lookbackMs);
-    }
-    this.#record.computeBounds(window, maxPrevMs, lookbackMs);
+    this.#record.computeBounds(windowOf(this.#context, this.#call, maxPrevMs), maxPrevMs, this.#context.lookbackMs);
     // Samples in scratch are overwritten by the next series.
     this.#boundsOf = samples.timestamps === this.#scratch.timestamps ? undefined : samples;
   }
@@ -174,17 +229,31 @@ class SeriesRollup {
   /** How far before the window the previous sample may be: a bit more than the scrape interval, or the step for a single point. */
   #maxPrevIntervalMs(samples: SampleColumns): number {
     const { grid } = this.#call;
-    const { limits, lookbackMs } = this.#context;
-    let intervalMs = grid.stepMs;
-    if (grid.points > 1) {
-      const scrapeMs = (this.#kernels.rollupScrapeIntervalMs as unknown as (...args: number[]) => number)(
-        samples.timestamps, samples.count, grid.stepMs, this.#intervals,
-      );
-      intervalMs = inflated(scrapeMs);
-    }
-    if (lookbackMs > 0) intervalMs = Math.min(intervalMs, lookbackMs);
-    return limits.minStalenessIntervalMs > 0 ? Math.max(intervalMs, limits.minStalenessIntervalMs) : intervalMs;
+    if (grid.points === 1) return limitedInterval(this.#context, grid.stepMs);
+    const scrapeMs = (this.#kernels.rollupScrapeIntervalMs as unknown as (...args: number[]) => number)(
+      samples.timestamps, samples.count, grid.stepMs, this.#intervals,
+    );
+    return limitedInterval(this.#context, inflated(scrapeMs));
   }
+}
+
+function limitedInterval({ limits, lookbackMs }: QueryContext, intervalMs: number): number {
+  const interval = lookbackMs > 0 ? Math.min(intervalMs, lookbackMs) : intervalMs;
+  return limits.minStalenessIntervalMs > 0 ? Math.max(interval, limits.minStalenessIntervalMs) : interval;
+}
+
+/** The window as it was written; a missing one is the step, or what a previous sample may be away. */
+function windowOf({ lookbackMs }: QueryContext, { grid, plan, windowMs }: RollupCall, maxPrevMs: number): number {
+  if (windowMs > 0) return windowMs;
+  const window = plan.function.widensWindow === true ? Math.max(grid.stepMs, maxPrevMs) : grid.stepMs;
+  return plan.function.limitsWindow === true && lookbackMs > 0 ? Math.min(window, lookbackMs) : window;
+}
+
+/** What a Store is told of the rollup. Windows that are widened to the scrape interval of a series are not known before. */
+function pushDownOf(context: QueryContext, call: RollupCall): RollupPushDown | undefined {
+  const { grid, plan, windowMs } = call;
+  if (!context.store.capabilities.canRollup || (windowMs <= 0 && plan.function.widensWindow === true && grid.points > 1)) return undefined;
+  return rollupPushDown(plan, grid, windowOf(context, call, limitedInterval(context, grid.stepMs)));
 }
 
 /** The scrape interval with room for jitter, more for short ones. */
@@ -227,15 +296,48 @@ export class SelectorRollupOperator implements Operator {
     return this.#rollUp(batch, this.#rollup);
   }
 
+  async feed(sink: ColumnSink): Promise<boolean> {
+    const rollup = new SeriesRollup(this.#context, this.#call);
+    if (!rollup.givesOneEach) return false;
+    const batches = await this.#open();
+    const column = this.#context.columns.allocate(this.#call.grid.points);
+    for (;;) {
+      const { value: batch, done } = await batches.next();
+      if (done === true) break;
+      this.#feedBatch(batch, rollup, column, sink);
+    }
+    this.#context.columns.release(column);
+    if (this.#isPartial()) this.#context.isPartial = true;
+    return true;
+  }
+
+  #feedBatch(batch: SeriesBatch, rollup: SeriesRollup, column: Column, { groups, add }: ColumnSink): void {
+    const context = this.#context;
+    const samples = placeSamples(context, batch);
+    rollup.invalidate();
+    context.countRead(batch.seriesCount, batch.sampleFrom[batch.seriesCount]);
+    const dropped = !this.#call.plan.keepsMetricName;
+    const { byteOffset, length } = column;
+    for (let i = 0; i < batch.seriesCount; i++) {
+      rollup.compute(placeOf(samples, batch.sampleFrom, i), column);
+      if (context.kernels.columnIsEmpty(byteOffset, length) === 1) continue;
+      const group = groups.groupOfSeries(batch, i, dropped);
+      if (group >= 0) add(group, byteOffset);
+    }
+    samples.release();
+  }
+
   async #open(): Promise<AsyncIterator<SeriesBatch>> {
     const context = this.#context;
     const { grid, windowMs, plan } = this.#call;
     const beforeMs = Math.max(windowMs, grid.stepMs) + (plan.function.usesPrevious === true ? silenceMsOf(context) : 0);
+    const rollup = pushDownOf(context, this.#call);
     const result = await context.store.search({
       tenant: context.tenant,
       selector: this.#source.selector,
       range: { minMs: grid.startMs - beforeMs, maxMs: endMsOf(grid) },
       budget: { seriesMax: context.limits.seriesMax, samplesMax: context.limits.samplesMax },
+      ...(rollup === undefined ? {} : { rollup }),
       ...(context.signal === undefined ? {} : { signal: context.signal }),
     });
     this.#isPartial = () => result.isPartial();
@@ -251,36 +353,45 @@ export class SelectorRollupOperator implements Operator {
     this.#context.countRead(batch.seriesCount, batch.sampleFrom[batch.seriesCount]);
     const target: Series[] = [];
     for (let i = 0; i < batch.seriesCount; i++) {
-      const from = batch.sampleFrom[i];
-      const place = { timestamps: samples.timestamps + from * 8, values: samples.values + from * 8, count: batch.sampleFrom[i + 1] - from };
-      rollup.add(place, () => batch.labels(i), target);
+      rollup.add(placeOf(samples, batch.sampleFrom, i), () => batch.labels(i), target);
     }
     samples.release();
     return target;
   }
 }
 
-/** Where the samples of a batch are in the kernel's memory: in place if the Store decoded them there, else copied. */
-function placeSamples(context: QueryContext, batch: SeriesBatch): { timestamps: number; values: number; release(): void } {
+/** Where the samples of a batch are in the kernel's memory. */
+interface PlacedSamples {
+  readonly timestamps: number;
+  readonly values: number;
+  /** undefined if each sample stands for itself. */
+  readonly weights: number | undefined;
+  release(): void;
+}
+
+/** In place if the Store decoded the samples there, else copied. */
+function placeSamples(context: QueryContext, { timestampsMs, values, weights, sampleFrom, seriesCount }: SeriesBatch): PlacedSamples {
   const { buffer } = context.kernel.memory;
-  if (batch.timestampsMs.buffer === buffer && batch.values.buffer === buffer) {
-    return { timestamps: batch.timestampsMs.byteOffset, values: batch.values.byteOffset, release: () => undefined };
+  if (timestampsMs.buffer === buffer && values.buffer === buffer && (weights === undefined || weights.buffer === buffer)) {
+    return { timestamps: timestampsMs.byteOffset, values: values.byteOffset, weights: weights?.byteOffset, release: () => undefined };
   }
-  const count = batch.sampleFrom[batch.seriesCount];
+  const count = sampleFrom[seriesCount];
   // Sizes in powers of two, so that batches share columns.
   const size = 2 ** Math.ceil(Math.log2(Math.max(count, 1024)));
-  const timestamps = context.columns.allocate(size);
-  const values = context.columns.allocate(size);
-  timestamps.set(batch.timestampsMs.subarray(0, count));
-  values.set(batch.values.subarray(0, count));
-  return {
-    timestamps: timestamps.byteOffset,
-    values: values.byteOffset,
-    release: () => {
-      context.columns.release(timestamps);
-      context.columns.release(values);
-    },
-  };
+  const copies = [timestampsMs, values, ...(weights === undefined ? [] : [weights])].map((source) => {
+    const column = context.columns.allocate(size);
+    column.set(source.subarray(0, count));
+    return column;
+  });
+  const release = (): void => copies.forEach((column) => context.columns.release(column));
+  return { timestamps: copies[0].byteOffset, values: copies[1].byteOffset, weights: copies.at(2)?.byteOffset, release };
+}
+
+/** The samples of series i. */
+function placeOf({ timestamps, values, weights }: PlacedSamples, sampleFrom: Uint32Array, i: number): WeightedSamples {
+  const from = sampleFrom[i];
+  const place = { timestamps: timestamps + from * 8, values: values + from * 8, count: sampleFrom[i + 1] - from };
+  return weights === undefined ? place : { ...place, weights: weights + from * 8 };
 }
 
 /** The grid that a subquery is evaluated on. */

@@ -13,8 +13,9 @@ import { columnKernels, sortScratchBytes } from "../kernel/columns.ts";
 import { headContext } from "../kernel/head.ts";
 import { Kernel } from "../kernel/kernel.ts";
 import { compareLabels, type Labels } from "../model/labels.ts";
-import type { SearchRequest, SearchResult, SeriesBatch } from "../model/store.ts";
+import type { LabelSpace, RollupPushDown, SearchRequest, SearchResult, SeriesBatch } from "../model/store.ts";
 import type { BlockList } from "./block_list.ts";
+import { joinedBlocks, joinedSample } from "./joined_blocks.ts";
 import { HeadCopy, type HeadColumns, headCopySeriesMax } from "./head_copy.ts";
 import { LargeKernel } from "./large_kernel.ts";
 import type { Part } from "./part.ts";
@@ -44,6 +45,14 @@ interface SeriesList {
   /** Series ids of [from, to): one each, or several, those of series i being ids[idFrom[i] .. idFrom[i + 1]). Left out: those of the live series. */
   readonly ids?: (from: number, to: number) => { readonly ids: Uint32Array; readonly idFrom?: Uint32Array };
   labels(position: number): Labels;
+  /** For live series. */
+  readonly numbered?: NumberedLabels;
+}
+
+/** Labels as pair ids of a shard's index. */
+interface NumberedLabels {
+  readonly space: LabelSpace;
+  ids(position: number, target: number[]): number;
 }
 
 /** Blocks of one part for a group; `firstBlock[i]` is the first block of the group's i-th series id. */
@@ -52,6 +61,8 @@ interface PartBlocks {
   readonly path: string;
   readonly list: BlockList;
   readonly firstBlock: Uint32Array;
+  /** 1 for blocks that are not decoded: one sample stands for each. */
+  readonly joined: Uint8Array | undefined;
 }
 
 /**
@@ -67,6 +78,7 @@ interface Group {
   /** Samples by series in reading order, decoded whole (before clipping). */
   readonly sampleCounts: Uint32Array;
   labels(position: number): Labels;
+  readonly numbered: NumberedLabels | undefined;
 }
 
 /** The series ids of a group, ascending, and whose they are; without `seriesOf` the i-th is that of the i-th series in reading order. */
@@ -200,7 +212,8 @@ export class LocalReader implements LabelSource, Disposable {
   #liveLists(series: readonly Uint32Array[]): SeriesList[] {
     return series.map((seriesIndexes, shard) => {
       const { labels } = this.#shards[shard];
-      return { count: seriesIndexes.length, live: { shard, seriesIndexes }, labels: (position) => labels.labels(seriesIndexes[position]) };
+      const numbered: NumberedLabels = { space: labels, ids: (position, target) => labels.labelIds(seriesIndexes[position], target) };
+      return { count: seriesIndexes.length, live: { shard, seriesIndexes }, labels: (position) => labels.labels(seriesIndexes[position]), numbered };
     });
   }
 
@@ -275,13 +288,19 @@ export class LocalReader implements LabelSource, Disposable {
       try {
         const part = this.#parts.open(path);
         const blocks = part.findBlocks(rows.sortedIds, request.range, request.columnId ?? 0);
-        if (blocks.count > 0) parts.push({ part, path, list: blocks, firstBlock: firstBlocks(blocks, rows, sampleCounts) });
+        if (blocks.count === 0) continue;
+        const joined = request.rollup === undefined ? undefined : joinedBlocks(blocks, request.rollup, request.range);
+        parts.push({ part, path, list: blocks, joined, firstBlock: firstBlocks(blocks, joined, rows, sampleCounts) });
       } catch (error) {
         unreadable(path, error);
       }
     }
     for (let i = 0; i < seriesCount; i++) sampleCounts[i] += head.sampleFrom[order[i] + 1] - head.sampleFrom[order[i]];
-    return { seriesCount, order, rows, parts, head, sampleCounts, labels: (position) => list.labels(from + position) };
+    const { numbered } = list;
+    return {
+      seriesCount, order, rows, parts, head, sampleCounts, labels: (position) => list.labels(from + position),
+      numbered: numbered === undefined ? undefined : { space: numbered.space, ids: (position, target) => numbered.ids(from + position, target) },
+    };
   }
 
   #copyHead(snapshot: Snapshot, { live, count }: SeriesList, from: number, request: SearchRequest): HeadColumns {
@@ -326,10 +345,11 @@ export class LocalReader implements LabelSource, Disposable {
       sampleFrom[i + 1] = sampleFrom[i] + group.sampleCounts[fromSeries + i];
     }
     const scatter = new Scatter(areas);
+    const joins = new Joins(areas, request.rollup);
     const missing = new Uint32Array(seriesCount);
     const runs = rowRuns(group.rows, fromSeries, toSeries);
     for (const partBlocks of group.parts) {
-      for (const [fromRow, toRow] of runs) this.#decodePart(partBlocks, group.rows, fromRow, toRow, fromSeries, places, missing, scatter, unreadable);
+      for (const [fromRow, toRow] of runs) this.#decodePart(partBlocks, group.rows, fromRow, toRow, fromSeries, places, missing, scatter, joins, unreadable);
     }
     for (let i = 0; i < seriesCount; i++) {
       const position = group.order[fromSeries + i];
@@ -340,29 +360,33 @@ export class LocalReader implements LabelSource, Disposable {
       kernel.f64.set(group.head.values.subarray(from, from + count), areas.values / 8 + places[i]);
       places[i] += count;
     }
-    if (missing.some((count) => count > 0)) closeGaps(areas, places);
+    const weights = joins.weigh(sampleFrom[seriesCount]);
+    if (missing.some((count) => count > 0)) closeGaps(areas, places, weights);
+    if (weights !== undefined) joins.finishWeights(seriesCount, request);
     const count = kernels.columnsFinish(
       areas.sampleFrom, seriesCount, areas.timestamps, areas.values, request.range.minMs, request.range.maxMs, areas.scratch,
     ) >>> 0;
-    return this.#seriesBatch(group, fromSeries, seriesCount, areas, count);
+    return this.#seriesBatch(group, fromSeries, seriesCount, areas, count, weights);
   }
 
   /** Decodes a part's blocks of rows [fromRow, toRow) and scatters them to the places of their series, which are counted from `fromSeries`. */
   #decodePart(
-    { part, path, list, firstBlock }: PartBlocks, { seriesOf }: GroupRows, fromRow: number, toRow: number, fromSeries: number, places: Uint32Array, missing: Uint32Array,
-    scatter: Scatter, unreadable: (path: string, error: unknown) => void,
+    { part, path, list, firstBlock, joined }: PartBlocks, { seriesOf }: GroupRows, fromRow: number, toRow: number, fromSeries: number, places: Uint32Array,
+    missing: Uint32Array, scatter: Scatter, joins: Joins, unreadable: (path: string, error: unknown) => void,
   ): void {
     const { areas } = scatter;
     let row = fromRow;
     for (let from = firstBlock[fromRow]; from < firstBlock[toRow]; ) {
-      const to = Math.min(firstBlock[toRow], from + areas.runsMax);
-      const damaged = decodeBlocks(part, areas, list, from, to, (error) => unreadable(path, error));
+      const isJoined = joined?.[from] === 1;
+      const to = isJoined ? from + 1 : stretchEnd(joined, from, Math.min(firstBlock[toRow], from + areas.runsMax));
+      const damaged = isJoined ? undefined : decodeBlocks(part, areas, list, from, to, (error) => unreadable(path, error));
       let decoded = 0;
       for (let block = from; block < to; block++) {
         while (block >= firstBlock[row + 1]) row++;
         const samples = list.sampleCounts[block];
         const place = (seriesOf === undefined ? row : seriesOf[row]) - fromSeries;
-        if (damaged?.has(block)) missing[place] += samples;
+        if (isJoined) joins.add(list, block, places[place]++);
+        else if (damaged?.has(block)) missing[place] += samples;
         else {
           scatter.add(decoded, places[place], samples);
           places[place] += samples;
@@ -374,16 +398,22 @@ export class LocalReader implements LabelSource, Disposable {
     }
   }
 
-  #seriesBatch(group: Group, fromSeries: number, seriesCount: number, areas: BatchAreas, count: number): SeriesBatch {
+  #seriesBatch(group: Group, fromSeries: number, seriesCount: number, areas: BatchAreas, count: number, weights: number | undefined): SeriesBatch {
     const { kernel } = areas;
     return {
       seriesCount,
       sampleFrom: kernel.u32.subarray(areas.sampleFrom / 4, areas.sampleFrom / 4 + seriesCount + 1),
       timestampsMs: kernel.f64.subarray(areas.timestamps / 8, areas.timestamps / 8 + count),
       values: kernel.f64.subarray(areas.values / 8, areas.values / 8 + count),
+      ...(weights === undefined ? {} : { weights: kernel.f64.subarray(weights / 8, weights / 8 + count) }),
       labels: (index: number): Labels => group.labels(group.order[fromSeries + index]),
+      ...(group.numbered === undefined ? {} : { labelSpace: group.numbered.space, labelIds: numberedIds(group, group.numbered, fromSeries) }),
     };
   }
+}
+
+function numberedIds({ order }: Group, { ids }: NumberedLabels, fromSeries: number): (index: number, target: number[]) => number {
+  return (index, target) => ids(order[fromSeries + index], target);
 }
 
 /** The secret of the fingerprints, which all shards share. */
@@ -444,14 +474,67 @@ class Scatter {
   }
 }
 
+/** The end of the blocks from `from` on that are decoded together, which is `to` at most. */
+function stretchEnd(joined: Uint8Array | undefined, from: number, to: number): number {
+  if (joined === undefined) return to;
+  let end = from;
+  while (end < to && joined[end] === 0) end++;
+  return end;
+}
+
+/** The samples of a batch that stand for whole blocks. Their weights come into being in the areas that are free once everything is decoded. */
+class Joins {
+  readonly #areas: BatchAreas;
+  readonly #rollup: RollupPushDown | undefined;
+  /** Places, and how many samples each stands for. */
+  readonly #places: number[] = [];
+  readonly #counts: number[] = [];
+
+  constructor(areas: BatchAreas, rollup: RollupPushDown | undefined) {
+    this.#areas = areas;
+    this.#rollup = rollup;
+  }
+
+  /** Puts the sample of a block at its place. */
+  add(list: BlockList, block: number, place: number): void {
+    assert(this.#rollup !== undefined, "blocks are joined for a rollup");
+    const { kernel, timestamps, values } = this.#areas;
+    const { timestampMs, value } = joinedSample(list, block, this.#rollup);
+    kernel.f64[timestamps / 8 + place] = timestampMs;
+    kernel.f64[values / 8 + place] = value;
+    this.#places.push(place);
+    this.#counts.push(list.sampleCounts[block]);
+  }
+
+  /** Writes the weights of `count` samples, if there are some and the rollup wants to know; returns where. REQUIRES: everything is decoded. */
+  weigh(count: number): number | undefined {
+    if (this.#places.length === 0 || (this.#rollup?.function !== "avg" && this.#rollup?.function !== "count")) return undefined;
+    const { kernel, decodedValues } = this.#areas;
+    const weights = decodedValues / 8;
+    kernel.f64.fill(1, weights, weights + count);
+    for (let i = 0; i < this.#places.length; i++) kernel.f64[weights + this.#places[i]] = this.#counts[i];
+    return decodedValues;
+  }
+
+  /** Orders and clips the weights as columnsFinish is going to do with the values. */
+  finishWeights(seriesCount: number, { range }: SearchRequest): void {
+    const { kernel, sampleFrom, runs, timestamps, decodedTimestamps, decodedValues, scratch } = this.#areas;
+    const bounds = kernel.u32.subarray(sampleFrom / 4, sampleFrom / 4 + seriesCount + 1);
+    kernel.u32.set(bounds, runs / 4);
+    kernel.f64.copyWithin(decodedTimestamps / 8, timestamps / 8, timestamps / 8 + bounds[seriesCount]);
+    columnKernels(kernel).columnsFinish(runs, seriesCount, decodedTimestamps, decodedValues, range.minMs, range.maxMs, scratch);
+  }
+}
+
 /** Where a part could not be read, the samples that are there move together: series i has [its start, places[i]). */
-function closeGaps(areas: BatchAreas, places: Uint32Array): void {
+function closeGaps(areas: BatchAreas, places: Uint32Array, weights: number | undefined): void {
   const { kernel } = areas;
   const sampleFrom = areas.sampleFrom / 4;
+  const columns = [areas.timestamps / 8, areas.values / 8, ...(weights === undefined ? [] : [weights / 8])];
   let end = 0;
   for (let i = 0; i < places.length; i++) {
     const from = kernel.u32[sampleFrom + i];
-    for (const column of [areas.timestamps / 8, areas.values / 8]) kernel.f64.copyWithin(column + end, column + from, column + places[i]);
+    for (const column of columns) kernel.f64.copyWithin(column + end, column + from, column + places[i]);
     kernel.u32[sampleFrom + i] = end;
     end += places[i] - from;
   }
@@ -467,13 +550,13 @@ function sortIds(ids: Uint32Array): { order: Uint32Array; sortedIds: Uint32Array
 }
 
 /** For each row the number of its first block (n + 1 numbers); adds the blocks' samples to `sampleCounts` of its series. */
-function firstBlocks(list: BlockList, { sortedIds, seriesOf }: GroupRows, sampleCounts: Uint32Array): Uint32Array {
+function firstBlocks(list: BlockList, joined: Uint8Array | undefined, { sortedIds, seriesOf }: GroupRows, sampleCounts: Uint32Array): Uint32Array {
   const first = new Uint32Array(sortedIds.length + 1);
   let block = 0;
   for (let row = 0; row < sortedIds.length; row++) {
     first[row] = block;
     const series = seriesOf === undefined ? row : seriesOf[row];
-    while (block < list.count && list.seriesIds[block] === sortedIds[row]) sampleCounts[series] += list.sampleCounts[block++];
+    for (; block < list.count && list.seriesIds[block] === sortedIds[row]; block++) sampleCounts[series] += joined?.[block] === 1 ? 1 : list.sampleCounts[block];
   }
   first[sortedIds.length] = block;
   return first;

@@ -81,7 +81,7 @@ export interface LocalStoreStats {
 }
 
 export class LocalStore implements Store {
-  readonly capabilities: StoreCapabilities = { canRollup: false, canAggregate: false, canDeleteRange: false };
+  readonly capabilities: StoreCapabilities = { canRollup: true, canAggregate: false, canDeleteRange: false };
   /** For caches of results. */
   readonly lateWrites: LateWrites;
   readonly #options: LocalStoreOptions;

@@ -7,6 +7,7 @@ import { compareBytewise, compareLabels, decodeLabelRun, type Labels, labelValue
 import type { Selector, Tenant } from "../model/matcher.ts";
 import { compileMatcher } from "../model/regexp.ts";
 import { isStaleMarker, type MetricMetadata, type RowBatch, sampleKindFloat, seriesRow } from "../model/row_batch.ts";
+import { joinSamples } from "./joined_samples.ts";
 import type { LabelsRequest, SearchRequest, SearchResult, SeriesBatch, Store, StoreCapabilities, TimeRange, WriteResult } from "../model/store.ts";
 
 /** Series handed out at once; small, so that tests see more than one batch. */
@@ -22,10 +23,11 @@ interface MemorySeries {
 interface Columns {
   readonly timestampsMs: Float64Array;
   readonly values: Float64Array;
+  readonly weights?: Float64Array;
 }
 
 export class MemoryStore implements Store {
-  readonly capabilities: StoreCapabilities = { canRollup: false, canAggregate: false, canDeleteRange: false };
+  readonly capabilities: StoreCapabilities = { canRollup: true, canAggregate: false, canDeleteRange: false };
   readonly #tenants = new Map<string, Map<string, MemorySeries>>();
   readonly #metadata = new Map<string, MetricMetadata>();
 
@@ -170,7 +172,8 @@ async function* batches(found: readonly MemorySeries[], request: SearchRequest):
     seriesCount += some.length;
     for (const series of some) sampleCount += series.timestampsMs.length;
     checkBudget(request, seriesCount, sampleCount);
-    yield joinSeries(some);
+    const { rollup } = request;
+    yield joinSeries(rollup === undefined ? some : some.map(({ labels, timestampsMs, values }) => ({ labels, ...joinSamples(timestampsMs, values, rollup) })));
   }
 }
 
@@ -189,11 +192,13 @@ function joinSeries(group: readonly (Columns & { labels: Labels })[]): SeriesBat
   group.forEach((series, i) => (sampleFrom[i + 1] = sampleFrom[i] + series.timestampsMs.length));
   const timestampsMs = new Float64Array(sampleFrom[group.length]);
   const values = new Float64Array(sampleFrom[group.length]);
+  const weights = group[0].weights === undefined ? undefined : new Float64Array(sampleFrom[group.length]);
   group.forEach((series, i) => {
     timestampsMs.set(series.timestampsMs, sampleFrom[i]);
     values.set(series.values, sampleFrom[i]);
+    if (series.weights !== undefined) weights?.set(series.weights, sampleFrom[i]);
   });
-  return { seriesCount: group.length, sampleFrom, timestampsMs, values, labels: (index) => group[index].labels };
+  return { seriesCount: group.length, sampleFrom, timestampsMs, values, ...(weights === undefined ? {} : { weights }), labels: (index) => group[index].labels };
 }
 
 function limited<T>(items: T[], limit: number): T[] {

@@ -13,7 +13,7 @@ export interface SnapshotSource {
 }
 
 export class SnapshotStore implements Store {
-  readonly capabilities: StoreCapabilities = { canRollup: false, canAggregate: false, canDeleteRange: false };
+  readonly capabilities: StoreCapabilities = { canRollup: true, canAggregate: false, canDeleteRange: false };
   readonly #reader: LocalReader;
   readonly #source: SnapshotSource;
 
