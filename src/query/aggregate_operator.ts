@@ -109,7 +109,12 @@ export class GroupedAggregateOperator extends BlockingOperator {
     const placed = inputs.map((_, i) => (isSeries(i) ? { vector: [], text: undefined } : args[next++]));
     const call = new AggregateCall({ context, grid, name: plan.name, args: placed, groupLabels });
     const limit = plan.name === "any" ? Math.min(plan.limit, 1) : plan.limit;
-    return groupSeries(context, all, groupLabels, limit).flatMap((group) => evaluate(call, group.series, group.labels));
+    const result: Series[] = [];
+    for (const { series, labels } of groupSeries(context, all, groupLabels, limit)) {
+      await context.pause();
+      for (const made of evaluate(call, series, labels)) result.push(made);
+    }
+    return result;
   }
 }
 

@@ -33,6 +33,11 @@ export interface EngineOptions {
   /** For the execution time; nowMs without it. */
   readonly monotonicMs?: () => number;
   readonly limits?: Partial<QueryLimits>;
+  /**
+   * Called between pieces of work. On a thread that messages cancel queries of, it gives a promise now and then, for as long as the thread needs to hear of
+   * them: reading files and evaluating do not wait for anything. Without it a query is not interrupted.
+   */
+  readonly takeTurn?: () => Promise<void> | undefined;
 }
 
 interface QueryOptions {
@@ -66,6 +71,7 @@ export class Engine {
   readonly #nowMs: () => number;
   readonly #monotonicMs: () => number;
   readonly #limits: QueryLimits;
+  readonly #takeTurn: (() => Promise<void> | undefined) | undefined;
   #last: Promise<unknown> = Promise.resolve();
 
   constructor(options: EngineOptions) {
@@ -74,6 +80,7 @@ export class Engine {
     this.#nowMs = options.nowMs;
     this.#monotonicMs = options.monotonicMs ?? options.nowMs;
     this.#limits = { ...defaultQueryLimits, ...options.limits };
+    this.#takeTurn = options.takeTurn;
   }
 
   /** The value of a query at one time; `m[5m]` gives raw samples and `q[1h:5m]` the points of the subquery. */
@@ -188,6 +195,7 @@ export class Engine {
         nowMs: this.#nowMs(),
         signal: request.signal,
         trace: request.trace,
+        takeTurn: this.#takeTurn,
       });
       try {
         return await body(context);

@@ -28,6 +28,8 @@ export interface QueryContextOptions {
   readonly nowMs: number;
   readonly signal: AbortSignal | undefined;
   readonly trace?: QueryTrace | undefined;
+  /** See EngineOptions. */
+  readonly takeTurn?: (() => Promise<void> | undefined) | undefined;
 }
 
 export class QueryContext {
@@ -43,6 +45,7 @@ export class QueryContext {
   readonly trace: QueryTrace | undefined;
   readonly stats: QueryStats = { seriesFetched: 0, samplesScanned: 0, memoryBytes: 0, executionTimeMs: 0 };
   isPartial = false;
+  readonly #takeTurn: (() => Promise<void> | undefined) | undefined;
   readonly #nowMs: number;
   #dependsOnNow = false;
   #readRange: TimeRange | undefined;
@@ -59,6 +62,7 @@ export class QueryContext {
     this.#nowMs = options.nowMs;
     this.signal = options.signal;
     this.trace = options.trace;
+    this.#takeTurn = options.takeTurn;
   }
 
   /** The time of the query. What asks for it gives another answer later, so the answer is not kept. */
@@ -70,6 +74,13 @@ export class QueryContext {
   /** The times of all samples that were asked for so far; undefined if there were none, or if the answer depends on more than samples. */
   get readRange(): TimeRange | undefined {
     return this.isPartial || this.#dependsOnNow ? undefined : this.#readRange;
+  }
+
+  /** Between two pieces of work: lets the thread hear whether the query was given up, and stops it then. */
+  async pause(): Promise<void> {
+    const turn = this.#takeTurn?.();
+    if (turn !== undefined) await turn;
+    this.signal?.throwIfAborted();
   }
 
   /** Calls `close` when the query has ended, well or not. */

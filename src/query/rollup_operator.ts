@@ -15,6 +15,7 @@ import { BlockingOperator, collect, type ColumnSink, type Operator } from "./ope
 import type { RollupPlan, SelectorSource } from "./plan.ts";
 import type { QueryContext } from "./query_context.ts";
 import { rollupPushDown } from "./rollup_push_down.ts";
+import type { SampleWatch } from "./sample_watch.ts";
 import { dropLabel, type Series, setLabel } from "./series.ts";
 
 /** How far before the window a sample may be that still counts as the one before it, when no limit is set. */
@@ -30,6 +31,8 @@ export interface RollupCall {
   readonly args: readonly Column[];
   /** First argument of single outputs. */
   readonly outputArgs: readonly (Column | undefined)[];
+  /** Told of the samples that are read. */
+  readonly watch: SampleWatch | undefined;
 }
 
 /** Samples, and the address of how many each of them stands for, if that is not one. */
@@ -88,9 +91,13 @@ class SeriesRollup {
     this.#ensureScratch(samples.count);
     const prepared = this.#prepare(samples);
     this.#record.setSamples(prepared);
-    if (!this.#hasBounds(prepared)) this.#computeBounds(prepared);
+    if (!this.#hasBounds(prepared)) {
+      this.#computeBounds(prepared);
+      this.#call.watch?.seeTimes(prepared);
+    }
     if (this.#call.plan.function.sortsWindow === true) this.#record.setScratch(this.#scratch.sorted);
     const all = labels();
+    this.#call.watch?.seeSeries(all);
     if (this.#call.plan.function.counts !== undefined) this.#addCounts(prepared, all, target);
     for (const output of this.#outputs) {
       const values = this.#context.columns.allocate(this.#call.grid.points);
@@ -266,7 +273,8 @@ function inflated(scrapeMs: number): number {
   return scrapeMs + Math.trunc(scrapeMs / 8);
 }
 
-function silenceMsOf(context: QueryContext): number {
+/** How much more is read before the first window. */
+export function silenceMsOf(context: QueryContext): number {
   return context.limits.minStalenessIntervalMs > 0 ? context.limits.minStalenessIntervalMs : silenceMs;
 }
 
@@ -288,6 +296,7 @@ export class SelectorRollupOperator implements Operator {
   async next(): Promise<readonly Series[] | undefined> {
     this.#rollup ??= new SeriesRollup(this.#context, this.#call);
     this.#batches ??= await this.#open();
+    await this.#context.pause();
     const { value: batch, done } = await this.#batches.next();
     if (done === true) {
       if (this.#isPartial()) this.#context.isPartial = true;
@@ -332,10 +341,12 @@ export class SelectorRollupOperator implements Operator {
     const { grid, windowMs, plan } = this.#call;
     const beforeMs = Math.max(windowMs, grid.stepMs) + (plan.function.usesPrevious === true ? silenceMsOf(context) : 0);
     const rollup = pushDownOf(context, this.#call);
+    const range = { minMs: grid.startMs - beforeMs, maxMs: endMsOf(grid) };
+    this.#call.watch?.reads(range);
     const result = await context.store.search({
       tenant: context.tenant,
       selector: this.#source.selector,
-      range: { minMs: grid.startMs - beforeMs, maxMs: endMsOf(grid) },
+      range,
       budget: { seriesMax: context.limits.seriesMax, samplesMax: context.limits.samplesMax },
       ...(rollup === undefined ? {} : { rollup }),
       ...(context.signal === undefined ? {} : { signal: context.signal }),
@@ -419,7 +430,7 @@ export class SubqueryRollupOperator extends BlockingOperator {
   }
 
   protected async evaluate(): Promise<readonly Series[]> {
-    const { columns, signal } = this.#context;
+    const { columns } = this.#context;
     const rollup = new SeriesRollup(this.#context, this.#call);
     const times = columns.allocate(this.#innerGrid.points);
     for (let i = 0; i < times.length; i++) times[i] = this.#innerGrid.startMs + i * this.#innerGrid.stepMs;
@@ -427,7 +438,7 @@ export class SubqueryRollupOperator extends BlockingOperator {
     const kernels = rollupKernels(this.#context.kernel);
     const [someTimes, someValues] = [columns.allocate(times.length), columns.allocate(times.length)];
     for (const { labels, values } of await collect(this.#inner)) {
-      signal?.throwIfAborted();
+      await this.#context.pause();
       const hasGaps = (kernels.rollupScan(values.byteOffset, values.length) & 1) !== 0;
       let samples: SampleColumns = { timestamps: times.byteOffset, values: values.byteOffset, count: values.length };
       if (hasGaps) {

@@ -25,6 +25,8 @@ import { SnapshotStore } from "./snapshot_store.ts";
 
 /** How often files of parts that were merged away are closed. */
 const closeUnusedMs = 60_000;
+/** A cancelled query goes on for at most about this long, or one piece of work. */
+const turnMs = 10;
 
 export function runQueryWorker(port: MessagePort, setup: QueryWorkerSetup): void {
   const post = (reply: QueryWorkerReply, transfer: ArrayBuffer[] = []): void => port.postMessage(reply, transfer);
@@ -58,7 +60,7 @@ export function runQueryWorker(port: MessagePort, setup: QueryWorkerSetup): void
     },
     release: (pin) => post({ kind: "releaseSnapshot", pin }),
   });
-  const engine = new Engine({ store, kernel, nowMs: systemClock.nowMs, monotonicMs: systemClock.monotonicMs, limits: setup.limits });
+  const engine = new Engine({ store, kernel, nowMs: systemClock.nowMs, monotonicMs: systemClock.monotonicMs, limits: setup.limits, takeTurn: threadTurns() });
   const running = new Map<number, AbortController>();
 
   const answer = async (requestId: number, query: WorkerQuery): Promise<void> => {
@@ -109,6 +111,20 @@ export function runQueryWorker(port: MessagePort, setup: QueryWorkerSetup): void
       }
     }
   });
+}
+
+/** A turn of the event loop every so often, in which a message that cancels a query is received. */
+function threadTurns(): () => Promise<void> | undefined {
+  let lastMs = systemClock.monotonicMs();
+  return () => {
+    if (systemClock.monotonicMs() - lastMs < turnMs) return undefined;
+    return new Promise((resolve) => {
+      setImmediate(() => {
+        lastMs = systemClock.monotonicMs();
+        resolve();
+      });
+    });
+  };
 }
 
 async function evaluateEncoded(engine: Engine, kernel: Kernel, query: WorkerQuery, signal: AbortSignal): Promise<WorkerAnswer> {
