@@ -15,7 +15,6 @@ import { BlockingOperator, collect, type ColumnSink, type Operator } from "./ope
 import type { RollupPlan, SelectorSource } from "./plan.ts";
 import type { QueryContext } from "./query_context.ts";
 import { rollupPushDown } from "./rollup_push_down.ts";
-import type { SampleWatch } from "./sample_watch.ts";
 import { dropLabel, type Series, setLabel } from "./series.ts";
 
 /** How far before the window a sample may be that still counts as the one before it, when no limit is set. */
@@ -31,8 +30,6 @@ export interface RollupCall {
   readonly args: readonly Column[];
   /** First argument of single outputs. */
   readonly outputArgs: readonly (Column | undefined)[];
-  /** Told of the samples that are read. */
-  readonly watch: SampleWatch | undefined;
 }
 
 /** Samples, and the address of how many each of them stands for, if that is not one. */
@@ -91,13 +88,9 @@ class SeriesRollup {
     this.#ensureScratch(samples.count);
     const prepared = this.#prepare(samples);
     this.#record.setSamples(prepared);
-    if (!this.#hasBounds(prepared)) {
-      this.#computeBounds(prepared);
-      this.#call.watch?.seeTimes(prepared);
-    }
+    if (!this.#hasBounds(prepared)) this.#computeBounds(prepared);
     if (this.#call.plan.function.sortsWindow === true) this.#record.setScratch(this.#scratch.sorted);
     const all = labels();
-    this.#call.watch?.seeSeries(all);
     if (this.#call.plan.function.counts !== undefined) this.#addCounts(prepared, all, target);
     for (const output of this.#outputs) {
       const values = this.#context.columns.allocate(this.#call.grid.points);
@@ -273,8 +266,7 @@ function inflated(scrapeMs: number): number {
   return scrapeMs + Math.trunc(scrapeMs / 8);
 }
 
-/** How much more is read before the first window. */
-export function silenceMsOf(context: QueryContext): number {
+function silenceMsOf(context: QueryContext): number {
   return context.limits.minStalenessIntervalMs > 0 ? context.limits.minStalenessIntervalMs : silenceMs;
 }
 
@@ -341,12 +333,10 @@ export class SelectorRollupOperator implements Operator {
     const { grid, windowMs, plan } = this.#call;
     const beforeMs = Math.max(windowMs, grid.stepMs) + (plan.function.usesPrevious === true ? silenceMsOf(context) : 0);
     const rollup = pushDownOf(context, this.#call);
-    const range = { minMs: grid.startMs - beforeMs, maxMs: endMsOf(grid) };
-    this.#call.watch?.reads(range);
     const result = await context.store.search({
       tenant: context.tenant,
       selector: this.#source.selector,
-      range,
+      range: { minMs: grid.startMs - beforeMs, maxMs: endMsOf(grid) },
       budget: { seriesMax: context.limits.seriesMax, samplesMax: context.limits.samplesMax },
       ...(rollup === undefined ? {} : { rollup }),
       ...(context.signal === undefined ? {} : { signal: context.signal }),
