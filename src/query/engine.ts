@@ -10,7 +10,6 @@ import { InputError } from "../base/errors.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import type { Expr, RollupExpr } from "../metricsql/ast.ts";
 import { durationMs } from "../metricsql/duration.ts";
-import { parseExpr } from "../metricsql/parser.ts";
 import { defaultTenant, type Tenant } from "../model/matcher.ts";
 import type { Store } from "../model/store.ts";
 import { compilePlan } from "./compile.ts";
@@ -18,6 +17,7 @@ import { type Grid, gridBetween } from "./grid.ts";
 import { checkLimit, defaultQueryLimits, type QueryLimits } from "./limits.ts";
 import { collect } from "./operator.ts";
 import { explainPlan, type Plan } from "./plan.ts";
+import { PlanCache, type PlannedQuery } from "./plan_cache.ts";
 import { isSubquery, planQuery, planSelector } from "./planner.ts";
 import { QueryContext } from "./query_context.ts";
 import type { QueryTrace } from "./query_trace.ts";
@@ -66,6 +66,7 @@ export interface RangeRequest extends QueryOptions {
 const defaultStepMs = 300_000;
 
 export class Engine {
+  readonly #plans = new PlanCache();
   readonly #store: Store;
   readonly #kernel: Kernel;
   readonly #nowMs: () => number;
@@ -87,9 +88,10 @@ export class Engine {
   async instant(request: InstantRequest): Promise<QueryResult> {
     const stepMs = request.stepMs ?? defaultStepMs;
     if (!(stepMs > 0)) throw new InputError("bad_step", `step must be positive, found ${stepMs} ms`);
-    const expr = parseExpr(request.query);
+    const query = this.#plans.get(request.query);
+    const { expr } = query;
     if (expr.kind === "rollup" && expr.window !== undefined) return this.#instantWindow(request, expr, stepMs);
-    const plan = planQuery(expr);
+    const { plan } = query;
     const grid = { startMs: request.timeMs, stepMs, points: 1 };
     return this.#run(request, async (context) => this.#evaluate(context, grid, plan, "vector", keepsOrder(expr)));
   }
@@ -99,15 +101,19 @@ export class Engine {
     const { startMs, endMs, stepMs } = request;
     if (!(stepMs > 0)) throw new InputError("bad_step", `step must be positive, found ${stepMs} ms`);
     if (!(startMs <= endMs)) throw new InputError("bad_range", `end must not be before start, found ${startMs} to ${endMs} ms`);
-    const expr = parseExpr(request.query);
-    const plan = planQuery(expr);
+    const { expr, plan } = this.#plans.get(request.query);
     const grid = this.#rangeGrid(startMs, endMs, stepMs);
     return this.#run(request, async (context) => this.#evaluate(context, grid, plan, "matrix", keepsOrder(expr)));
   }
 
   /** The logical plan of a query as text. */
   explain(query: string): string {
-    return explainPlan(planQuery(parseExpr(query)));
+    return explainPlan(this.#plans.get(query).plan);
+  }
+
+  /** A query as it is evaluated. Throws InputError when the text cannot be parsed. */
+  planned(query: string): PlannedQuery {
+    return this.#plans.get(query);
   }
 
   #rangeGrid(startMs: number, endMs: number, stepMs: number): Grid {

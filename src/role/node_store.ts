@@ -5,12 +5,14 @@ import { resolve } from "node:path";
 import type { Clock } from "../base/clock.ts";
 import type { Logger } from "../base/logger.ts";
 import { RealFileSystem } from "../disk/real_file_system.ts";
-import type { QueryRunner } from "../http/query_runner.ts";
+import type { EncodedAnswer, QueryRunner } from "../http/query_runner.ts";
 import { defaultQueryLimits, type QueryLimits } from "../query/limits.ts";
 import { systemProcesses } from "../storage/directory_lock.ts";
 import type { LocalStore } from "../storage/local_store.ts";
 import { firstReaderScratch, openLocalStore } from "../storage/open_local_store.ts";
+import { InlineQueries } from "../worker/inline_queries.ts";
 import { startQueryThread } from "../worker/query_client.ts";
+import type { WorkerQuery } from "../worker/query_messages.ts";
 import { QueryPool } from "../worker/query_pool.ts";
 import { StorageClient } from "../worker/storage_client.ts";
 import type { FlagValues } from "./flags.ts";
@@ -68,25 +70,29 @@ export async function openNodeStore({ flags, memory, clock, logger, onFatal }: N
     indexCacheBytes,
     startTable: (setup) => new StorageClient(setup, logger, onFatal),
   });
-  const queries = new QueryPool({ store, firstScratchNumber: firstReaderScratch, threads: queryThreads, limits: queryLimits(flags, memory), indexCacheBytes, logger, firstThread });
+  const limits = queryLimits(flags, memory);
+  const queries = new QueryPool({ store, firstScratchNumber: firstReaderScratch, threads: queryThreads, limits, indexCacheBytes, logger, firstThread });
+  const inline = new InlineQueries({ store, limits, clock });
   starting.move(); // the pool ends its threads
   store.useLabelSource(queries);
   const resultCaches = flags["search.disableCache"] ? undefined : new ResultCaches({ store, flags, memory, clock });
   return {
     store,
-    queryRunner: resultCaches === undefined ? runnerOf(queries) : resultCaches.over(runnerOf(queries)),
+    queryRunner: resultCaches === undefined ? runnerOf(queries, inline) : resultCaches.over(runnerOf(queries, inline)),
     resultCaches,
     async [Symbol.asyncDispose]() {
+      inline[Symbol.dispose]();
       await queries[Symbol.asyncDispose]();
       await store[Symbol.asyncDispose]();
     },
   };
 }
 
-function runnerOf(queries: QueryPool): QueryRunner {
+function runnerOf(queries: QueryPool, inline: InlineQueries): QueryRunner {
+  const run = async (query: WorkerQuery, signal: AbortSignal): Promise<EncodedAnswer> => (await inline.answer(query)) ?? queries.run(query, signal);
   return {
-    instant: ({ signal, timeMs, ...query }) => queries.run({ ...query, kind: "instant", startMs: timeMs, endMs: timeMs }, signal),
-    range: ({ signal, ...query }) => queries.run({ ...query, kind: "range" }, signal),
+    instant: ({ signal, timeMs, ...query }) => run({ ...query, kind: "instant", startMs: timeMs, endMs: timeMs }, signal),
+    range: ({ signal, ...query }) => run({ ...query, kind: "range" }, signal),
   };
 }
 

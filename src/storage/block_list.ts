@@ -42,6 +42,47 @@ export function sampleCountOf(list: BlockList, fromIndex = 0, toIndex = list.cou
   return sampleCount;
 }
 
+const doubleColumns = ["minMs", "maxMs", "valuesFrames", "timestampsFrames"] as const;
+const wordColumns = [
+  "seriesIds", "kinds", "sampleCounts", "valuesFrameSizes", "valuesOffsets", "valuesSizes", "timestampsFrameSizes", "timestampsOffsets", "timestampsSizes",
+] as const;
+
+/** A copy in one buffer of its own, which is exactly as large as it has to be. */
+export function copyBlockList(source: BlockList): BlockList {
+  const { count } = source;
+  let aggregateCount = 0;
+  for (let i = 0; i < count; i++) aggregateCount = Math.max(aggregateCount, source.aggregateRows[i] + 1);
+  const doubles = new Float64Array(count * doubleColumns.length + aggregateCount * blockAggregates.length + Math.ceil((count * (wordColumns.length + 1)) / 2));
+  let at = 0;
+  const copyDoubles = (column: Float64Array, rows: number): Float64Array => {
+    const copy = doubles.subarray(at, at + rows);
+    copy.set(column.subarray(0, rows));
+    at += rows;
+    return copy;
+  };
+  const [minMs, maxMs, valuesFrames, timestampsFrames] = doubleColumns.map((name) => copyDoubles(source[name], count));
+  const [sum, min, max, first, last] = blockAggregates.map((name) => copyDoubles(source.aggregates[name], aggregateCount));
+  let wordsAt = at * 8;
+  const copyWords = (column: Uint32Array): Uint32Array => {
+    const copy = new Uint32Array(doubles.buffer, wordsAt, count);
+    copy.set(column.subarray(0, count));
+    wordsAt += count * 4;
+    return copy;
+  };
+  const [seriesIds, kinds, sampleCounts, valuesFrameSizes, valuesOffsets, valuesSizes, timestampsFrameSizes, timestampsOffsets, timestampsSizes] = wordColumns.map((name) => copyWords(source[name]));
+  const aggregateRows = new Int32Array(doubles.buffer, wordsAt, count);
+  aggregateRows.set(source.aggregateRows.subarray(0, count));
+  return {
+    count, seriesIds, kinds, sampleCounts, minMs, maxMs, valuesFrames, valuesFrameSizes, valuesOffsets, valuesSizes, timestampsFrames, timestampsFrameSizes,
+    timestampsOffsets, timestampsSizes, aggregateRows, aggregates: { sum, min, max, first, last },
+  };
+}
+
+/** Bytes of a list that copyBlockList() has made. */
+export function ownedBytesOf(list: BlockList): number {
+  return list.seriesIds.buffer.byteLength;
+}
+
 /** A BlockList that grows: block by block from other lists. */
 export class BlockListBuilder implements BlockList {
   count = 0;

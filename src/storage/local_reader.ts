@@ -13,14 +13,14 @@ import { columnKernels, sortScratchBytes } from "../kernel/columns.ts";
 import { headContext } from "../kernel/head.ts";
 import { Kernel } from "../kernel/kernel.ts";
 import { compareLabels, type Labels } from "../model/labels.ts";
-import type { LabelSpace, RollupPushDown, SearchRequest, SearchResult, SeriesBatch } from "../model/store.ts";
+import type { LabelSpace, RollupPushDown, SearchRequest, SearchResult, SeriesBatch, TimeRange } from "../model/store.ts";
 import type { BlockList } from "./block_list.ts";
 import { joinedBlocks, joinedSample } from "./joined_blocks.ts";
 import { HeadCopy, type HeadColumns, headCopySeriesMax } from "./head_copy.ts";
 import { LargeKernel } from "./large_kernel.ts";
 import type { Part } from "./part.ts";
 import { PartCache } from "./part_cache.ts";
-import { DamagedBlocksError } from "./part_error.ts";
+import { DamagedBlocksError, NotInlineError } from "./part_error.ts";
 import { SegmentCache, type SegmentCacheStats } from "./segment_cache.ts";
 import { encodeSeries, type LabelAnswer, type LabelQuestion, type LabelSource, searchStrings } from "./segment_labels.ts";
 import { type JoinedSeries, searchSegments, tooManySeries } from "./segment_search.ts";
@@ -123,6 +123,14 @@ interface SearchAreas {
   readonly large: LargeKernel;
 }
 
+/** What is read together. */
+export interface GroupSize {
+  readonly seriesCount: number;
+  /** Samples of whole blocks, and about how many of them are in the range. */
+  readonly decodedSamples: number;
+  readonly samplesInRange: number;
+}
+
 export interface LocalReaderOptions {
   readonly files: FileSystem;
   readonly kernel: Kernel;
@@ -130,9 +138,14 @@ export interface LocalReaderOptions {
   readonly onUnreadable: (path: string, error: unknown) => void;
   /** Bytes of old index segments that are kept in memory. */
   readonly indexCacheBytes?: number;
+  /** Bytes of block headers that are kept decoded. */
+  readonly headerCacheBytes?: number;
+  /** Told what a group of series takes before it is decoded; what it throws ends the search. */
+  readonly onGroup?: (group: GroupSize) => void;
 }
 
 const defaultIndexCacheBytes = 64 << 20;
+const defaultHeaderCacheBytes = 16 << 20;
 
 export class LocalReader implements LabelSource, Disposable {
   readonly #shards: readonly ShardReader[];
@@ -142,15 +155,17 @@ export class LocalReader implements LabelSource, Disposable {
   /** Areas that no search is using; overlapping searches get one each. */
   readonly #freeAreas: SearchAreas[];
   readonly #onUnreadable: (path: string, error: unknown) => void;
+  readonly #onGroup: ((group: GroupSize) => void) | undefined;
 
   constructor(options: LocalReaderOptions) {
     const { files, shards } = options;
     this.#shards = shards;
     this.#heads = shards.map((shard) => new HeadCopy(shard));
-    this.#parts = new PartCache(files);
+    this.#parts = new PartCache(files, options.headerCacheBytes ?? defaultHeaderCacheBytes);
     this.#segments = new SegmentCache({ files, seeds: seedsOf(shards[0]), budgetBytes: options.indexCacheBytes ?? defaultIndexCacheBytes });
     this.#freeAreas = [{ usual: new BatchAreas(options.kernel, batchSamples), large: new LargeKernel() }];
     this.#onUnreadable = options.onUnreadable;
+    this.#onGroup = options.onGroup;
   }
 
   /** The samples of a snapshot's series. A part that cannot be read is left out, reported, and makes the result partial. */
@@ -197,6 +212,7 @@ export class LocalReader implements LabelSource, Disposable {
     for (const list of lists) {
       for (let from = 0; from < list.count; ) {
         const group = this.#openGroup(snapshot, list, from, request, unreadable);
+        this.#onGroup?.(sizeOf(group, request.range));
         from += group.seriesCount;
         for (const [fromSeries, toSeries] of batchBounds(group.sampleCounts)) {
           request.signal?.throwIfAborted();
@@ -292,6 +308,7 @@ export class LocalReader implements LabelSource, Disposable {
         const joined = request.rollup === undefined ? undefined : joinedBlocks(blocks, request.rollup, request.range);
         parts.push({ part, path, list: blocks, joined, firstBlock: firstBlocks(blocks, joined, rows, sampleCounts) });
       } catch (error) {
+        if (error instanceof NotInlineError) throw error;
         unreadable(path, error);
       }
     }
@@ -416,6 +433,20 @@ function numberedIds({ order }: Group, { ids }: NumberedLabels, fromSeries: numb
   return (index, target) => ids(order[fromSeries + index], target);
 }
 
+/** Blocks are taken to have their samples evenly over their time. */
+function sizeOf({ seriesCount, parts, head }: Group, range: TimeRange): GroupSize {
+  let decodedSamples = head.sampleFrom[seriesCount];
+  let samplesInRange = decodedSamples;
+  for (const { list } of parts) {
+    for (let i = 0; i < list.count; i++) {
+      const inRangeMs = Math.min(list.maxMs[i], range.maxMs) - Math.max(list.minMs[i], range.minMs);
+      decodedSamples += list.sampleCounts[i];
+      samplesInRange += list.sampleCounts[i] * Math.min(1, (inRangeMs + 1) / (list.maxMs[i] - list.minMs[i] + 1));
+    }
+  }
+  return { seriesCount, decodedSamples, samplesInRange };
+}
+
 /** The secret of the fingerprints, which all shards share. */
 function seedsOf({ kernel, headContext: context }: ShardReader): Uint8Array {
   return kernel.u8.slice(context + headContext.seedLow, context + headContext.seedHigh + 8);
@@ -436,6 +467,7 @@ function decodeBlocks(part: Part, areas: BatchAreas, list: BlockList, from: numb
       decode(block, to);
       break;
     } catch (error) {
+      if (error instanceof NotInlineError) throw error;
       report(error);
       const stretch = error instanceof DamagedBlocksError ? error : { fromIndex: block, toIndex: to };
       damaged ??= new Set();

@@ -328,6 +328,11 @@ export class LocalStore implements Store {
     }
   }
 
+  /** Where the parts are that are live now. */
+  get partPaths(): readonly string[] {
+    return this.#version.parts.map(({ path }) => path);
+  }
+
   /** Layouts of the shards, for readers on other threads. */
   get layouts(): readonly ShardLayout[] {
     return this.#shards.map((shard) => shard.layout);

@@ -59,9 +59,9 @@ export interface OpenLocalStoreOptions extends LocalStoreOptions {
   readonly onUnreadable?: (path: string, error: unknown) => void;
 }
 
-/** Scratch areas in each shard: the table's thread, the writing thread, then the reader threads. */
+/** Scratch areas in each shard: the table's thread, the writing thread, whose readers share one because they never work at the same time, then the reader threads. */
 const tableScratch = 0;
-const ownScratch = 1;
+export const ownScratch = 1;
 export const firstReaderScratch = 2;
 const readerScratchBytes = 8 << 20;
 

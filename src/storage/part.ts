@@ -16,6 +16,7 @@ import { type BlockList, BlockListBuilder, sampleCountOf } from "./block_list.ts
 import { copyIn, TableReader } from "./block_table.ts";
 import { DamagedBlocksError, DamagedPartError } from "./part_error.ts";
 import { checkPartHeader, decodePartFooter, type PartFooter, partFooterBytes, partHeaderBytes, type PartTotals } from "./part_footer.ts";
+import type { HeaderCache } from "./header_cache.ts";
 import { FrameSet, readFully } from "./part_frames.ts";
 import { HeaderReader, headerGroupCountMax } from "./part_header.ts";
 import { partFiles } from "./part_writer.ts";
@@ -58,9 +59,13 @@ export class Part implements Disposable {
   readonly #file: FileHandle;
   readonly #directory: Directory;
   readonly #dataEnd: number;
+  readonly #headers: HeaderCache | undefined;
+  readonly #firstHeaderKey: number;
 
-  private constructor(files: FileSystem, path: string, file: FileHandle, footer: PartFooter, directory: Directory) {
+  private constructor(files: FileSystem, path: string, file: FileHandle, footer: PartFooter, directory: Directory, headers: HeaderCache | undefined) {
     this.#files = files;
+    this.#headers = headers;
+    this.#firstHeaderKey = headers?.addPart() ?? 0;
     this.path = path;
     this.#file = file;
     this.totals = footer;
@@ -70,9 +75,9 @@ export class Part implements Disposable {
     this.#dataEnd = footer.directoryOffset;
   }
 
-  /** Opens a finished part. Throws DamagedPartError if footer or directory cannot be trusted. */
-  static open(files: FileSystem, path: string): Part {
-    return Part.#open(files, path, files.open(`${path}/${partFiles.blocks}`, "read"));
+  /** Opens a finished part; what it decodes of headers is kept in `headers`. Throws DamagedPartError if footer or directory cannot be trusted. */
+  static open(files: FileSystem, path: string, headers?: HeaderCache): Part {
+    return Part.#open(files, path, files.open(`${path}/${partFiles.blocks}`, "read"), headers);
   }
 
   /** As open(), for a reader that takes all blocks in their order: neighbours are read from the file with one call. */
@@ -80,10 +85,10 @@ export class Part implements Disposable {
     return Part.#open(files, path, new ReadAheadFile(files.open(`${path}/${partFiles.blocks}`, "read")));
   }
 
-  static #open(files: FileSystem, path: string, file: FileHandle): Part {
+  static #open(files: FileSystem, path: string, file: FileHandle, headers?: HeaderCache): Part {
     try {
       const footer = readFooter(file, path);
-      return new Part(files, path, file, footer, readDirectory(file, path, footer));
+      return new Part(files, path, file, footer, readDirectory(file, path, footer), headers);
     } catch (error) {
       file.close();
       throw error;
@@ -104,7 +109,7 @@ export class Part implements Disposable {
         group = this.#groupOf(seriesIds[series]) - 1;
         continue;
       }
-      if (minMs[group] <= range.maxMs && maxMs[group] >= range.minMs) selectBlocks(this.#decodeGroup(group), seriesIds, series, range, columnId, found);
+      if (minMs[group] <= range.maxMs && maxMs[group] >= range.minMs) selectBlocks(this.#headersOf(group), seriesIds, series, range, columnId, found);
       while (series < seriesIds.length && seriesIds[series] < lastSeriesId) series++;
     }
     return found;
@@ -147,6 +152,14 @@ export class Part implements Disposable {
     target.clear();
     target.append(list, 0, list.count);
     return target;
+  }
+
+  /** The headers of one group, kept or decoded now; valid until the next headers are read. */
+  #headersOf(group: number): BlockList {
+    const headers = this.#headers;
+    if (headers === undefined) return this.#decodeGroup(group);
+    const key = this.#firstHeaderKey + group;
+    return headers.get(key) ?? headers.add(key, this.#decodeGroup(group));
   }
 
   /** As readGroup, valid until the next headers are read. */
@@ -245,6 +258,7 @@ export class Part implements Disposable {
 
   close(): void {
     this.#file.close();
+    this.#headers?.dropPart(this.#firstHeaderKey);
   }
 
   [Symbol.dispose](): void {
@@ -306,23 +320,34 @@ function asDamagedPart(path: string, error: unknown): unknown {
 
 /** Appends the blocks of a group that belong to the series from `series` on. Both are in ascending order. */
 function selectBlocks(group: BlockList, seriesIds: Uint32Array, series: number, range: TimeRange, columnId: number, found: BlockListBuilder): void {
+  const ids = group.seriesIds;
   let runFrom = -1;
-  for (let i = 0; i < group.count; i++) {
-    while (series < seriesIds.length && seriesIds[series] < group.seriesIds[i]) series++;
-    const isWanted =
-      series < seriesIds.length &&
-      seriesIds[series] === group.seriesIds[i] &&
-      group.minMs[i] <= range.maxMs &&
-      group.maxMs[i] >= range.minMs &&
-      ((group.kinds[i] >> 8) & 255) === columnId;
+  for (let i = firstBlockOf(ids, 0, group.count, seriesIds[series]); i < group.count; i++) {
+    while (series < seriesIds.length && seriesIds[series] < ids[i]) series++;
+    if (series === seriesIds.length) {
+      if (runFrom >= 0) found.append(group, runFrom, i);
+      return;
+    }
+    const isWanted = seriesIds[series] === ids[i] && group.minMs[i] <= range.maxMs && group.maxMs[i] >= range.minMs && ((group.kinds[i] >> 8) & 255) === columnId;
     if (isWanted && runFrom < 0) runFrom = i;
     if (!isWanted && runFrom >= 0) {
       found.append(group, runFrom, i);
       runFrom = -1;
     }
-    if (series === seriesIds.length) return;
+    // Few of many series are wanted most of the time.
+    if (ids[i] < seriesIds[series]) i = firstBlockOf(ids, i + 1, group.count, seriesIds[series]) - 1;
   }
   if (runFrom >= 0) found.append(group, runFrom, group.count);
+}
+
+/** The first of blocks [from, to) that is of this series or one after it; `to` if there is none. */
+function firstBlockOf(ids: Uint32Array, from: number, to: number, seriesId: number): number {
+  while (from < to) {
+    const middle = (from + to) >>> 1;
+    if (ids[middle] < seriesId) from = middle + 1;
+    else to = middle;
+  }
+  return from;
 }
 
 /** Appends the index of the frame of block `index`; most blocks share it with the block before. */

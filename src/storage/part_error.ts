@@ -1,4 +1,4 @@
-/** Errors about the files of a part. Both are StorageErrors; the caller quarantines what they name and keeps answering from the rest. */
+/** Errors about reading the files of a part. Those about damage are StorageErrors; the caller quarantines what they name and keeps answering from the rest. */
 import { StorageError } from "../base/errors.ts";
 
 /** A part cannot be opened, or its headers cannot be read: code "corrupt_part". */
@@ -22,5 +22,15 @@ export class DamagedBlocksError extends StorageError {
     this.path = path;
     this.fromIndex = fromIndex;
     this.toIndex = toIndex;
+  }
+}
+
+/** Not about damage: a reader that must not take long gives up, because of what it would read or because it may not be in memory, and its caller asks one that may. */
+export class NotInlineError extends Error {
+  readonly reason: "large" | "cold";
+
+  constructor(reason: "large" | "cold") {
+    super(`not to be read at once: ${reason}`);
+    this.reason = reason;
   }
 }

@@ -127,7 +127,8 @@ function threadTurns(): () => Promise<void> | undefined {
   };
 }
 
-async function evaluateEncoded(engine: Engine, kernel: Kernel, query: WorkerQuery, signal: AbortSignal): Promise<WorkerAnswer> {
+/** Evaluates a query and writes its answer. */
+export async function evaluateEncoded(engine: Engine, kernel: Kernel, query: WorkerQuery, signal: AbortSignal | undefined): Promise<WorkerAnswer> {
   if (!query.isTraced) {
     const result = await evaluate(engine, query, signal, undefined);
     return { body: encodeResult(shaped(result, query), kernel), stats: result.stats, readRange: result.readRange };
@@ -143,15 +144,15 @@ async function evaluateEncoded(engine: Engine, kernel: Kernel, query: WorkerQuer
   return { body, stats: result.stats, trace: trace.root.node(), readRange: result.readRange };
 }
 
-function evaluate(engine: Engine, query: WorkerQuery, signal: AbortSignal, trace: QueryTrace | undefined): Promise<QueryResult> {
+function evaluate(engine: Engine, query: WorkerQuery, signal: AbortSignal | undefined, trace: QueryTrace | undefined): Promise<QueryResult> {
   const { tenant, startMs, endMs, stepMs } = query;
-  const options = { tenant, signal, trace, query: narrowed(query), ...(query.lookbackMs > 0 ? { lookbackMs: query.lookbackMs } : {}) };
+  const options = { tenant, ...(signal === undefined ? {} : { signal }), trace, query: narrowedText(query), ...(query.lookbackMs > 0 ? { lookbackMs: query.lookbackMs } : {}) };
   if (query.kind === "instant") return engine.instant({ ...options, timeMs: endMs, stepMs });
   return engine.range({ ...options, startMs, endMs, stepMs });
 }
 
 /** The query with the enforced filters in each of its selectors. */
-function narrowed({ query, enforcedFilters }: WorkerQuery): string {
+export function narrowedText({ query, enforcedFilters }: WorkerQuery): string {
   if (!isNarrowing(enforcedFilters)) return query;
   const narrow = (expr: Expr): Expr =>
     expr.kind === "selector" ? { ...expr, groups: expr.groups.flatMap((group) => enforcedFilters.map((filters) => [...group, ...filters])) } : expr;

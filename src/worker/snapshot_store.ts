@@ -1,4 +1,4 @@
-/** The Store of a query thread: it searches snapshots that the main thread opens for it. Everything but search belongs to the main thread. */
+/** The Store of an engine: it searches snapshots that the main thread opens for it. Everything but search belongs to the main thread's store. */
 import { UnsupportedError } from "../base/errors.ts";
 import type { Labels } from "../model/labels.ts";
 import type { MetricMetadata } from "../model/row_batch.ts";
@@ -8,7 +8,7 @@ import { ReleasingBatches } from "../storage/releasing_batches.ts";
 import type { Snapshot, SnapshotRequest } from "../storage/snapshot.ts";
 
 export interface SnapshotSource {
-  open(request: SnapshotRequest): Promise<Snapshot>;
+  open(request: SnapshotRequest): Promise<Snapshot> | Snapshot;
   release(pin: number): void;
 }
 

@@ -1,0 +1,124 @@
+/**
+ * Files as the main thread reads them: mostly what is likely to be in the page cache. A page that this process neither wrote nor asked for before may take a
+ * disk milliseconds, in which nothing else is done. How long such reads take is measured: where they are slow, the first one who wants a page is refused
+ * and asks a query thread, which brings it in; where they are fast, a query may read some.
+ */
+import type { FileHandle, OpenMode } from "../disk/file_system.ts";
+import { RealFileSystem } from "../disk/real_file_system.ts";
+import { NotInlineError } from "./part_error.ts";
+
+const pageBytes = 4096;
+/** Of reading cold pages, per query. */
+const budgetMs = 1;
+/** A read that took longer shows a slow disk, for some time. */
+const slowReadMs = 1.5;
+const slowForMs = 60_000;
+
+export class WarmFiles extends RealFileSystem {
+  readonly #isNew: (path: string) => boolean;
+  readonly #monotonicMs: () => number;
+  /** A bit for each page that was asked for, by path. */
+  readonly #pages = new Map<string, Uint8Array>();
+  /** What a cold read is expected to take. */
+  #coldReadMs = 0.1;
+  #spentMs = 0;
+  #slowUntilMs = -Infinity;
+
+  /** `isNew` tells whether a file was written by this process. */
+  constructor(isNew: (path: string) => boolean, monotonicMs: () => number) {
+    super();
+    this.#isNew = isNew;
+    this.#monotonicMs = monotonicMs;
+  }
+
+  /** A query begins, which may read cold pages for a while. */
+  startQuery(): void {
+    this.#spentMs = 0;
+  }
+
+  /** For reading. */
+  override open(path: string, mode: OpenMode): FileHandle {
+    const file = super.open(path, mode);
+    if (this.#isNew(path)) return file;
+    let pages = this.#pages.get(path);
+    if (pages === undefined) this.#pages.set(path, (pages = new Uint8Array(Math.ceil(file.size() / pageBytes / 8))));
+    return new WarmFile(file, pages, (read) => this.#readCold(read));
+  }
+
+  /** Called now and then: forgets files that are no more. */
+  forgetRemoved(): void {
+    for (const path of this.#pages.keys()) if (!this.exists(path)) this.#pages.delete(path);
+  }
+
+  #readCold(read: () => number): number {
+    const startMs = this.#monotonicMs();
+    if (startMs < this.#slowUntilMs || this.#spentMs + this.#coldReadMs > budgetMs) throw new NotInlineError("cold");
+    const count = read();
+    const tookMs = this.#monotonicMs() - startMs;
+    this.#spentMs += tookMs;
+    this.#coldReadMs = Math.min(budgetMs, Math.max(tookMs, this.#coldReadMs * 0.8 + tookMs * 0.2));
+    if (tookMs > slowReadMs) this.#slowUntilMs = startMs + slowForMs;
+    return count;
+  }
+}
+
+class WarmFile implements FileHandle {
+  readonly path: string;
+  readonly #file: FileHandle;
+  readonly #pages: Uint8Array;
+  readonly #readCold: (read: () => number) => number;
+
+  constructor(file: FileHandle, pages: Uint8Array, readCold: (read: () => number) => number) {
+    this.path = file.path;
+    this.#file = file;
+    this.#pages = pages;
+    this.#readCold = readCold;
+  }
+
+  size(): number {
+    return this.#file.size();
+  }
+
+  /** Throws NotInlineError if it would take long. */
+  read(target: Uint8Array, position: number): number {
+    if (this.#mark(position, target.length)) return this.#file.read(target, position);
+    return this.#readCold(() => this.#file.read(target, position));
+  }
+
+  /** Marks the pages of a stretch; returns whether all were marked before. */
+  #mark(position: number, size: number): boolean {
+    const lastPage = Math.min(Math.floor((position + size - 1) / pageBytes), this.#pages.length * 8 - 1);
+    let wasMarked = true;
+    for (let page = Math.floor(position / pageBytes); page <= lastPage; page++) {
+      const bit = 1 << (page & 7);
+      if ((this.#pages[page >>> 3] & bit) !== 0) continue;
+      this.#pages[page >>> 3] |= bit;
+      wasMarked = false;
+    }
+    return wasMarked;
+  }
+
+  write(source: Uint8Array, position: number): void {
+    this.#file.write(source, position);
+  }
+
+  truncate(size: number): void {
+    this.#file.truncate(size);
+  }
+
+  sync(): void {
+    this.#file.sync();
+  }
+
+  startSync(): Promise<void> | undefined {
+    return this.#file.startSync();
+  }
+
+  close(): void {
+    this.#file.close();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+}
