@@ -201,8 +201,8 @@ const monthsKept = years * 12;
 const shardBytesMax = 4 * 2 ** 30;
 /** How full memories and threads are planned. */
 const planned = 0.75;
-/** Log bytes after which everything is sealed (src/role/node_store.ts), and parts in one merge (src/storage/table_merge.ts). */
-const checkpointLogBytes = 512 << 20;
+/** Rows in the log after which everything is sealed (src/storage/local_store.ts; bytes come first only with more than 16 of them a row), and parts in one merge (src/storage/table_merge.ts). */
+const checkpointLogRows = 32 << 20;
 const partsPerMerge = 8;
 
 /**
@@ -230,10 +230,10 @@ function growthOf(activeSeries: number, units: Units, series: number): Record<st
   const { nodes, cores } = processesFor(rate, shards, steady);
   const sampleBytes = rate * yearSeconds * years * mean("MergedBytes");
   const indexBytes = 2 * activeSeries * prepare["indexBytesPerSeries"] * monthsKept;
-  const sealsPerMonth = (rate * (yearSeconds / 12) * mean("LogBytes")) / checkpointLogBytes / nodes;
+  const sealsPerMonth = (rate * (yearSeconds / 12)) / checkpointLogRows / nodes;
   const passes = Math.max(1, Math.ceil(Math.log(sealsPerMonth) / Math.log(partsPerMerge)));
   const written = mean("LogBytes") + mean("SealedBytes") + passes * mean("MergedBytes");
-  const startCpu = ((2 * activeSeries) / series) * (recent["cpu"] - empty["cpu"]) + (checkpointLogBytes / mean("LogBytes")) * nodes * ((replay["cpu"] - empty["cpu"]) / replay["rows"]);
+  const startCpu = ((2 * activeSeries) / series) * (recent["cpu"] - empty["cpu"]) + checkpointLogRows * nodes * ((replay["cpu"] - empty["cpu"]) / replay["rows"]);
   return {
     "samples per second": shown(rate),
     "CPU cores for ingest, seals and merges": shown(cores),

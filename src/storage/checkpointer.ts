@@ -27,10 +27,14 @@ export interface CheckpointerOptions {
   readonly publish: (version: TableVersion) => void;
   /** What is in the log already. */
   readonly logBytes: number;
+  /** Number of the newest row that is behind the last checkpoint. */
+  readonly checkpointRow: number;
 }
 
 export class Checkpointer {
   readonly #options: CheckpointerOptions;
+  /** The newest one that a start does not replay. */
+  #checkpointRow: number;
   #running: Promise<void> | undefined;
   #next: Promise<void> | undefined;
   #logBytes: number;
@@ -39,11 +43,17 @@ export class Checkpointer {
   constructor(options: CheckpointerOptions) {
     this.#options = options;
     this.#logBytes = options.logBytes;
+    this.#checkpointRow = options.checkpointRow;
   }
 
   /** Bytes of log since the last checkpoint. */
   get logBytes(): number {
     return this.#logBytes;
+  }
+
+  /** Rows that a start would replay. */
+  get logRows(): number {
+    return this.#options.writer.nextLogRow - 1 - this.#checkpointRow;
   }
 
   /** So many bytes were given to the log. */
@@ -90,6 +100,7 @@ export class Checkpointer {
     await seals.drained();
     publish(await table.checkpoint(checkpoint, metadata.encode()));
     this.#logBytes -= loggedBytes;
+    this.#checkpointRow = checkpoint.logRow;
   }
 
   /** Hands all chunks of a head over and sends them on their way, however long there is no room for that. */

@@ -34,6 +34,8 @@ import { Upkeep } from "./upkeep.ts";
 
 /** Series handled between two turns of the event loop: about a millisecond. */
 const sliceCount = 32_768;
+/** As many as a start replays in about two seconds. */
+const checkpointLogRows = 32 << 20;
 const defaultLogAreas: LogAreaSizes = { samplesBytes: 1 << 20, seriesBytes: 4 << 20 };
 
 export interface LocalStoreOptions {
@@ -44,6 +46,8 @@ export interface LocalStoreOptions {
   readonly chunkBudgetBytes: number;
   /** Log bytes after which everything is sealed and the log cut. */
   readonly checkpointLogBytes: number;
+  /** The same by rows. Default: 32 Mi. */
+  readonly checkpointLogRows?: number;
   readonly checkpointIntervalMs: number;
   /** Of each shard, twice. Default 1 MiB and 4 MiB, which is as much as a log record holds. */
   readonly logAreas?: LogAreaSizes;
@@ -60,6 +64,8 @@ export interface LocalStoreParts {
   readonly lock: Disposable;
   /** What is in the log already. */
   readonly logBytes: number;
+  /** Number of the newest row that is behind the last checkpoint. */
+  readonly checkpointRow: number;
   /** Every series with a sample at or after this time is in the live index; older ones may be in the index segments of their months only. Default: all are live. */
   readonly coveredSinceMs?: number;
   readonly aliases?: SeriesAliases;
@@ -127,13 +133,13 @@ export class LocalStore implements Store {
     const { clock, retentionMs, chunkBudgetBytes } = options;
     this.#writer = new HeadWriter({ ...own, clock, retentionMs, chunkBudgetBytes });
     this.#checkpointer = new Checkpointer({
-      ...own, writer: this.#writer, pins: this.#pins, table: parts.table, logBytes: parts.logBytes, publish: (version) => this.#publish(version),
+      ...own, writer: this.#writer, pins: this.#pins, table: parts.table, logBytes: parts.logBytes, checkpointRow: parts.checkpointRow, publish: (version) => this.#publish(version),
     });
     this.#unreadable = new UnreadableFiles({ table: parts.table, clock, logger: options.logger, publish: (version) => this.#publish(version) });
     this.#upkeep = new Upkeep({
       shards: parts.shards, checkpointer: this.#checkpointer, table: parts.table, reader: parts.reader, clock, logger: options.logger, retentionMs,
       silentSeries: new SilentSeries({ shards: parts.shards, sendSeals: (head, force) => this.#writer.sendSeals(head, force) }),
-      checkpointLogBytes: options.checkpointLogBytes, checkpointIntervalMs: options.checkpointIntervalMs,
+      checkpointLogBytes: options.checkpointLogBytes, checkpointLogRows: options.checkpointLogRows ?? checkpointLogRows, checkpointIntervalMs: options.checkpointIntervalMs,
       publish: (version) => this.#publish(version), parts: () => this.#version.parts, expired: (beforeMs) => this.lateWrites.markRange(0, beforeMs),
     });
   }

@@ -133,7 +133,8 @@ async function recover(options: OpenLocalStoreOptions, lock: DirectoryLock): Pro
   const series = shards.reduce((sum, { head }) => sum + head.seriesCount, 0);
   logger.info(`opened ${directory}: ${series} series, ${recovery.recordCount} log records replayed in ${Math.round(clock.monotonicMs() - startMs)} ms`);
   const version = tableVersion(directory, state, 1, shards.map(() => 0));
-  const store = new LocalStore({ shards, table: options.startTable(setup), version, metadata, reader, lock, logBytes: recovery.existingBytes, coveredSinceMs, aliases }, options);
+  const own = { shards, version, metadata, reader, lock, coveredSinceMs, aliases, logBytes: recovery.existingBytes, checkpointRow: state.checkpoint.logRow };
+  const store = new LocalStore({ ...own, table: options.startTable(setup) }, options);
   return store;
 }
 

@@ -30,6 +30,8 @@ export interface UpkeepOptions {
   readonly retentionMs: number;
   /** Log bytes after which everything is sealed and the log cut. */
   readonly checkpointLogBytes: number;
+  /** Rows in the log after which the same is done, since small ones take little room there and as long to replay as others. */
+  readonly checkpointLogRows: number;
   readonly checkpointIntervalMs: number;
   readonly publish: (version: TableVersion) => void;
   /** The live parts. */
@@ -70,10 +72,11 @@ export class Upkeep {
   }
 
   #run(nowMs: number): void {
-    const isCheckpointDue = this.#options.checkpointer.logBytes >= this.#options.checkpointLogBytes || nowMs - this.#checkpointMs >= this.#options.checkpointIntervalMs;
-    if (isCheckpointDue && !this.#options.checkpointer.isRunning) {
+    const { checkpointer, checkpointLogBytes, checkpointLogRows, checkpointIntervalMs } = this.#options;
+    const isLong = checkpointer.logBytes >= checkpointLogBytes || checkpointer.logRows >= checkpointLogRows;
+    if ((isLong || nowMs - this.#checkpointMs >= checkpointIntervalMs) && !checkpointer.isRunning) {
       this.#checkpointMs = nowMs;
-      this.#background("checkpoint", this.#options.checkpointer.run());
+      this.#background("checkpoint", checkpointer.run());
     }
     this.#mergeWhatIsWorthIt(nowMs);
     if (nowMs - this.#slowMs < slowPeriodMs) return;
