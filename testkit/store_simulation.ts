@@ -34,7 +34,9 @@ const everything = { minMs: 0, maxMs: 4e12 };
 /** After a time without faults a write that was answered before is synced. */
 const syncSlackMs = 2000;
 const heldSearchesMax = 3;
-const turnsMax = 5000;
+/** Turns without an operation of the disk after which something hangs, and those after which it does so whatever moves: a year of parts takes thousands to merge. */
+const idleTurnsMax = 1000;
+const turnsMax = 20_000;
 const openTriesMax = 20;
 
 export interface SimulationOutcome {
@@ -660,8 +662,11 @@ class StoreSimulation {
         if (this.#isCurrent(life)) this.#failure ??= error;
       })
       .finally(() => (isDone = true));
-    for (let turns = 0; !isDone && this.#isCurrent(life); turns++) {
-      assert.ok(turns < turnsMax, `something hangs: ${[...life.busy].join(", ") || "opening or closing"}`);
+    let operations = this.#operationCount;
+    for (let turns = 0, idleTurns = 0; !isDone && this.#isCurrent(life); turns++) {
+      idleTurns = operations === this.#operationCount ? idleTurns + 1 : 0;
+      operations = this.#operationCount;
+      assert.ok(idleTurns < idleTurnsMax && turns < turnsMax, `something hangs: ${[...life.busy].join(", ") || "opening or closing"}`);
       await turn();
       if (turns % 10 === 9) life.clock.advance(500);
     }
