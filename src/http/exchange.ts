@@ -1,15 +1,17 @@
 /** One request and its answer: what endpoints work with instead of the objects of node:http. */
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from "node:http";
-import { promisify } from "node:util";
-import { gzip } from "node:zlib";
+import type { Transform } from "node:stream";
 import { assert } from "../base/assert.ts";
 import type { Clock } from "../base/clock.ts";
 import { InputError, LimitError, UnavailableError } from "../base/errors.ts";
+import { chooseEncoding, createEncoder, encodeNow } from "./content_encoding.ts";
 import { RequestArguments } from "./request_arguments.ts";
 
 const compressBytesMin = 1024;
+/** Larger bodies are compressed in pieces on other threads. */
+const compressNowBytesMax = 64 << 10;
+const pieceBytes = 256 << 10;
 const formBytesMax = 4 << 20;
-const compress = promisify(gzip);
 
 /** A connection whose request was not read to its end is closed this long after the answer. */
 const unreadBodyGraceMs = 2000;
@@ -28,6 +30,8 @@ export class Exchange {
   #query: URLSearchParams | undefined;
   #abort: AbortController | undefined;
   #expectsContinue: boolean;
+  /** Of a streamed answer. */
+  #encoder: Transform | undefined;
 
   constructor(request: IncomingMessage, response: ServerResponse, clock: Clock, expectsContinue = false) {
     this.request = request;
@@ -98,12 +102,15 @@ export class Exchange {
   /** Answers with a whole body, compressed if it is worth it and the client takes it. */
   async send(status: number, contentType: string, body: string | Uint8Array, headers: OutgoingHttpHeaders = {}): Promise<void> {
     const bytes = typeof body === "string" ? Buffer.from(body) : body;
-    if (bytes.length < compressBytesMin || !this.acceptsGzip()) {
-      this.#end(status, { ...headers, "Content-Type": contentType }, bytes);
-      return;
+    const encoding = bytes.length < compressBytesMin ? undefined : chooseEncoding(this.header("accept-encoding"));
+    if (encoding === undefined) return this.#end(status, { ...headers, "Content-Type": contentType }, bytes);
+    if (bytes.length <= compressNowBytesMax || this.method === "HEAD") {
+      return this.#end(status, { ...headers, "Content-Type": contentType, "Content-Encoding": encoding, Vary: "Accept-Encoding" }, encodeNow(encoding, bytes));
     }
-    const compressed = await compress(bytes, { level: 1 });
-    this.#end(status, { ...headers, "Content-Type": contentType, "Content-Encoding": "gzip", Vary: "Accept-Encoding" }, compressed);
+    if (this.response.closed || this.response.destroyed) return;
+    this.startStream(status, contentType, headers);
+    for (let from = 0; from < bytes.length; from += pieceBytes) await this.writeStream(bytes.subarray(from, from + pieceBytes));
+    this.endStream();
   }
 
   /** Answers with bytes as they are; the caller has chosen the headers. */
@@ -116,15 +123,24 @@ export class Exchange {
     this.#end(status, headers, undefined);
   }
 
-  /** Begins an answer of unknown length. */
-  startStream(status: number, contentType: string): void {
-    this.response.writeHead(status, { "Content-Type": contentType });
+  /** Begins an answer of unknown length, compressed if the client takes it. */
+  startStream(status: number, contentType: string, headers: OutgoingHttpHeaders = {}): void {
+    const encoding = chooseEncoding(this.header("accept-encoding"));
+    const { response } = this;
+    response.writeHead(status, { ...headers, "Content-Type": contentType, ...(encoding === undefined ? {} : { "Content-Encoding": encoding, Vary: "Accept-Encoding" }) });
+    if (encoding === undefined) return;
+    const encoder = createEncoder(encoding);
+    this.#encoder = encoder;
+    encoder.on("error", () => response.destroy());
+    encoder.pipe(response);
+    response.once("close", () => encoder.destroy());
   }
 
   /** Sends a piece of a streamed answer; waits while the client is slow and gives it up in the end. */
   async writeStream(piece: Uint8Array | string): Promise<void> {
     this.signal.throwIfAborted();
-    if (this.response.write(piece)) return;
+    const target = this.#encoder ?? this.response;
+    if (target.write(piece)) return;
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const { signal, response } = this;
     const onAbort = (): void => reject(signal.reason);
@@ -132,23 +148,23 @@ export class Exchange {
       response.destroy();
       reject(new UnavailableError("slow_client", "the client does not read its answer"));
     });
-    response.once("drain", resolve);
+    target.once("drain", resolve);
     signal.addEventListener("abort", onAbort, { once: true });
     try {
       await promise;
     } finally {
-      response.off("drain", resolve);
+      target.off("drain", resolve);
       signal.removeEventListener("abort", onAbort);
     }
   }
 
   /** Ends a streamed answer. */
   endStream(): void {
-    this.response.end();
+    (this.#encoder ?? this.response).end();
   }
 
   acceptsGzip(): boolean {
-    return /(?:^|[\s,])(?:gzip|\*)(?!\s*;\s*q=0(?:\.0*)?\s*(?:,|$))/.test(this.header("accept-encoding"));
+    return chooseEncoding(this.header("accept-encoding").replaceAll("zstd", "")) === "gzip";
   }
 
   #controller(): AbortController {
