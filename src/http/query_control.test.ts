@@ -157,7 +157,7 @@ test("slow log: one line with what the query did", async () => {
 
 test("top queries: by count, average and total duration, and memory", async () => {
   for (let i = 0; i < 3; i++) await ask("/api/v1/query", { query: "up + 0" });
-  await ask("/api/v1/query_range", { query: "up + 0", start: "-1h", step: "60", nocache: "1" });
+  await ask("/api/v1/query_range", { query: "up + 0", start: "-1h", step: "1", nocache: "1" });
   const { status, json } = await ask("/api/v1/status/top_queries", { topN: "50", maxLifetime: "1m" });
   assert.equal(status, 200);
   assert.deepEqual([json.topN, json.maxLifetime, json["search.queryStats.lastQueriesCount"]], ["50", "60s", 100]);
