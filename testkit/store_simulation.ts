@@ -162,6 +162,8 @@ class StoreSimulation {
   #readFaults = false;
   #readFaultCount = 0;
   /** When the disk began to work again, on the monotonic clock, and whether reads had failed before. */
+  /** Time before the jump of the clock that is going on. */
+  #advancingFromMs: number | undefined;
   #goodSinceMs = 0;
   /**
    * What earlier lives have answered may not be on the disk: after a failed sync, which the kernel forgets, and a kill, the log can be read, and syncing it
@@ -337,7 +339,7 @@ class StoreSimulation {
 
   /** What was answered some time ago is synced, if the disk took it. */
   #makeOldWritesDurable(): void {
-    const nowMs = this.#life.clock.monotonicMs();
+    const nowMs = this.#advancingFromMs ?? this.#life.clock.monotonicMs();
     if (nowMs < this.#goodSinceMs + syncSlackMs || this.#readFaults || this.#life.files.plan !== undefined) return;
     this.#model.makeDurable(this.#syncsHaveFailed ? this.#life.startMs : -Infinity, nowMs - syncSlackMs);
   }
@@ -586,11 +588,13 @@ class StoreSimulation {
     return this.#advance(this.#random.int(4) === 0 ? 400_000 : this.#random.int(60_000));
   }
 
-  /** Syncs that fell due meanwhile are done on another thread, a turn later. */
+  /** Syncs that fell due meanwhile are done on another thread, a turn later; until then it is as if the disk had had no time for them. */
   async #advance(byMs: number): Promise<void> {
+    this.#advancingFromMs = this.#life.clock.monotonicMs();
     this.#life.clock.advance(byMs);
     await turn();
     await turn();
+    this.#advancingFromMs = undefined;
   }
 
   jump(): void {
