@@ -1,5 +1,5 @@
-// Shows that the number writer gives the shortest text that reads back the same, exactly as String(v) does: on edge cases, on random
-// bits, on decimals as they occur in monitoring data, and around powers of two and ten.
+// Shows that the number writer gives the shortest text that reads back the same, exactly as String(v) does but for short exponents: on edge
+// cases, on random bits, on decimals as they occur in monitoring data, and around powers of two and ten; and that Prometheus writes the same.
 import assert from "node:assert/strict";
 import test from "node:test";
 import { seededRandom } from "../base/random.ts";
@@ -29,6 +29,33 @@ test("edge cases", () => {
   for (const value of rows) {
     assert.equal(numberText(value), numberTextReference(value));
     assert.equal(numberText(-value), numberTextReference(-value));
+  }
+});
+
+/** Answers of Prometheus 3.14 to `vector(value)`. */
+const prometheusRows = [
+  [1e-7, "1e-07"], [1.5e-7, "1.5e-07"], [9.5367431640625e-7, "9.5367431640625e-07"], [1e-6, "0.000001"], [1e-10, "1e-10"], [5e-324, "5e-324"], [1e20, "100000000000000000000"], [1e21, "1e+21"],
+  [1.5e21, "1.5e+21"], [1e23, "1e+23"], [0.1 + 0.2, "0.30000000000000004"], [1 / 3, "0.3333333333333333"], [2 ** 63, "9223372036854776000"], [1e300, "1e+300"],
+  [1.7976931348623157e308, "1.7976931348623157e+308"], [2.2250738585072014e-308, "2.2250738585072014e-308"], [123456789.125, "123456789.125"], [Infinity, "+Inf"], [-Infinity, "-Inf"], [NaN, "NaN"],
+] as const;
+
+test("as Prometheus writes it", () => {
+  for (const [value, text] of prometheusRows) assert.equal(numberText(value), text);
+});
+
+test("random digits: the text reads back, and no shorter one does", () => {
+  const seed = testSeed();
+  const random = seededRandom(seed);
+  const view = new DataView(new ArrayBuffer(8));
+  for (let i = 0; i < 20_000; i++) {
+    view.setUint32(0, random.int(2 ** 32));
+    view.setUint32(4, random.int(2 ** 32));
+    const value = view.getFloat64(0);
+    if (!Number.isFinite(value)) continue;
+    const text = numberText(value);
+    assert.ok(Object.is(Number(text), value), `seed ${seed}: ${value} is written as ${text}`);
+    const digits = text.replace(/e.*|[-.]/g, "").replace(/^0+|0+$/g, "").length;
+    if (digits > 1) assert.notEqual(Number(value.toPrecision(digits - 1)), value, `seed ${seed}: ${text} has a digit too many`);
   }
 });
 

@@ -1,5 +1,6 @@
-// Doubles as the shortest decimal text that reads back as the same double, in the form of JavaScript's String(v), but for the
-// infinities, which are +Inf and -Inf as in Prometheus. Reference: kernel/number_text_reference.ts.
+// Doubles as the shortest decimal text that reads back as the same double, in the form of Prometheus: JavaScript's String(v) but for
+// the infinities, which are +Inf and -Inf, and exponents of one digit, which get a second one (1e-07). Reference:
+// kernel/number_text_reference.ts.
 //
 // Integers and values with few decimals take short cuts; all others go through Schubfach (Raffaele Giulietti, "The Schubfach way
 // to render doubles", 2020): scale by a 126-bit power of ten, then pick the shortest decimal in the rounding interval.
@@ -145,7 +146,7 @@ function shortest(target: usize, value: f64): usize {
   return putScientific(target, order < 0 || (order == 0 && (s & 1) == 0) ? s : s + 1, k as i32);
 }
 
-/** Writes digits * 10^exponent in JavaScript's layout: plain from 1e-6 up to below 1e21, with an exponent outside. */
+/** Writes digits * 10^exponent: plain from 1e-6 up to below 1e21, with an exponent of at least two digits outside. */
 function putScientific(target: usize, digits: u64, exponent: i32): usize {
   while (digits % 10 == 0) {
     digits /= 10;
@@ -181,6 +182,7 @@ function putScientific(target: usize, digits: u64, exponent: i32): usize {
   let e = point - 1;
   store<u8>(end++, 101);
   store<u8>(end++, e < 0 ? 45 : 43);
+  if (abs(e) < 10) store<u8>(end++, 48);
   return putInteger(end, abs(e) as u64);
 }
 
