@@ -44,6 +44,17 @@ before(async () => {
   ];
   assert.equal((await fetch(`${node.url}/api/v1/import/prometheus`, { method: "POST", body: lines.join("\n") })).status, 204);
 });
+
+test("series: as many as are asked for, of more than may be listed", async () => {
+  await using other = await startHttpNode();
+  const lines = Array.from({ length: 1001 }, (_, i) => `many{i="${i}"} 1`);
+  assert.equal((await fetch(`${other.url}/api/v1/import/prometheus`, { method: "POST", body: `${lines.join("\n")}\n` })).status, 204);
+  const first = (await (await fetch(`${other.url}/api/v1/series?match[]=many&limit=1000`)).json()) as { data: unknown[] };
+  assert.equal(first.data.length, 1000);
+  const refused = await fetch(`${other.url}/api/v1/series?match[]=many`);
+  assert.equal(refused.status, 422);
+  assert.match(await refused.text(), /more than 1000 series match, the limit is 1000 \(-search.maxSeries\); select less, or ask for the first ones with the argument limit/);
+});
 after(async () => {
   await node[Symbol.asyncDispose]();
   rmSync(webFolder, { recursive: true });

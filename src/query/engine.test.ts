@@ -308,6 +308,7 @@ const limitRows: { name: string; limits: Partial<QueryLimits>; query: string; co
   { name: "points", limits: { pointsPerSeriesMax: 10 }, query: "temperature", code: "too_many_points", flag: "-search.maxPointsPerTimeseries" },
   { name: "points of a subquery", limits: { subqueryPointsMax: 50 }, query: "max_over_time(temperature[1h:15s])", code: "too_many_points", flag: "-search.maxPointsSubqueryPerTimeseries" },
   { name: "memory", limits: { memoryBytesMax: 2000 }, query: "temperature + 1", code: "too_much_memory", flag: "-search.maxMemoryPerQuery" },
+  { name: "series of the answer", limits: { responseSeriesMax: 2 }, query: "requests_total", code: "too_many_series", flag: "-search.maxResponseSeries" },
   { name: "series of an aggregate", limits: { aggregateSeriesMax: 3 }, query: 'count_values("v", temperature)', code: "too_many_aggregates", flag: "-search.maxSeriesPerAggrFunc" },
 ];
 

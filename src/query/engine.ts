@@ -164,6 +164,7 @@ export class Engine {
         if (kept.values.length > 0) series.push({ labels: batch.labels(i), ...kept });
       }
     }
+    checkLimit("too_many_series", "series in the answer", series.length, limits.responseSeriesMax, "search.maxResponseSeries");
     if (found.isPartial()) context.isPartial = true;
     series.sort((a, b) => compareSeriesLabels(a.labels, b.labels));
     return { resultType: "matrix", timestampsMs: new Float64Array(), series, isPartial: context.isPartial, readRange: context.readRange, stats: context.stats };
@@ -172,6 +173,7 @@ export class Engine {
   async #evaluate(context: QueryContext, grid: Grid, plan: Plan, resultType: "vector" | "matrix", isOrdered: boolean): Promise<QueryResult> {
     const all = await collect(compilePlan(context, grid, plan));
     const some = all.filter((series) => !context.isEmpty(series.values));
+    checkLimit("too_many_series", "series in the answer", some.length, this.#limits.responseSeriesMax, "search.maxResponseSeries");
     refuseDuplicates(some);
     if (!isOrdered) some.sort((a, b) => compareSeriesLabels(a.labels, b.labels));
     const values = new Float64Array(some.length * grid.points);

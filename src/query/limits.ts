@@ -14,6 +14,8 @@ export interface QueryLimits {
   readonly memoryBytesMax: number;
   /** -search.maxSeriesPerAggrFunc: series that one aggregate may make. */
   readonly aggregateSeriesMax: number;
+  /** -search.maxResponseSeries: series of an answer. */
+  readonly responseSeriesMax: number;
   /** -search.maxStalenessInterval: how far a value may reach; 0 lets the scrape interval decide. */
   readonly maxStalenessIntervalMs: number;
   /** -search.minStalenessInterval: how far a value always reaches. */
@@ -27,6 +29,7 @@ export const defaultQueryLimits: QueryLimits = {
   subqueryPointsMax: 100_000,
   memoryBytesMax: 1 << 30,
   aggregateSeriesMax: 1_000_000,
+  responseSeriesMax: Infinity,
   maxStalenessIntervalMs: 0,
   minStalenessIntervalMs: 0,
 };

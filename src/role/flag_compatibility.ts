@@ -59,7 +59,7 @@ const names: readonly { readonly kind: CompatibilityKind; readonly isBoolean: bo
       search.logSlowQueryStatsHeaders search.maxBinaryOpPushdownLabelValues search.maxDeleteDuration search.maxDeleteSeries
       search.maxExportDuration search.maxFederateSeries search.maxGraphitePathExpressionLen search.maxGraphiteSeries
       search.maxGraphiteTagKeys search.maxGraphiteTagValues search.maxLabelsAPIDuration search.maxLabelsAPISeries
-      search.maxResponseSeries search.maxSamplesPerSeries
+      search.maxSamplesPerSeries
       search.maxStatusRequestDuration search.maxStepForPointsAdjustment search.maxTSDBStatusSeries search.maxTSDBStatusTopNSeries
       search.maxTagValueSuffixesPerSearch search.maxWorkersPerQuery search.minWindowForInstantRollupOptimization
       secret.flags

@@ -105,6 +105,7 @@ function queryLimits(flags: FlagValues, memory: MemoryPlan): QueryLimits {
     subqueryPointsMax: flags["search.maxPointsSubqueryPerTimeseries"],
     memoryBytesMax: flags["search.maxMemoryPerQuery"] || memory.queryBytesMax,
     aggregateSeriesMax: flags["search.maxSeriesPerAggrFunc"],
+    responseSeriesMax: flags["search.maxResponseSeries"] || Infinity,
     maxStalenessIntervalMs: flags["search.maxStalenessInterval"],
     minStalenessIntervalMs: flags["search.minStalenessInterval"],
   };

@@ -85,6 +85,8 @@ const limitRows: { flag: string; path: string }[] = [
   { flag: "-search.maxMemoryPerQuery=300000", path: `/api/v1/query_range?query=${group}&start=${baseMs / 1000}&end=${baseMs / 1000 + 299}&step=1` },
   { flag: "-search.maxQueryLen=90", path: `/api/v1/query?query=${"a".repeat(91)}` },
   { flag: "-search.maxSeriesPerAggrFunc=50", path: `/api/v1/query?query=count_values("v",${group})&time=${endMs / 1000}` },
+  { flag: "-search.maxResponseSeries=199", path: `/api/v1/query?query=${group}&time=${endMs / 1000}` },
+  { flag: "-search.maxSeries=20", path: `/api/v1/series?match[]=${group}&start=${baseMs / 1000}` },
   { flag: "-search.maxExportSeries=150", path: `/api/v1/export?match[]=${group}` },
 ];
 

@@ -1,4 +1,5 @@
 /** /api/v1/series: the label sets that selectors pick. */
+import { LimitError } from "../../base/errors.ts";
 import type { Api } from "../api.ts";
 import { printLabelsJson } from "../labels_json.ts";
 import { labelsRequest } from "../labels_request.ts";
@@ -11,8 +12,13 @@ export function seriesRoute(api: Api): Route {
     methods: ["GET", "POST"],
     async handle(exchange) {
       const requestArguments = await exchange.arguments();
-      const request = labelsRequest(api, exchange, requestArguments, requiredSelectorArgument(requestArguments), api.limits.seriesMax);
+      const { seriesMax } = api.limits;
+      // One more than allowed, to see whether there are more: a list that is cut without a word would be taken for all.
+      const request = labelsRequest(api, exchange, requestArguments, requiredSelectorArgument(requestArguments), seriesMax + 1);
       const series = await api.store.series(request);
+      if (series.length > seriesMax) {
+        throw new LimitError("too_many_series", `more than ${seriesMax} series match, the limit is ${seriesMax} (-search.maxSeries); select less, or ask for the first ones with the argument limit`);
+      }
       await exchange.send(200, "application/json", `{"status":"success","data":[${series.map(printLabelsJson).join(",")}]}`);
     },
   };
