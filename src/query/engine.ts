@@ -22,7 +22,8 @@ import { isSubquery, planQuery, planSelector } from "./planner.ts";
 import { QueryContext } from "./query_context.ts";
 import type { QueryTrace } from "./query_trace.ts";
 import type { QueryResult, ResultSeries } from "./result.ts";
-import { compareSeriesLabels, labelsKey, printLabels, type Series } from "./series.ts";
+import { compareSeriesLabels } from "./series.ts";
+import { orderSeries } from "./series_order.ts";
 import { traceStore } from "./traced_store.ts";
 
 export interface EngineOptions {
@@ -172,12 +173,11 @@ export class Engine {
 
   async #evaluate(context: QueryContext, grid: Grid, plan: Plan, resultType: "vector" | "matrix", isOrdered: boolean): Promise<QueryResult> {
     const all = await collect(compilePlan(context, grid, plan));
-    const some = all.filter((series) => !context.isEmpty(series.values));
-    checkLimit("too_many_series", "series in the answer", some.length, this.#limits.responseSeriesMax, "search.maxResponseSeries");
-    refuseDuplicates(some);
-    if (!isOrdered) some.sort((a, b) => compareSeriesLabels(a.labels, b.labels));
+    const found = all.filter((series) => !context.isEmpty(series.values));
+    checkLimit("too_many_series", "series in the answer", found.length, this.#limits.responseSeriesMax, "search.maxResponseSeries");
+    const some = orderSeries(found, isOrdered);
     const values = new Float64Array(some.length * grid.points);
-    some.forEach((series, i) => values.set(series.values, i * grid.points));
+    some.forEach((series, i) => copyColumn(series.values, values, i * grid.points));
     return {
       resultType,
       timestampsMs: Float64Array.from({ length: grid.points }, (_, i) => grid.startMs + i * grid.stepMs),
@@ -220,14 +220,10 @@ export class Engine {
   }
 }
 
-/** The same labels twice in an answer would be two series under one name. */
-function refuseDuplicates(series: readonly Series[]): void {
-  const seen = new Set<string>();
-  for (const { labels } of series) {
-    const key = labelsKey(labels);
-    if (seen.has(key)) throw new InputError("duplicate_series", `the answer has several series with the labels ${printLabels(labels)}`);
-    seen.add(key);
-  }
+/** Few values are copied faster one by one. */
+function copyColumn(source: Float64Array, target: Float64Array, at: number): void {
+  if (source.length > 32) target.set(source, at);
+  else for (let i = 0; i < source.length; i++) target[at + i] = source[i];
 }
 
 const orderedFunctions: ReadonlySet<string> = new Set([

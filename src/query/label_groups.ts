@@ -23,7 +23,9 @@ export class LabelGroups {
   readonly #groupLabels: (labels: Labels) => Labels;
   readonly #keeps: (name: string) => boolean;
   readonly #keepsNothing: boolean;
-  readonly #byKey = new Map<string, number>();
+  /** By labelsKey; made when labels come from several places. */
+  #byKey: Map<string, number> | undefined;
+  #source: unknown;
   /** For series that keep their metric names, and for those that do not. */
   readonly #spaces = [new Map<LabelSpace, SpaceGroups>(), new Map<LabelSpace, SpaceGroups>()];
   readonly #ids: number[] = [];
@@ -39,12 +41,16 @@ export class LabelGroups {
 
   /** The group of these labels; -1 if there are as many groups as there may be. */
   groupOf(labels: Labels): number {
+    this.#noteSource(this);
     return this.#groupOfLabels(this.#groupLabels(labels));
   }
 
   /** The group of a series of a batch, whose metric name may be `dropped` before; -1 if there are as many groups as there may be. */
   groupOfSeries(batch: SeriesBatch, index: number, dropped: boolean): number {
-    if (this.#keepsNothing) return this.labels.length > 0 ? 0 : this.#groupOfLabels([]);
+    if (this.#keepsNothing) {
+      if (this.labels.length === 0) this.labels.push([]);
+      return 0;
+    }
     if (batch.labelSpace === undefined || batch.labelIds === undefined) {
       const labels = batch.labels(index);
       return this.groupOf(dropped ? dropLabel(labels, metricNameLabel) : labels);
@@ -87,7 +93,11 @@ export class LabelGroups {
   #spaceGroups(space: LabelSpace, dropped: boolean): SpaceGroups {
     const spaces = this.#spaces[dropped ? 1 : 0];
     let groups = spaces.get(space);
-    if (groups === undefined) spaces.set(space, (groups = { kept: new Uint8Array(4096), single: new Int32Array(4096), several: new IdTable() }));
+    if (groups === undefined) {
+      groups = { kept: new Uint8Array(4096), single: new Int32Array(4096), several: new IdTable() };
+      spaces.set(space, groups);
+      this.#noteSource(groups);
+    }
     return groups;
   }
 
@@ -96,14 +106,21 @@ export class LabelGroups {
   }
 
   #groupOfLabels(labels: Labels): number {
-    const key = labelsKey(labels);
-    const known = this.#byKey.get(key);
+    const key = this.#byKey === undefined ? "" : labelsKey(labels);
+    const known = this.#byKey?.get(key);
     if (known !== undefined) return known;
     const group = this.labels.length;
     if (this.#limit > 0 && group >= this.#limit) return -1;
-    this.#byKey.set(key, group);
+    this.#byKey?.set(key, group);
     this.labels.push(labels);
     return group;
+  }
+
+  /** Within one space equal numbers are equal labels. What comes from several is compared by its labels. */
+  #noteSource(source: unknown): void {
+    if (this.#byKey !== undefined || this.#source === source) return;
+    if (this.#source !== undefined || source === this) this.#byKey = new Map(this.labels.map((labels, group) => [labelsKey(labels), group]));
+    this.#source = source;
   }
 }
 

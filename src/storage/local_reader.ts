@@ -4,7 +4,7 @@
  *
  *   live series, rows of old index segments ──> lists of series, each label set once
  *   group of series ──> block lists of all parts, copy of the head ──> batches of bounded size
- *   batch ──> decode part by part ──> scatter to series order ──> sort, clip ──> SeriesBatch
+ *   batch ──> decode part by part, to the places of the series ──> sort, clip ──> SeriesBatch
  */
 import { assert } from "../base/assert.ts";
 import { LimitError } from "../base/errors.ts";
@@ -93,27 +93,26 @@ interface GroupRows {
 class BatchAreas {
   readonly kernel: Kernel;
   readonly samples: number;
-  readonly decodedTimestamps: number;
-  readonly decodedValues: number;
   readonly timestamps: number;
   readonly values: number;
   readonly scratch: number;
   readonly sampleFrom: number;
-  readonly runs: number;
-  readonly runsMax: number;
+  /** How many samples each one stands for; and what putting them into the order of the samples needs. */
+  readonly weights: number;
+  readonly weightTimestamps: number;
+  readonly weightFrom: number;
 
   constructor(kernel: Kernel, samples: number) {
     this.kernel = kernel;
     this.samples = samples;
     const columnBytes = (samples + 16) * 8;
-    this.decodedTimestamps = kernel.allocate(columnBytes);
-    this.decodedValues = kernel.allocate(columnBytes);
     this.timestamps = kernel.allocate(columnBytes);
     this.values = kernel.allocate(columnBytes);
     this.scratch = kernel.allocate(sortScratchBytes(samples));
     this.sampleFrom = kernel.allocate((headCopySeriesMax + 1) * 4);
-    this.runsMax = 16_384;
-    this.runs = kernel.allocate(this.runsMax * 12);
+    this.weights = kernel.allocate(columnBytes);
+    this.weightTimestamps = kernel.allocate(columnBytes);
+    this.weightFrom = kernel.allocate((headCopySeriesMax + 1) * 4);
   }
 }
 
@@ -361,58 +360,28 @@ export class LocalReader implements LabelSource, Disposable {
       places[i] = sampleFrom[i];
       sampleFrom[i + 1] = sampleFrom[i] + group.sampleCounts[fromSeries + i];
     }
-    const scatter = new Scatter(areas);
     const joins = new Joins(areas, request.rollup);
-    const missing = new Uint32Array(seriesCount);
+    const target: BatchTarget = { areas, fromSeries, places, joins, hasGaps: false };
     const runs = rowRuns(group.rows, fromSeries, toSeries);
     for (const partBlocks of group.parts) {
-      for (const [fromRow, toRow] of runs) this.#decodePart(partBlocks, group.rows, fromRow, toRow, fromSeries, places, missing, scatter, joins, unreadable);
+      for (const [fromRow, toRow] of runs) decodeRows(partBlocks, group.rows, fromRow, toRow, target, (error) => unreadable(partBlocks.path, error));
     }
     for (let i = 0; i < seriesCount; i++) {
       const position = group.order[fromSeries + i];
       const from = group.head.sampleFrom[position];
       const count = group.head.sampleFrom[position + 1] - from;
       if (count === 0) continue;
-      kernel.f64.set(group.head.timestampsMs.subarray(from, from + count), areas.timestamps / 8 + places[i]);
-      kernel.f64.set(group.head.values.subarray(from, from + count), areas.values / 8 + places[i]);
+      copySamples(group.head.timestampsMs, from, count, kernel.f64, areas.timestamps / 8 + places[i]);
+      copySamples(group.head.values, from, count, kernel.f64, areas.values / 8 + places[i]);
       places[i] += count;
     }
     const weights = joins.weigh(sampleFrom[seriesCount]);
-    if (missing.some((count) => count > 0)) closeGaps(areas, places, weights);
+    if (target.hasGaps) closeGaps(areas, places, weights);
     if (weights !== undefined) joins.finishWeights(seriesCount, request);
     const count = kernels.columnsFinish(
       areas.sampleFrom, seriesCount, areas.timestamps, areas.values, request.range.minMs, request.range.maxMs, areas.scratch,
     ) >>> 0;
     return this.#seriesBatch(group, fromSeries, seriesCount, areas, count, weights);
-  }
-
-  /** Decodes a part's blocks of rows [fromRow, toRow) and scatters them to the places of their series, which are counted from `fromSeries`. */
-  #decodePart(
-    { part, path, list, firstBlock, joined }: PartBlocks, { seriesOf }: GroupRows, fromRow: number, toRow: number, fromSeries: number, places: Uint32Array,
-    missing: Uint32Array, scatter: Scatter, joins: Joins, unreadable: (path: string, error: unknown) => void,
-  ): void {
-    const { areas } = scatter;
-    let row = fromRow;
-    for (let from = firstBlock[fromRow]; from < firstBlock[toRow]; ) {
-      const isJoined = joined?.[from] === 1;
-      const to = isJoined ? from + 1 : stretchEnd(joined, from, Math.min(firstBlock[toRow], from + areas.runsMax));
-      const damaged = isJoined ? undefined : decodeBlocks(part, areas, list, from, to, (error) => unreadable(path, error));
-      let decoded = 0;
-      for (let block = from; block < to; block++) {
-        while (block >= firstBlock[row + 1]) row++;
-        const samples = list.sampleCounts[block];
-        const place = (seriesOf === undefined ? row : seriesOf[row]) - fromSeries;
-        if (isJoined) joins.add(list, block, places[place]++);
-        else if (damaged?.has(block)) missing[place] += samples;
-        else {
-          scatter.add(decoded, places[place], samples);
-          places[place] += samples;
-        }
-        decoded += samples;
-      }
-      scatter.flush();
-      from = to;
-    }
   }
 
   #seriesBatch(group: Group, fromSeries: number, seriesCount: number, areas: BatchAreas, count: number, weights: number | undefined): SeriesBatch {
@@ -437,8 +406,9 @@ function numberedIds({ order }: Group, { ids }: NumberedLabels, fromSeries: numb
 function sizeOf({ seriesCount, parts, head }: Group, range: TimeRange): GroupSize {
   let decodedSamples = head.sampleFrom[seriesCount];
   let samplesInRange = decodedSamples;
-  for (const { list } of parts) {
+  for (const { list, joined } of parts) {
     for (let i = 0; i < list.count; i++) {
+      if (joined?.[i] === 1) continue;
       const inRangeMs = Math.min(list.maxMs[i], range.maxMs) - Math.max(list.minMs[i], range.minMs);
       decodedSamples += list.sampleCounts[i];
       samplesInRange += list.sampleCounts[i] * Math.min(1, (inRangeMs + 1) / (list.maxMs[i] - list.minMs[i] + 1));
@@ -452,58 +422,74 @@ function seedsOf({ kernel, headContext: context }: ShardReader): Uint8Array {
   return kernel.u8.slice(context + headContext.seedLow, context + headContext.seedHigh + 8);
 }
 
-/**
- * Decodes blocks [from, to) to their places in the decoded columns. Damaged blocks are reported and returned; those before and after them
- * are decoded all the same.
- */
-function decodeBlocks(part: Part, areas: BatchAreas, list: BlockList, from: number, to: number, report: (error: unknown) => void): Set<number> | undefined {
-  let damaged: Set<number> | undefined;
-  let offset = 0;
-  const decode = (fromBlock: number, toBlock: number): void => {
-    part.readBlocks(areas.kernel, list, fromBlock, toBlock, areas.decodedTimestamps + offset * 8, areas.decodedValues + offset * 8, areas.samples - offset);
+/** Where a batch comes into being. */
+interface BatchTarget {
+  readonly areas: BatchAreas;
+  /** Its first series in reading order. */
+  readonly fromSeries: number;
+  /** Next free place of each series. */
+  readonly places: Uint32Array;
+  readonly joins: Joins;
+  /** Whether blocks were left out, so that series may end before the room that they were given. */
+  hasGaps: boolean;
+}
+
+/** Decodes a part's blocks of rows [fromRow, toRow) to the next places of their series. */
+function decodeRows(blocks: PartBlocks, { seriesOf }: GroupRows, fromRow: number, toRow: number, target: BatchTarget, report: (error: unknown) => void): void {
+  const { list, firstBlock, joined } = blocks;
+  const { places, fromSeries, joins } = target;
+  const first = firstBlock[fromRow];
+  const end = firstBlock[toRow];
+  // Of each block from the first one on: the series that it belongs to.
+  const owners = new Uint32Array(end - first);
+  for (let row = fromRow; row < toRow; row++) {
+    const series = (seriesOf === undefined ? row : seriesOf[row]) - fromSeries;
+    for (let block = firstBlock[row]; block < firstBlock[row + 1]; block++) owners[block - first] = series;
+  }
+  for (let from = first; from < end; ) {
+    if (joined?.[from] === 1) {
+      joins.add(list, from, places[owners[from - first]]++);
+      from++;
+      continue;
+    }
+    const to = stretchEnd(joined, from, end);
+    decodeStretch(blocks, from, to, owners.subarray(from - first, to - first), target, report);
+    from = to;
+  }
+}
+
+/** Decodes blocks [from, to). Damaged ones are reported and left out; those before and after them are decoded all the same. */
+function decodeStretch({ part, list }: PartBlocks, from: number, to: number, owners: Uint32Array, target: BatchTarget, report: (error: unknown) => void): void {
+  const { areas, places } = target;
+  const blockPlaces = new Uint32Array(to - from);
+  const read = (fromBlock: number, toBlock: number): void => {
+    part.readBlocks(areas.kernel, list, fromBlock, toBlock, areas.timestamps, areas.values, areas.samples, blockPlaces.subarray(fromBlock - from));
   };
   for (let block = from; block < to; ) {
+    for (let i = block; i < to; i++) {
+      const owner = owners[i - from];
+      blockPlaces[i - from] = places[owner];
+      places[owner] += list.sampleCounts[i];
+    }
     try {
-      decode(block, to);
-      break;
+      return read(block, to);
     } catch (error) {
       if (error instanceof NotInlineError) throw error;
       report(error);
-      const stretch = error instanceof DamagedBlocksError ? error : { fromIndex: block, toIndex: to };
-      damaged ??= new Set();
+      target.hasGaps = true;
+      const { fromIndex, toIndex } = error instanceof DamagedBlocksError ? error : { fromIndex: block, toIndex: to };
+      for (let i = fromIndex; i < to; i++) places[owners[i - from]] -= list.sampleCounts[i];
       // What stood before the damage is decoded again: the failed call may have stopped anywhere.
-      if (stretch.fromIndex > block) decode(block, stretch.fromIndex);
-      for (; block < stretch.toIndex; block++) {
-        if (block >= stretch.fromIndex) damaged.add(block);
-        offset += list.sampleCounts[block];
-      }
+      if (fromIndex > block) read(block, fromIndex);
+      block = toIndex;
     }
   }
-  return damaged;
 }
 
-/** A table of copies from the decoded columns to the target columns, done in one kernel call. */
-class Scatter {
-  readonly areas: BatchAreas;
-  #count = 0;
-
-  constructor(areas: BatchAreas) {
-    this.areas = areas;
-  }
-
-  add(fromIndex: number, toIndex: number, count: number): void {
-    const at = this.areas.runs / 4 + this.#count++ * 3;
-    const u32 = this.areas.kernel.u32;
-    u32[at] = fromIndex;
-    u32[at + 1] = toIndex;
-    u32[at + 2] = count;
-  }
-
-  flush(): void {
-    const { kernel, runs, decodedTimestamps, decodedValues, timestamps, values } = this.areas;
-    columnKernels(kernel).columnsScatter(runs, this.#count, decodedTimestamps, decodedValues, timestamps, values);
-    this.#count = 0;
-  }
+/** Few samples are copied faster one by one. */
+function copySamples(source: Float64Array, from: number, count: number, target: Float64Array, to: number): void {
+  if (count > 64) return target.set(source.subarray(from, from + count), to);
+  for (let i = 0; i < count; i++) target[to + i] = source[from + i];
 }
 
 /** The end of the blocks from `from` on that are decoded together, which is `to` at most. */
@@ -514,7 +500,7 @@ function stretchEnd(joined: Uint8Array | undefined, from: number, to: number): n
   return end;
 }
 
-/** The samples of a batch that stand for whole blocks. Their weights come into being in the areas that are free once everything is decoded. */
+/** The samples of a batch that stand for whole blocks, and the weights of all samples. */
 class Joins {
   readonly #areas: BatchAreas;
   readonly #rollup: RollupPushDown | undefined;
@@ -541,20 +527,20 @@ class Joins {
   /** Writes the weights of `count` samples, if there are some and the rollup wants to know; returns where. REQUIRES: everything is decoded. */
   weigh(count: number): number | undefined {
     if (this.#places.length === 0 || (this.#rollup?.function !== "avg" && this.#rollup?.function !== "count")) return undefined;
-    const { kernel, decodedValues } = this.#areas;
-    const weights = decodedValues / 8;
-    kernel.f64.fill(1, weights, weights + count);
-    for (let i = 0; i < this.#places.length; i++) kernel.f64[weights + this.#places[i]] = this.#counts[i];
-    return decodedValues;
+    const { kernel, weights } = this.#areas;
+    const at = weights / 8;
+    kernel.f64.fill(1, at, at + count);
+    for (let i = 0; i < this.#places.length; i++) kernel.f64[at + this.#places[i]] = this.#counts[i];
+    return weights;
   }
 
   /** Orders and clips the weights as columnsFinish is going to do with the values. */
   finishWeights(seriesCount: number, { range }: SearchRequest): void {
-    const { kernel, sampleFrom, runs, timestamps, decodedTimestamps, decodedValues, scratch } = this.#areas;
+    const { kernel, sampleFrom, timestamps, weightFrom, weightTimestamps, weights, scratch } = this.#areas;
     const bounds = kernel.u32.subarray(sampleFrom / 4, sampleFrom / 4 + seriesCount + 1);
-    kernel.u32.set(bounds, runs / 4);
-    kernel.f64.copyWithin(decodedTimestamps / 8, timestamps / 8, timestamps / 8 + bounds[seriesCount]);
-    columnKernels(kernel).columnsFinish(runs, seriesCount, decodedTimestamps, decodedValues, range.minMs, range.maxMs, scratch);
+    kernel.u32.set(bounds, weightFrom / 4);
+    kernel.f64.copyWithin(weightTimestamps / 8, timestamps / 8, timestamps / 8 + bounds[seriesCount]);
+    columnKernels(kernel).columnsFinish(weightFrom, seriesCount, weightTimestamps, weights, range.minMs, range.maxMs, scratch);
   }
 }
 
