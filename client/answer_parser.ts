@@ -24,6 +24,8 @@ export interface QueryAnswer {
   readonly text: string | undefined;
   readonly warnings: readonly string[];
   readonly infos: readonly string[];
+  /** Why there is no series, as far as the server knows; Tidemark only. */
+  readonly hints: readonly string[];
   /** Some storage did not answer: data may be missing. */
   readonly isPartial: boolean;
   readonly sizeBytes: number;
@@ -86,6 +88,7 @@ function makeAnswer(envelope: Record<string, unknown>, data: Record<string, unkn
     resultType, series, text, sizeBytes,
     warnings: stringsOf(envelope.warnings),
     infos: stringsOf(envelope.infos),
+    hints: stringsOf(envelope.hints),
     isPartial: envelope.isPartial === true,
   };
 }

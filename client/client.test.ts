@@ -41,7 +41,8 @@ const shapes: readonly { name: string; text: string; expected: Partial<QueryAnsw
   { name: "vector, spaces, other keys", text: ` { "stats" : {"a":[1,"]"]} , "status":"success","data":{"result":[ {"x":null,"value":[1,"2"],"metric":{"n":"\\"}{"}} , {"metric":{},"value":[1,"3"]} ],"resultType":"vector"}} `, expected: { resultType: "vector", count: 2 } },
   { name: "scalar", text: `{"status":"success","data":{"resultType":"scalar","result":[1,"42"]}}`, expected: { resultType: "scalar", count: 1 } },
   { name: "string", text: `{"status":"success","data":{"resultType":"string","result":[1,"foo"]}}`, expected: { resultType: "string", count: 1, text: "foo" } },
-  { name: "warnings and partial", text: `{"status":"success","isPartial":true,"warnings":["w"],"infos":["i"],"data":{"resultType":"vector","result":[]}}`, expected: { isPartial: true, warnings: ["w"], infos: ["i"], count: 0 } },
+  { name: "warnings and partial", text: `{"status":"success","isPartial":true,"warnings":["w"],"infos":["i"],"data":{"resultType":"vector","result":[]}}`, expected: { isPartial: true, warnings: ["w"], infos: ["i"], hints: [], count: 0 } },
+  { name: "hints", text: `{"status":"success","data":{"resultType":"vector","result":[]},"hints":["there is no metric \\"upp\\""]}`, expected: { hints: ['there is no metric "upp"'], count: 0 } },
 ];
 for (const { name, text, expected } of shapes) {
   test(`answer: ${name}`, () => {

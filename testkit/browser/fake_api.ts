@@ -5,7 +5,7 @@
  *   up                     three series, one of them down for a while
  *   cpu                    sixteen series, two labels that differ
  *   many, few             3,700 series or 300
- *   nothing, unknown_metric   no series
+ *   nothing, unknown_metric   no series; with a hint, if the query has a filter on job
  *   partial                like up, isPartial with a warning
  *   slow                   like up, after half a second
  *   broken                 503 without JSON
@@ -152,7 +152,8 @@ async function answerQuery(parameters: URLSearchParams, isRange: boolean, respon
   const metric = metrics[word === "slow" || word === "partial" ? "up" : word];
   const data = metric === undefined ? [] : isRange ? rangeResult(metric, parameters) : instantResult(metric, parameters);
   const extra = word === "partial" ? { isPartial: true, warnings: ["storage node 10.0.0.7:8401 did not answer"] } : {};
-  sendJson(response, 200, { status: "success", ...extra, data: { resultType: isRange ? "matrix" : "vector", result: data } });
+  const hints = metric === undefined && query.includes("job=") ? { hints: ['no series of unknown_metric has job="nod"; did you mean job="node"?'] } : {};
+  sendJson(response, 200, { status: "success", ...extra, data: { resultType: isRange ? "matrix" : "vector", result: data }, ...hints });
 }
 
 function rangeResult(metric: FakeMetric, parameters: URLSearchParams): unknown[] {

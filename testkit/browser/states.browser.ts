@@ -52,6 +52,7 @@ const states: readonly { name: string; expression: string; rest?: string; shown:
   { name: "syntax-error", expression: "sum(rate(up[5m])", shown: "text=line 1, column 17" },
   { name: "server-error", expression: "broken", shown: "text=no storage answers" },
   { name: "empty", expression: "rate(node_cpu_second_total[5m])", shown: "text=Did you mean" },
+  { name: "hint", expression: 'unknown_metric{job="nod"}', shown: 'text=did you mean job="node"?' },
   { name: "partial", expression: "partial", shown: "text=The result is partial" },
   { name: "many", expression: "many", rest: "&g0.range_input=15m", shown: "text=200 of 3,700 series are drawn" },
 ];

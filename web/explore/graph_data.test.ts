@@ -24,7 +24,7 @@ const grid: TimeGrid = { fromMs: 10_000, toMs: 50_000, stepMs: 10_000 };
 
 function answerOf(...all: [Record<string, string>, [number, number][]][]): QueryAnswer {
   const series = all.map(([labels, samples]) => ({ labels, timestampsMs: Float64Array.from(samples, ([time]) => time), values: Float64Array.from(samples, ([, value]) => value) }));
-  return { resultType: "matrix", series, text: undefined, warnings: [], infos: [], isPartial: false, sizeBytes: 0 };
+  return { resultType: "matrix", series, text: undefined, warnings: [], infos: [], hints: [], isPartial: false, sizeBytes: 0 };
 }
 
 function make(...answers: (QueryAnswer | undefined)[]): GraphData {

@@ -52,13 +52,13 @@ function Answer({ outcome, letter, timeMs }: AnswerProps): JSX.Element {
 }
 
 function printAnswer({ answer }: QueryOutcome): string {
-  const { resultType, series, text: value, warnings, infos, isPartial } = answer!;
+  const { resultType, series, text: value, warnings, infos, hints, isPartial } = answer!;
   const rows = series.map(({ labels, timestampsMs, values }) => {
     const samples = Array.from(timestampsMs, (timeMs, i): [number, string] => [timeMs / 1000, value ?? printExact(values[i])]);
     return resultType === "matrix" ? { metric: labels, values: samples } : resultType === "vector" ? { metric: labels, value: samples[0] } : samples[0];
   });
   const lines = rows.map((row) => `    ${JSON.stringify(row)}`).join(",\n");
-  const extra = Object.entries({ warnings, infos }).filter(([, list]) => list.length > 0).map(([key, list]) => `  ${JSON.stringify(key)}: ${JSON.stringify(list)},\n`).join("");
+  const extra = Object.entries({ warnings, infos, hints }).filter(([, list]) => list.length > 0).map(([key, list]) => `  ${JSON.stringify(key)}: ${JSON.stringify(list)},\n`).join("");
   const isSingle = resultType === "scalar" || resultType === "string";
   return `{\n  "status": "success",\n${isPartial ? '  "isPartial": true,\n' : ""}${extra}  "data": {"resultType": ${JSON.stringify(resultType)}, "result": ${isSingle ? lines.trim() : rows.length === 0 ? "[]" : `[\n${lines}\n  ]`}}\n}\n`;
 }

@@ -56,12 +56,26 @@ function QueryRow({ session, index, draft, isOnly }: QueryRowProps): JSX.Element
       <div class="query-main">
         <QueryBox client={session.client} letter={letter} value={draft} error={isCurrent ? error : undefined} onInput={(value) => session.setDraft(index, value)} onRun={() => session.submit()} />
         {error !== undefined && <QueryError error={error} expression={outcome!.expression} />}
+        {outcome?.answer !== undefined && <QueryHints hints={outcome.answer.hints} />}
       </div>
       {!isOnly && (
         <button type="button" class="button quiet icon-only" aria-label={text.query.remove(letter)} title={text.query.remove(letter)} onClick={() => session.removeQuery(index)}>
           <Icon name="close" />
         </button>
       )}
+    </div>
+  );
+}
+
+/** Why the query has brought no series. */
+function QueryHints({ hints }: { readonly hints: readonly string[] }): JSX.Element | null {
+  if (hints.length === 0) return null;
+  return (
+    <div class="message note" role="status">
+      <Icon name="search" />
+      <div>
+        {hints.map((hint) => <div key={hint} class="message-text">{hint}</div>)}
+      </div>
     </div>
   );
 }
