@@ -160,7 +160,7 @@ test("top queries: by count, average and total duration, and memory", async () =
   await ask("/api/v1/query_range", { query: "up + 0", start: "-1h", step: "1", nocache: "1" });
   const { status, json } = await ask("/api/v1/status/top_queries", { topN: "50", maxLifetime: "1m" });
   assert.equal(status, 200);
-  assert.deepEqual([json.topN, json.maxLifetime, json["search.queryStats.lastQueriesCount"]], ["50", "60s", 100]);
+  assert.deepEqual([json.topN, json.maxLifetime, json["search.queryStats.lastQueriesCount"]], ["50", "1m0s", 100]);
   const find = (list: string, timeRangeSeconds: number): TopQuery =>
     (json[list] as TopQuery[]).find((entry) => entry.query === "up + 0" && entry.timeRangeSeconds === timeRangeSeconds)!;
   assert.equal(find("topByCount", 0).count, 3);

@@ -18,10 +18,10 @@ export function topQueriesRoute(api: Api): Route {
       const groups = api.queryStatistics.groups(lifetimeMs);
       await exchange.sendJson({
         topN: String(count),
-        maxLifetime: printSeconds(lifetimeMs),
+        maxLifetime: printGoDuration(lifetimeMs),
         "search.queryStats.lastQueriesCount": queriesMax,
-        "search.queryStats.minQueryDuration": printSeconds(durationMsMin),
-        "search.queryStats.minQueryMemoryUsage": memoryBytesMin,
+        "search.queryStats.minQueryDuration": printGoDuration(durationMsMin),
+        "search.queryStats.minQueryMemoryUsage": String(memoryBytesMin),
         topByCount: top(groups, count, (group) => group.count, () => ({})),
         topByAvgDuration: top(groups, count, averageMs, (group) => ({ avgDurationSeconds: seconds(averageMs(group)) })),
         topBySumDuration: top(groups, count, (group) => group.durationMs, (group) => ({ sumDurationSeconds: seconds(group.durationMs) })),
@@ -49,6 +49,9 @@ function seconds(durationMs: number): number {
   return Math.round(durationMs) / 1000;
 }
 
-function printSeconds(durationMs: number): string {
-  return durationMs < 1000 ? `${durationMs}ms` : `${durationMs / 1000}s`;
+/** As Go prints durations, which VictoriaMetrics does here: 1ms, 1m30s, 10m0s. */
+function printGoDuration(durationMs: number): string {
+  if (durationMs > 0 && durationMs < 1000) return `${durationMs}ms`;
+  const [hours, minutes, secondsLeft] = [Math.floor(durationMs / 3_600_000), Math.floor(durationMs / 60_000) % 60, (durationMs % 60_000) / 1000];
+  return `${hours > 0 ? `${hours}h` : ""}${hours > 0 || minutes > 0 ? `${minutes}m` : ""}${secondsLeft}s`;
 }
