@@ -22,6 +22,8 @@ export const testLimits: ApiLimits = {
   skipsCaches: false,
   queryDurationMsMax: 5000,
   slowQueryMsMin: 5000,
+  heavyQueryBytesMin: 0,
+  deniesTracing: false,
   queryBytesMax: 16_384,
   pointsMax: 30_000,
   seriesMax: 1000,
@@ -35,6 +37,7 @@ export interface HttpNodeOptions {
   readonly logger?: Logger;
   readonly limits?: Partial<ApiLimits>;
   readonly requestTimeoutMs?: number;
+  readonly compressesAnswers?: boolean;
   readonly ingestBytesInFlightMax?: number;
   readonly concurrentQueriesMax?: number;
   readonly ingestTarget?: IngestTarget;
@@ -84,7 +87,7 @@ export async function startHttpNode(options: HttpNodeOptions = {}): Promise<Http
     userInterface: undefined,
     ...options.api,
   };
-  const server = new HttpServer({ clock, logger, metrics, allowCors: true, requestTimeoutMs: options.requestTimeoutMs ?? 10_000, idleTimeoutMs: 30_000 });
+  const server = new HttpServer({ clock, logger, metrics, allowCors: true, compressesAnswers: options.compressesAnswers ?? true, requestTimeoutMs: options.requestTimeoutMs ?? 10_000, idleTimeoutMs: 30_000 });
   server.setRoutes(apiRoutes(api));
   const { port } = await server.listen({ host: "127.0.0.1", port: 0 });
   return {

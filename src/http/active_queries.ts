@@ -24,21 +24,19 @@ export interface ActiveQuery extends QueryFacts, Disposable {
 const idsPerMs = 1024;
 
 export class ActiveQueries {
-  readonly #clock: Clock;
   readonly #running = new Map<string, ActiveQuery & { readonly exchange: Exchange }>();
   #nextId: number;
 
   constructor(clock: Clock) {
-    this.#clock = clock;
     // Two processes after each other have different ids.
     this.#nextId = clock.nowMs() * idsPerMs;
   }
 
   /** A query is listed until the result is disposed of. */
-  add(facts: QueryFacts, exchange: Exchange): ActiveQuery {
+  add(facts: QueryFacts, exchange: Exchange, startedMs: number): ActiveQuery {
     const id = (this.#nextId++).toString(16).toUpperCase().padStart(16, "0");
     const { path, remoteAddress } = exchange;
-    const active = { ...facts, id, path, remoteAddress, exchange, startedMs: this.#clock.monotonicMs(), [Symbol.dispose]: () => void this.#running.delete(id) };
+    const active = { ...facts, id, path, remoteAddress, exchange, startedMs, [Symbol.dispose]: () => void this.#running.delete(id) };
     this.#running.set(id, active);
     return active;
   }

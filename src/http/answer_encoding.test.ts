@@ -89,6 +89,13 @@ for (const encoding of ["zstd", "gzip", "identity"] as const) {
   });
 }
 
+test("no encoding with -http.disableResponseCompression", async () => {
+  await using other = await startHttpNode({ api: { queryRunner: runner }, compressesAnswers: false });
+  const response = await fetch(`${other.url}/api/v1/query?query=100000`, { headers: { "Accept-Encoding": "gzip" } });
+  assert.equal(response.headers.get("content-encoding"), null);
+  assert.equal((await response.arrayBuffer()).byteLength, 100_000);
+});
+
 test("a client that leaves in the middle of a large answer leaves nothing behind", async () => {
   for (let i = 0; i < 5; i++) {
     const controller = new AbortController();

@@ -25,6 +25,10 @@ export interface ApiLimits {
   readonly queryDurationMsMax: number;
   /** -search.logSlowQueryDuration; 0: none are logged. */
   readonly slowQueryMsMin: number;
+  /** -search.logQueryMemoryUsage; 0: none are logged. */
+  readonly heavyQueryBytesMin: number;
+  /** -denyQueryTracing */
+  readonly deniesTracing: boolean;
   /** -search.maxQueryLen */
   readonly queryBytesMax: number;
   /** -search.maxPointsPerTimeseries */

@@ -4,7 +4,7 @@ import type { Transform } from "node:stream";
 import { assert } from "../base/assert.ts";
 import type { Clock } from "../base/clock.ts";
 import { InputError, LimitError, UnavailableError } from "../base/errors.ts";
-import { chooseEncoding, createEncoder, encodeNow } from "./content_encoding.ts";
+import { type AnswerEncoding, chooseEncoding, createEncoder, encodeNow } from "./content_encoding.ts";
 import { RequestArguments } from "./request_arguments.ts";
 
 const compressBytesMin = 1024;
@@ -18,6 +18,13 @@ const unreadBodyGraceMs = 2000;
 /** A client that takes none of a streamed answer for this long is cut off. */
 const slowReaderMs = 60_000;
 
+export interface ExchangeOptions {
+  /** The client waits for a word before it sends the body. */
+  readonly expectsContinue?: boolean;
+  /** Whether answers may be compressed. */
+  readonly compresses?: boolean;
+}
+
 export class Exchange {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
@@ -30,10 +37,11 @@ export class Exchange {
   #query: URLSearchParams | undefined;
   #abort: AbortController | undefined;
   #expectsContinue: boolean;
+  readonly #compresses: boolean;
   /** Of a streamed answer. */
   #encoder: Transform | undefined;
 
-  constructor(request: IncomingMessage, response: ServerResponse, clock: Clock, expectsContinue = false) {
+  constructor(request: IncomingMessage, response: ServerResponse, clock: Clock, { expectsContinue = false, compresses = true }: ExchangeOptions = {}) {
     this.request = request;
     this.response = response;
     this.clock = clock;
@@ -42,6 +50,7 @@ export class Exchange {
     this.path = mark < 0 ? url : url.slice(0, mark);
     this.#queryText = mark < 0 ? "" : url.slice(mark + 1);
     this.#expectsContinue = expectsContinue;
+    this.#compresses = compresses;
   }
 
   get method(): string {
@@ -102,7 +111,7 @@ export class Exchange {
   /** Answers with a whole body, compressed if it is worth it and the client takes it. */
   async send(status: number, contentType: string, body: string | Uint8Array, headers: OutgoingHttpHeaders = {}): Promise<void> {
     const bytes = typeof body === "string" ? Buffer.from(body) : body;
-    const encoding = bytes.length < compressBytesMin ? undefined : chooseEncoding(this.header("accept-encoding"));
+    const encoding = bytes.length < compressBytesMin ? undefined : this.#encoding();
     if (encoding === undefined) return this.#end(status, { ...headers, "Content-Type": contentType }, bytes);
     if (bytes.length <= compressNowBytesMax || this.method === "HEAD") {
       return this.#end(status, { ...headers, "Content-Type": contentType, "Content-Encoding": encoding, Vary: "Accept-Encoding" }, encodeNow(encoding, bytes));
@@ -125,7 +134,7 @@ export class Exchange {
 
   /** Begins an answer of unknown length, compressed if the client takes it. */
   startStream(status: number, contentType: string, headers: OutgoingHttpHeaders = {}): void {
-    const encoding = chooseEncoding(this.header("accept-encoding"));
+    const encoding = this.#encoding();
     const { response } = this;
     response.writeHead(status, { ...headers, "Content-Type": contentType, ...(encoding === undefined ? {} : { "Content-Encoding": encoding, Vary: "Accept-Encoding" }) });
     if (encoding === undefined) return;
@@ -164,7 +173,11 @@ export class Exchange {
   }
 
   acceptsGzip(): boolean {
-    return chooseEncoding(this.header("accept-encoding").replaceAll("zstd", "")) === "gzip";
+    return this.#compresses && chooseEncoding(this.header("accept-encoding").replaceAll("zstd", "")) === "gzip";
+  }
+
+  #encoding(): AnswerEncoding | undefined {
+    return this.#compresses ? chooseEncoding(this.header("accept-encoding")) : undefined;
   }
 
   #controller(): AbortController {

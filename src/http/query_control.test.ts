@@ -186,6 +186,15 @@ test("trace: the answer tells what was done", async () => {
   assert.equal((await ask("/api/v1/query", { query: "sum(up)" })).json.trace, undefined);
 });
 
+test("trace: not with -denyQueryTracing; a log of queries with much memory", async () => {
+  const lines: string[] = [];
+  const logger = createLogger({ level: "INFO", format: "default", write: (line) => lines.push(line), nowMs: Date.now });
+  await using other = await startHttpNode({ api: { queryRunner: node.api.queryRunner }, logger, limits: { deniesTracing: true, heavyQueryBytesMin: 10 } });
+  const answer = (await (await fetch(`${other.url}/api/v1/query?query=vector(1)&trace=1`)).json()) as Json;
+  assert.deepEqual([answer.status, answer.trace], ["success", undefined]);
+  assert.match(lines.join(""), /query with much memory \(-search\.logQueryMemoryUsage=10\): duration=.* memory_bytes=\d+ answer_bytes=\d+ query="vector\(1\)"\n$/);
+});
+
 test("explain: the plan, and nothing is run", async () => {
   const before = node.api.queryStatistics.groups(dayMs).length;
   for (const path of ["/api/v1/query", "/api/v1/query_range"]) {

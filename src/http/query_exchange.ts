@@ -28,7 +28,7 @@ export function readQuery(api: Api, requestArguments: RequestArguments): QueryTe
     lookbackMs: Math.max(0, requestArguments.durationMs("max_lookback", 0)),
     roundDigits: requestArguments.text("round_digits") === "" ? undefined : requestArguments.count("round_digits", 0),
     skipsCaches: requestArguments.isSet("nocache") || api.limits.skipsCaches,
-    isTraced: requestArguments.isSet("trace"),
+    isTraced: !api.limits.deniesTracing && requestArguments.isSet("trace"),
   };
 }
 
@@ -57,34 +57,43 @@ interface QueryWork {
   /** What narrows its selectors. */
   readonly enforcedFilters: Selector;
   readonly isTraced: boolean;
+  /** The answer of a small query, which waits for nobody and is made within a few milliseconds; undefined for others. */
+  now?(): Promise<EncodedAnswer | undefined> | undefined;
   run(signal: AbortSignal): Promise<EncodedAnswer>;
 }
 
 /** Runs a query when it is its turn and sends the answer; ends it when the client goes away, time is up, or somebody cancels it. */
 export async function answerQuery(api: Api, exchange: Exchange, requestArguments: RequestArguments, work: QueryWork): Promise<void> {
-  const { clock } = api;
-  const { queryDurationMsMax } = api.limits;
-  const timeoutMs = Math.min(Math.max(1, requestArguments.durationMs("timeout", queryDurationMsMax)), queryDurationMsMax);
-  using active = api.activeQueries.add(work.facts, exchange);
-  using _timer = clock.setTimer(timeoutMs, () => {
-    exchange.abort(new UnavailableError("query_timeout", `the query took longer than ${timeoutMs / 1000}s (argument timeout, -search.maxQueryDuration)`));
-  });
-  const { signal } = exchange;
-  const record: QueryRecord = { ...work.facts, active, waitedMs: 0, durationMs: 0, answer: undefined, error: undefined };
+  const startedMs = api.clock.monotonicMs();
+  const record: QueryRecord = { ...work.facts, exchange, startedMs, waitedMs: 0, durationMs: 0, answer: undefined, error: undefined };
   try {
-    const place = await api.queryGate.enter(signal);
-    record.waitedMs = clock.monotonicMs() - active.startedMs;
-    // A runner may need a while to notice; its place is free only then.
-    const running = work.run(signal).finally(() => place[Symbol.dispose]());
-    record.answer = await firstOf(running, signal);
+    record.answer = (await work.now?.()) ?? (await runInTurn(api, requestArguments, work, record));
   } catch (error) {
     record.error = error;
     throw error;
   } finally {
-    record.durationMs = clock.monotonicMs() - active.startedMs;
+    record.durationMs = api.clock.monotonicMs() - startedMs;
     recordQuery(api, record);
   }
-  await exchange.send(200, "application/json", await completeBody(api, work, record, signal));
+  const body = isEmptyAnswer(record.answer.body) || work.isTraced ? await completeBody(api, work, record, exchange.signal) : record.answer.body;
+  await exchange.send(200, "application/json", body);
+}
+
+async function runInTurn(api: Api, requestArguments: RequestArguments, work: QueryWork, record: QueryRecord): Promise<EncodedAnswer> {
+  const { clock } = api;
+  const { exchange } = record;
+  const { queryDurationMsMax } = api.limits;
+  const timeoutMs = Math.min(Math.max(1, requestArguments.durationMs("timeout", queryDurationMsMax)), queryDurationMsMax);
+  using _active = api.activeQueries.add(work.facts, exchange, record.startedMs);
+  using _timer = clock.setTimer(timeoutMs, () => {
+    exchange.abort(new UnavailableError("query_timeout", `the query took longer than ${timeoutMs / 1000}s (argument timeout, -search.maxQueryDuration)`));
+  });
+  const { signal } = exchange;
+  const place = await api.queryGate.enter(signal);
+  record.waitedMs = clock.monotonicMs() - record.startedMs;
+  // A runner may need a while to notice; its place is free only then.
+  const running = work.run(signal).finally(() => place[Symbol.dispose]());
+  return await firstOf(running, signal);
 }
 
 /** The document with what is added to it outside of the engine: hints when there is no series in it, and the trace. */

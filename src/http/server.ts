@@ -22,6 +22,8 @@ export interface HttpServerOptions {
   readonly metrics: MetricRegistry;
   /** Let pages of other origins read answers. */
   readonly allowCors: boolean;
+  /** Compress answers for clients that take it. */
+  readonly compressesAnswers: boolean;
   /** Longest time from the first to the last byte of a request. */
   readonly requestTimeoutMs: number;
   /** A connection without a byte in either direction for this long is closed; more than the longest query takes. */
@@ -124,7 +126,7 @@ export class HttpServer implements AsyncDisposable {
   async #serve(request: IncomingMessage, response: ServerResponse, expectsContinue: boolean): Promise<void> {
     const { clock, allowCors } = this.#options;
     const startMs = clock.monotonicMs();
-    const exchange = new Exchange(request, response, clock, expectsContinue);
+    const exchange = new Exchange(request, response, clock, { expectsContinue, compresses: this.#options.compressesAnswers });
     let metrics = this.#routeMetrics.get(undefined)!;
     response.once("close", () => {
       metrics.duration.observe((clock.monotonicMs() - startMs) / 1000);

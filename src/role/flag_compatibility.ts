@@ -17,9 +17,9 @@ const names: readonly { readonly kind: CompatibilityKind; readonly isBoolean: bo
     kind: "meaningless",
     isBoolean: true,
     names: `
-      httpListenAddr.useProxyProtocol datadog.sanitizeMetricName denyQueryTracing disablePerDayIndex enableMetadata enableTCP6 eula filestream.disableFadvise
+      httpListenAddr.useProxyProtocol datadog.sanitizeMetricName disablePerDayIndex enableMetadata enableTCP6 eula filestream.disableFadvise
       fs.disableMincore fs.disableMmap graphite.sanitizeMetricName graphiteListenAddr.useProxyProtocol http.disableKeepAlive
-      http.disableResponseCompression http.header.disableServerHostname influx.forceStreamMode influxListenAddr.useProxyProtocol
+      http.header.disableServerHostname influx.forceStreamMode influxListenAddr.useProxyProtocol
       influxSkipMeasurement influxSkipSingleField internStringDisableCache license.forceOffline logNewSeries loggerDisableTimestamps
       metrics.exposeMetadata opentelemetry.convertMetricNamesToPrometheus opentelemetry.labelNameUnderscoreSanitization
       opentelemetry.promoteAllResourceAttributes opentelemetry.promoteScopeMetadata opentelemetry.usePrometheusNaming
@@ -55,7 +55,7 @@ const names: readonly { readonly kind: CompatibilityKind; readonly isBoolean: bo
       promscrape.openstackSDCheckInterval promscrape.ovhcloudSDCheckInterval promscrape.puppetdbSDCheckInterval
       promscrape.suppressScrapeErrorsDelay promscrape.vultrSDCheckInterval promscrape.yandexcloudSDCheckInterval pushmetrics.extraLabel
       pushmetrics.header pushmetrics.interval rpc.handshakeTimeout search.graphiteMaxPointsPerSeries
-      search.graphiteStorageStep search.inmemoryBufSizeBytes search.logQueryMemoryUsage search.logSlowQueryStats
+      search.graphiteStorageStep search.inmemoryBufSizeBytes search.logSlowQueryStats
       search.logSlowQueryStatsHeaders search.maxBinaryOpPushdownLabelValues search.maxDeleteDuration search.maxDeleteSeries
       search.maxExportDuration search.maxFederateSeries search.maxGraphitePathExpressionLen search.maxGraphiteSeries
       search.maxGraphiteTagKeys search.maxGraphiteTagValues search.maxLabelsAPIDuration search.maxLabelsAPISeries

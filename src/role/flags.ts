@@ -24,7 +24,9 @@ const logLevels: readonly LogLevel[] = ["INFO", "WARN", "ERROR", "FATAL", "PANIC
 const countMax = 1e9;
 
 export const flags = {
+  "denyQueryTracing": flag(booleanType, "false", "Ignore the argument trace of queries"),
   "http.disableCORS": flag(booleanType, "false", "Do not let pages of other origins read answers (no Access-Control-Allow-Origin header)"),
+  "http.disableResponseCompression": flag(booleanType, "false", "Do not compress answers, whatever clients take"),
   "httpListenAddr": flag(addressType, ":8428", "Address of the HTTP server"),
   "insert.maxBytesInFlight": flag(sizeType(0, 2 ** 41), "0", "Bytes of request bodies that may be received and waiting at once; more is answered with 503. 0: a quarter of the allowed memory, at most 1GiB"),
   "loggerFormat": flag(wordType<"default" | "json">(["default", "json"]), "default", "Form of log lines: plain text, or one JSON object a line"),
@@ -40,6 +42,7 @@ export const flags = {
   "search.cacheTimestampOffset": flag(durationType, "5m", "Results are kept only for times that are at least so long ago; samples that come later than that make the results of their times be computed again"),
   "search.disableCache": flag(booleanType, "false", "Keep no results of queries, and do not align range queries to their step"),
   "search.latencyOffset": flag(durationType, "0s", "Hide samples younger than this from queries. VictoriaMetrics: 30s"),
+  "search.logQueryMemoryUsage": flag(sizeType(0, 2 ** 40), "0", "Log queries that need more memory than this, with what they read. 0: none"),
   "search.logSlowQueryDuration": flag(durationType, "5s", "Log queries that take longer than this, with what they read. 0: none"),
   "search.maxConcurrentRequests": flag(integerType(1, 10_000), "16", "Queries that run at once; further ones wait up to -search.maxQueueDuration"),
   "search.maxExportSeries": flag(integerType(1, countMax), "10000000", "Series that one export may read"),

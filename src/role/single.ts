@@ -61,7 +61,7 @@ export async function startSingle({ flags, logger, version, onFatal }: SingleNod
   const memory = planMemory(machineMemoryBytes(), flags["memory.allowedPercent"], flags["storage.shards"]);
   starting.use(registerSelfMetrics({ metrics, clock, version, allowedMemoryBytes: memory.allowedBytes }));
   const server = new HttpServer({
-    clock, logger, metrics, requestTimeoutMs, allowCors: !flags["http.disableCORS"], idleTimeoutMs: flags["search.maxQueryDuration"] + requestTimeoutMs,
+    clock, logger, metrics, requestTimeoutMs, allowCors: !flags["http.disableCORS"], compressesAnswers: !flags["http.disableResponseCompression"], idleTimeoutMs: flags["search.maxQueryDuration"] + requestTimeoutMs,
   });
   server.setRoutes(startingRoutes(metrics));
   const address = await server.listen(flags.httpListenAddr);
@@ -131,6 +131,8 @@ function createApi({ flags, memory, nodeStore, scraping, labelLimits, metrics, l
       skipsCaches: flags["search.disableCache"],
       queryDurationMsMax: flags["search.maxQueryDuration"],
       slowQueryMsMin: flags["search.logSlowQueryDuration"],
+      heavyQueryBytesMin: flags["search.logQueryMemoryUsage"],
+      deniesTracing: flags.denyQueryTracing,
       queryBytesMax: flags["search.maxQueryLen"],
       pointsMax: flags["search.maxPointsPerTimeseries"],
       seriesMax: flags["search.maxSeries"],
