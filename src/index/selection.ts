@@ -175,6 +175,7 @@ export class Selection {
 
   #conditionToBitmap(one: Condition, bitmap: number): void {
     this.#postings.clear(bitmap, this.#bitmapBytes());
+    if (one.seriesCount === this.#index.seriesCount) return this.#setAllBits(bitmap);
     const { postingEntry, pairCall, scanNs } = this.#costs;
     if (scanNs < one.seriesCount * postingEntry + one.pairIds.length * pairCall) {
       this.#setPairBits(one.pairIds);
@@ -182,6 +183,15 @@ export class Selection {
       return;
     }
     for (let i = 0; i < one.pairIds.length; i++) this.#index.postingToBitmap(one.pairIds[i], bitmap);
+  }
+
+  /** All series have one of the pairs of the condition, so there is nothing to look up. */
+  #setAllBits(bitmap: number): void {
+    const { seriesCount } = this.#index;
+    const { u8 } = this.#kernel;
+    const wholeBytes = seriesCount >>> 3;
+    u8.fill(255, bitmap, bitmap + wholeBytes);
+    if ((seriesCount & 7) > 0) u8[bitmap + wholeBytes] = (1 << (seriesCount & 7)) - 1;
   }
 
   #bitmapBytes(): number {

@@ -61,6 +61,9 @@ export class RollupContext {
   readonly pointer: number;
   readonly #kernel: Kernel;
   readonly #points: number;
+  /** The memory as it was when the record was made: it is a shared one, so this stays what it is when it grows. */
+  readonly #words: Uint32Array;
+  readonly #base: number;
 
   /** Allocates the record and the window bounds of `points` points from the kernel's arena. */
   constructor(kernel: Kernel, points: number, startMs: number, stepMs: number) {
@@ -70,6 +73,8 @@ export class RollupContext {
     const bounds = kernel.allocate(points * 16);
     const words = kernel.u32;
     const base = this.pointer / 4;
+    this.#words = words;
+    this.#base = base;
     words.fill(0, base, base + contextBytes / 4);
     words[base + slot.points] = points;
     for (let i = 0; i < 4; i++) words[base + slot.lo + i] = bounds + i * points * 4;
@@ -78,25 +83,24 @@ export class RollupContext {
   }
 
   setSamples(samples: SampleColumns): void {
-    const base = this.pointer / 4;
-    this.#kernel.u32[base + slot.timestamps] = samples.timestamps;
-    this.#kernel.u32[base + slot.values] = samples.values;
-    this.#kernel.u32[base + slot.count] = samples.count;
+    this.#words[this.#base + slot.timestamps] = samples.timestamps;
+    this.#words[this.#base + slot.values] = samples.values;
+    this.#words[this.#base + slot.count] = samples.count;
   }
 
   /** Columns with the arguments of the function, one f64 per point; 0 for none. */
   setArguments(first: number, second: number): void {
-    this.#kernel.u32[this.pointer / 4 + slot.arg0] = first;
-    this.#kernel.u32[this.pointer / 4 + slot.arg1] = second;
+    this.#words[this.#base + slot.arg0] = first;
+    this.#words[this.#base + slot.arg1] = second;
   }
 
   /** Scratch of two f64 per sample, for functions of the sorted window. */
   setScratch(pointer: number): void {
-    this.#kernel.u32[this.pointer / 4 + slot.scratch] = pointer;
+    this.#words[this.#base + slot.scratch] = pointer;
   }
 
   setTarget(pointer: number): void {
-    this.#kernel.u32[this.pointer / 4 + slot.target] = pointer;
+    this.#words[this.#base + slot.target] = pointer;
   }
 
   /** Computes the bounds of all windows for the timestamps set before. */

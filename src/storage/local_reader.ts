@@ -561,8 +561,12 @@ function closeGaps(areas: BatchAreas, places: Uint32Array, weights: number | und
 
 /** Series ids ascending (they are, unless a restart mixed partitions), and which position each came from. */
 function sortIds(ids: Uint32Array): { order: Uint32Array; sortedIds: Uint32Array } {
-  const order = Uint32Array.from(ids, (_, i) => i);
-  const ascending = ids.every((id, i) => i === 0 || ids[i - 1] < id);
+  const order = new Uint32Array(ids.length);
+  let ascending = true;
+  for (let i = 0; i < ids.length; i++) {
+    order[i] = i;
+    if (i > 0 && ids[i - 1] >= ids[i]) ascending = false;
+  }
   if (!ascending) order.sort((a, b) => ids[a] - ids[b]);
   return { order, sortedIds: ascending ? ids : Uint32Array.from(order, (position) => ids[position]) };
 }

@@ -41,6 +41,9 @@ export interface LogRows {
 /** Frames are read and decoded in steps of about so many bytes. */
 const stepBytes = 4 << 20;
 
+/** Headers are kept for searches of up to so many series at once: those of more would drive out what small searches come back for. */
+const keptSeriesMax = 512;
+
 let headerReaderOfThread: HeaderReader | undefined;
 
 /** This thread's memory for headers; nothing is kept in it between calls. */
@@ -109,7 +112,7 @@ export class Part implements Disposable {
         group = this.#groupOf(seriesIds[series]) - 1;
         continue;
       }
-      if (minMs[group] <= range.maxMs && maxMs[group] >= range.minMs) selectBlocks(this.#headersOf(group), seriesIds, series, range, columnId, found);
+      if (minMs[group] <= range.maxMs && maxMs[group] >= range.minMs) selectBlocks(this.#headersOf(group, seriesIds.length <= keptSeriesMax), seriesIds, series, range, columnId, found);
       while (series < seriesIds.length && seriesIds[series] < lastSeriesId) series++;
     }
     return found;
@@ -155,11 +158,14 @@ export class Part implements Disposable {
   }
 
   /** The headers of one group, kept or decoded now; valid until the next headers are read. */
-  #headersOf(group: number): BlockList {
+  #headersOf(group: number, isKept: boolean): BlockList {
     const headers = this.#headers;
     if (headers === undefined) return this.#decodeGroup(group);
     const key = this.#firstHeaderKey + group;
-    return headers.get(key) ?? headers.add(key, this.#decodeGroup(group));
+    const known = headers.get(key);
+    if (known !== undefined) return known;
+    const decoded = this.#decodeGroup(group);
+    return isKept ? headers.add(key, decoded) : decoded;
   }
 
   /** As readGroup, valid until the next headers are read. */

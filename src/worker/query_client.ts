@@ -166,13 +166,16 @@ export class QueryClient implements LabelSource, AsyncDisposable {
 
   #openSnapshot(worker: Worker, { snapshotId, request }: Extract<QueryWorkerReply, { kind: "openSnapshot" }>): void {
     let answer: QueryWorkerRequest;
+    let transfer: ArrayBuffer[] = [];
     try {
       const snapshot = this.#options.store.openSnapshot(request);
       this.#pins.add(snapshot.pin);
+      // The list of a million series is handed over, not copied.
+      transfer = snapshot.series.map(({ buffer }) => buffer as ArrayBuffer);
       answer = { kind: "snapshot", snapshotId, snapshot };
     } catch (error) {
       answer = { kind: "snapshot", snapshotId, error: encodeError(error) };
     }
-    worker.postMessage(answer);
+    worker.postMessage(answer, transfer);
   }
 }
