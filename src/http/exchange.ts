@@ -10,6 +10,8 @@ import { RequestArguments } from "./request_arguments.ts";
 const compressBytesMin = 1024;
 /** Larger bodies are compressed in pieces on other threads. */
 const compressNowBytesMax = 64 << 10;
+/** Larger ones are sent in pieces: the kernel copies what is written at once for as long as the client keeps up, and the thread does nothing else meanwhile. */
+const sendNowBytesMax = 1 << 20;
 const pieceBytes = 256 << 10;
 const formBytesMax = 4 << 20;
 
@@ -112,12 +114,13 @@ export class Exchange {
   async send(status: number, contentType: string, body: string | Uint8Array, headers: OutgoingHttpHeaders = {}): Promise<void> {
     const bytes = typeof body === "string" ? Buffer.from(body) : body;
     const encoding = bytes.length < compressBytesMin ? undefined : this.#encoding();
-    if (encoding === undefined) return this.#end(status, { ...headers, "Content-Type": contentType }, bytes);
-    if (bytes.length <= compressNowBytesMax || this.method === "HEAD") {
+    const isInPieces = bytes.length > (encoding === undefined ? sendNowBytesMax : compressNowBytesMax) && this.method !== "HEAD";
+    if (!isInPieces && encoding === undefined) return this.#end(status, { ...headers, "Content-Type": contentType }, bytes);
+    if (!isInPieces && encoding !== undefined) {
       return this.#end(status, { ...headers, "Content-Type": contentType, "Content-Encoding": encoding, Vary: "Accept-Encoding" }, encodeNow(encoding, bytes));
     }
     if (this.response.closed || this.response.destroyed) return;
-    this.startStream(status, contentType, headers);
+    this.startStream(status, contentType, encoding === undefined ? { ...headers, "Content-Length": bytes.length } : headers);
     for (let from = 0; from < bytes.length; from += pieceBytes) await this.writeStream(bytes.subarray(from, from + pieceBytes));
     this.endStream();
   }
