@@ -4,24 +4,30 @@ import { durationMs } from "../metricsql/duration.ts";
 import { metricNameLabel } from "../model/labels.ts";
 import { GroupedAggregateOperator, StreamingAggregateOperator } from "./aggregate_operator.ts";
 import { BinaryOperation } from "./binary_operator.ts";
+import { cacheablePlan } from "./cacheable_plan.ts";
+import { CachedOperator } from "./cached_operator.ts";
 import type { Column } from "./column_pool.ts";
 import type { CompiledInput } from "./compiled_input.ts";
 import { type Grid, shiftedGrid } from "./grid.ts";
 import { BlockingOperator, collect, type ColumnSink, type Operator } from "./operator.ts";
 import type { AggregatePlan, Plan, RollupPlan } from "./plan.ts";
 import type { QueryContext } from "./query_context.ts";
-import { type RollupCall, SelectorRollupOperator, subqueryGrid, SubqueryRollupOperator } from "./rollup_operator.ts";
+import { type RollupCall, SelectorRollupOperator, silenceMsOf, subqueryGrid, SubqueryRollupOperator } from "./rollup_operator.ts";
 import type { Series } from "./series.ts";
+import type { SampleWatch } from "./sample_watch.ts";
 import { traceOperator } from "./traced_operator.ts";
 import { ConstantOperator, TransformOperator } from "./transform_operator.ts";
 
-export function compilePlan(context: QueryContext, grid: Grid, plan: Plan): Operator {
+/** `watch` is told of the samples that are read, for a result that is to be kept. */
+export function compilePlan(context: QueryContext, grid: Grid, plan: Plan, watch?: SampleWatch): Operator {
   const { trace } = context;
   const isTraced = trace !== undefined && plan.kind !== "constant" && plan.kind !== "duration" && plan.kind !== "string";
-  return isTraced ? traceOperator(context, trace, { plan, grid }, () => compileStage(context, grid, plan)) : compileStage(context, grid, plan);
+  return isTraced ? traceOperator(context, trace, { plan, grid }, () => compileStage(context, grid, plan, watch)) : compileStage(context, grid, plan, watch);
 }
 
-function compileStage(context: QueryContext, grid: Grid, plan: Plan): Operator {
+function compileStage(context: QueryContext, grid: Grid, plan: Plan, watch: SampleWatch | undefined): Operator {
+  const cached = watch === undefined ? compileCached(context, grid, plan) : undefined;
+  if (cached !== undefined) return cached;
   switch (plan.kind) {
     case "constant":
       return new ConstantOperator(context, grid, plan.value);
@@ -30,22 +36,31 @@ function compileStage(context: QueryContext, grid: Grid, plan: Plan): Operator {
     case "string":
       return new ConstantOperator(context, grid, NaN, plan.value === "" ? [] : [{ name: metricNameLabel, value: plan.value }]);
     case "rollup":
-      return new RollupStage(context, grid, plan);
+      return new RollupStage(context, grid, plan, watch);
     case "transform":
       return new TransformOperator(context, grid, plan, plan.args.map((arg) => compileInput(context, grid, arg)));
     case "aggregate":
-      return compileAggregate(context, grid, plan);
+      return compileAggregate(context, grid, plan, watch);
     case "binary":
       return new BinaryOperation(context, grid, plan.expr, compilePlan(context, grid, plan.left), compilePlan(context, grid, plan.right));
   }
 }
 
-function compileInput(context: QueryContext, grid: Grid, plan: Plan): CompiledInput {
-  return { operator: compilePlan(context, grid, plan), text: plan.kind === "string" ? plan.value : undefined };
+/** The largest parts of a plan that earlier results can be used for. */
+function compileCached(context: QueryContext, grid: Grid, plan: Plan): Operator | undefined {
+  const place = context.resultPlace;
+  if (place?.grid !== grid) return undefined;
+  const cacheable = cacheablePlan(plan, grid.stepMs);
+  if (cacheable === undefined) return undefined;
+  return new CachedOperator({ context, place, plan: cacheable, silenceMs: silenceMsOf(context), compile: (part, watch) => compilePlan(context, part, plan, watch) });
 }
 
-function compileAggregate(context: QueryContext, grid: Grid, plan: AggregatePlan): Operator {
-  const inputs = plan.args.map((arg) => compileInput(context, grid, arg));
+function compileInput(context: QueryContext, grid: Grid, plan: Plan, watch?: SampleWatch): CompiledInput {
+  return { operator: compilePlan(context, grid, plan, watch), text: plan.kind === "string" ? plan.value : undefined };
+}
+
+function compileAggregate(context: QueryContext, grid: Grid, plan: AggregatePlan, watch: SampleWatch | undefined): Operator {
+  const inputs = plan.args.map((arg) => compileInput(context, grid, arg, watch));
   const { accumulator } = plan.function;
   if (accumulator === undefined) return new GroupedAggregateOperator({ context, grid, plan, inputs });
   return new StreamingAggregateOperator({ context, grid, plan, inputs, accumulator });
@@ -59,9 +74,11 @@ class RollupStage implements Operator {
   readonly #context: QueryContext;
   readonly #grid: Grid;
   readonly #plan: RollupPlan;
+  readonly #watch: SampleWatch | undefined;
   #running: Operator | undefined;
 
-  constructor(context: QueryContext, grid: Grid, plan: RollupPlan) {
+  constructor(context: QueryContext, grid: Grid, plan: RollupPlan, watch: SampleWatch | undefined) {
+    this.#watch = watch;
     this.#context = context;
     this.#grid = grid;
     this.#plan = plan;
@@ -87,7 +104,7 @@ class RollupStage implements Operator {
     const outputArgs = await this.#columns(plan.outputs.map((output) => output.argument), grid);
     const windowMs = plan.window === undefined ? 0 : durationMs(plan.window, grid.stepMs);
     if (windowMs < 0) throw new InputError("bad_window", `a window must not be negative, found ${plan.window?.text}`, { offset: plan.window?.position ?? 0 });
-    const call: RollupCall = { plan, grid, windowMs, args: args.map((column) => column ?? this.#context.filled(grid, NaN)), outputArgs };
+    const call: RollupCall = { plan, grid, windowMs, args: args.map((column) => column ?? this.#context.filled(grid, NaN)), outputArgs, watch: this.#watch };
     const operator = this.#rollup(call);
     return plan.function.isAbsent === true ? new AbsentOperator(this.#context, call, operator) : operator;
   }

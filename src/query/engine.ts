@@ -22,6 +22,7 @@ import { isSubquery, planQuery, planSelector } from "./planner.ts";
 import { QueryContext } from "./query_context.ts";
 import type { QueryTrace } from "./query_trace.ts";
 import type { QueryResult, ResultSeries } from "./result.ts";
+import type { ResultCache, ResultPlace } from "./result_cache.ts";
 import { compareSeriesLabels } from "./series.ts";
 import { orderSeries } from "./series_order.ts";
 import { traceStore } from "./traced_store.ts";
@@ -39,6 +40,8 @@ export interface EngineOptions {
    * them: reading files and evaluating do not wait for anything. Without it a query is not interrupted.
    */
   readonly takeTurn?: () => Promise<void> | undefined;
+  /** Columns of earlier range queries; each query is evaluated as a whole without it. */
+  readonly results?: ResultCache | undefined;
 }
 
 interface QueryOptions {
@@ -62,6 +65,8 @@ export interface RangeRequest extends QueryOptions {
   /** Inclusive; see adjustStartEnd for aligning both to the step. */
   readonly endMs: number;
   readonly stepMs: number;
+  /** Whether earlier results are not to be used, and this one not to be kept. */
+  readonly skipsCaches?: boolean | undefined;
 }
 
 const defaultStepMs = 300_000;
@@ -74,6 +79,7 @@ export class Engine {
   readonly #monotonicMs: () => number;
   readonly #limits: QueryLimits;
   readonly #takeTurn: (() => Promise<void> | undefined) | undefined;
+  readonly #results: ResultCache | undefined;
   #last: Promise<unknown> = Promise.resolve();
 
   constructor(options: EngineOptions) {
@@ -83,6 +89,7 @@ export class Engine {
     this.#monotonicMs = options.monotonicMs ?? options.nowMs;
     this.#limits = { ...defaultQueryLimits, ...options.limits };
     this.#takeTurn = options.takeTurn;
+    this.#results = options.results;
   }
 
   /** The value of a query at one time; `m[5m]` gives raw samples and `q[1h:5m]` the points of the subquery. */
@@ -104,7 +111,8 @@ export class Engine {
     if (!(startMs <= endMs)) throw new InputError("bad_range", `end must not be before start, found ${startMs} to ${endMs} ms`);
     const { expr, plan } = this.#plans.get(request.query);
     const grid = this.#rangeGrid(startMs, endMs, stepMs);
-    return this.#run(request, async (context) => this.#evaluate(context, grid, plan, "matrix", keepsOrder(expr)));
+    const isKept = request.skipsCaches !== true && startMs % stepMs === 0 && grid.points >= keptPointsMin;
+    return this.#run(request, async (context) => this.#evaluate(context, grid, plan, "matrix", keepsOrder(expr)), isKept ? grid : undefined);
   }
 
   /** The logical plan of a query as text. */
@@ -188,8 +196,15 @@ export class Engine {
     };
   }
 
+  #resultPlace(request: QueryOptions, grid: Grid): ResultPlace | undefined {
+    if (this.#results === undefined) return undefined;
+    const { accountId, projectId } = request.tenant ?? defaultTenant;
+    const keyPrefix = `${accountId}:${projectId} ${grid.stepMs} ${request.lookbackMs ?? ""} `;
+    return { cache: this.#results, ticket: this.#results.begin(this.#nowMs()), grid, keyPrefix };
+  }
+
   /** Runs `body` when all queries before have ended, in fresh memory. */
-  #run(request: QueryOptions, body: (context: QueryContext) => Promise<QueryResult>): Promise<QueryResult> {
+  #run(request: QueryOptions, body: (context: QueryContext) => Promise<QueryResult>, keptGrid?: Grid): Promise<QueryResult> {
     const run = async (): Promise<QueryResult> => {
       request.signal?.throwIfAborted();
       const startedMs = this.#monotonicMs();
@@ -204,6 +219,7 @@ export class Engine {
         signal: request.signal,
         trace: request.trace,
         takeTurn: this.#takeTurn,
+        resultPlace: keptGrid === undefined ? undefined : this.#resultPlace(request, keptGrid),
       });
       try {
         return await body(context);
@@ -219,6 +235,9 @@ export class Engine {
     return result;
   }
 }
+
+/** Grids with fewer points are not worth keeping. */
+const keptPointsMin = 4;
 
 /** Few values are copied faster one by one. */
 function copyColumn(source: Float64Array, target: Float64Array, at: number): void {

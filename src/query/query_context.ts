@@ -7,6 +7,7 @@ import { type Column, ColumnPool } from "./column_pool.ts";
 import type { Grid } from "./grid.ts";
 import { checkLimit, type QueryLimits } from "./limits.ts";
 import type { QueryTrace } from "./query_trace.ts";
+import type { ResultPlace } from "./result_cache.ts";
 import type { SearchedStore } from "./traced_store.ts";
 
 /** Figures of one query, for answers, logs and the list of slow queries. */
@@ -28,6 +29,7 @@ export interface QueryContextOptions {
   readonly nowMs: number;
   readonly signal: AbortSignal | undefined;
   readonly trace?: QueryTrace | undefined;
+  readonly resultPlace?: ResultPlace | undefined;
   /** See EngineOptions. */
   readonly takeTurn?: (() => Promise<void> | undefined) | undefined;
 }
@@ -43,6 +45,8 @@ export class QueryContext {
   readonly signal: AbortSignal | undefined;
   /** undefined for queries that are not traced. */
   readonly trace: QueryTrace | undefined;
+  /** Where results are kept, and taken from; undefined for queries that are to be evaluated as they are. */
+  readonly resultPlace: ResultPlace | undefined;
   readonly stats: QueryStats = { seriesFetched: 0, samplesScanned: 0, memoryBytes: 0, executionTimeMs: 0 };
   isPartial = false;
   readonly #takeTurn: (() => Promise<void> | undefined) | undefined;
@@ -62,6 +66,7 @@ export class QueryContext {
     this.#nowMs = options.nowMs;
     this.signal = options.signal;
     this.trace = options.trace;
+    this.resultPlace = options.resultPlace;
     this.#takeTurn = options.takeTurn;
   }
 
@@ -119,12 +124,17 @@ export class QueryContext {
     checkLimit("too_many_samples", "samples read by the query", this.stats.samplesScanned, this.limits.samplesMax, "search.maxSamplesPerQuery");
   }
 
+  /** Notes that the answer depends on the samples of these times. */
+  dependOn(range: TimeRange): void {
+    const { minMs, maxMs } = this.#readRange ?? range;
+    this.#readRange = { minMs: Math.min(minMs, range.minMs), maxMs: Math.max(maxMs, range.maxMs) };
+  }
+
   #observed(store: SearchedStore): SearchedStore {
     return {
       capabilities: store.capabilities,
       search: (request) => {
-        const { minMs, maxMs } = this.#readRange ?? request.range;
-        this.#readRange = { minMs: Math.min(minMs, request.range.minMs), maxMs: Math.max(maxMs, request.range.maxMs) };
+        this.dependOn(request.range);
         return store.search(request);
       },
     };

@@ -15,6 +15,7 @@ import { BlockingOperator, collect, type ColumnSink, type Operator } from "./ope
 import type { RollupPlan, SelectorSource } from "./plan.ts";
 import type { QueryContext } from "./query_context.ts";
 import { rollupPushDown } from "./rollup_push_down.ts";
+import type { SampleWatch } from "./sample_watch.ts";
 import { dropLabel, type Series, setLabel } from "./series.ts";
 
 /** How far before the window a sample may be that still counts as the one before it, when no limit is set. */
@@ -30,6 +31,8 @@ export interface RollupCall {
   readonly args: readonly Column[];
   /** First argument of single outputs. */
   readonly outputArgs: readonly (Column | undefined)[];
+  /** Told of the samples that are read. */
+  readonly watch: SampleWatch | undefined;
 }
 
 /** Samples, and the address of how many each of them stands for, if that is not one. */
@@ -82,6 +85,7 @@ class SeriesRollup {
     if (samples.weights !== undefined && this.#weighs) {
       const values = this.#context.columns.allocate(this.#call.grid.points);
       this.compute(samples, values);
+      this.#call.watch?.seeSeries(labels, samples, 1);
       target.push({ labels: this.#outputs[0].labels(labels()), values });
       return;
     }
@@ -91,6 +95,7 @@ class SeriesRollup {
     if (!this.#hasBounds(prepared)) this.#computeBounds(prepared);
     if (this.#call.plan.function.sortsWindow === true) this.#record.setScratch(this.#scratch.sorted);
     const all = labels();
+    this.#call.watch?.seeSeries(() => all, samples, this.#outputs.length);
     if (this.#call.plan.function.counts !== undefined) this.#addCounts(prepared, all, target);
     for (const output of this.#outputs) {
       const values = this.#context.columns.allocate(this.#call.grid.points);
@@ -222,6 +227,7 @@ class SeriesRollup {
   #computeBounds(samples: SampleColumns): void {
     const maxPrevMs = this.#maxPrevIntervalMs(samples);
     this.#record.computeBounds(windowOf(this.#context, this.#call, maxPrevMs), maxPrevMs, this.#context.lookbackMs);
+    this.#call.watch?.seeTimes(samples);
     // Samples in scratch are overwritten by the next series.
     this.#boundsOf = samples.timestamps === this.#scratch.timestamps ? undefined : samples;
   }
@@ -266,7 +272,8 @@ function inflated(scrapeMs: number): number {
   return scrapeMs + Math.trunc(scrapeMs / 8);
 }
 
-function silenceMsOf(context: QueryContext): number {
+/** How much more is read before the first window. */
+export function silenceMsOf(context: QueryContext): number {
   return context.limits.minStalenessIntervalMs > 0 ? context.limits.minStalenessIntervalMs : silenceMs;
 }
 
@@ -320,7 +327,9 @@ export class SelectorRollupOperator implements Operator {
     const dropped = !this.#call.plan.keepsMetricName;
     const { byteOffset, length } = column;
     for (let i = 0; i < batch.seriesCount; i++) {
-      rollup.compute(placeOf(samples, batch.sampleFrom, i), column);
+      const place = placeOf(samples, batch.sampleFrom, i);
+      rollup.compute(place, column);
+      this.#call.watch?.seeSeries(() => batch.labels(i), place, 1);
       if (context.kernels.columnIsEmpty(byteOffset, length) === 1) continue;
       const group = groups.groupOfSeries(batch, i, dropped);
       if (group >= 0) add(group, byteOffset);
@@ -333,10 +342,12 @@ export class SelectorRollupOperator implements Operator {
     const { grid, windowMs, plan } = this.#call;
     const beforeMs = Math.max(windowMs, grid.stepMs) + (plan.function.usesPrevious === true ? silenceMsOf(context) : 0);
     const rollup = pushDownOf(context, this.#call);
+    const range = { minMs: grid.startMs - beforeMs, maxMs: endMsOf(grid) };
+    this.#call.watch?.reads(range);
     const result = await context.store.search({
       tenant: context.tenant,
       selector: this.#source.selector,
-      range: { minMs: grid.startMs - beforeMs, maxMs: endMsOf(grid) },
+      range,
       budget: { seriesMax: context.limits.seriesMax, samplesMax: context.limits.samplesMax },
       ...(rollup === undefined ? {} : { rollup }),
       ...(context.signal === undefined ? {} : { signal: context.signal }),
@@ -354,6 +365,8 @@ export class SelectorRollupOperator implements Operator {
     this.#context.countRead(batch.seriesCount, batch.sampleFrom[batch.seriesCount]);
     const target: Series[] = [];
     for (let i = 0; i < batch.seriesCount; i++) {
+      // A Store may find series by the day; one without samples where it is looked for is not there.
+      if (batch.sampleFrom[i + 1] === batch.sampleFrom[i]) continue;
       rollup.add(placeOf(samples, batch.sampleFrom, i), () => batch.labels(i), target);
     }
     samples.release();

@@ -70,12 +70,12 @@ export async function openNodeStore({ flags, memory, clock, logger, onFatal }: N
     indexCacheBytes,
     startTable: (setup) => new StorageClient(setup, logger, onFatal),
   });
+  const resultCaches = flags["search.disableCache"] ? undefined : new ResultCaches({ store, flags, memory, clock });
   const limits = queryLimits(flags, memory);
-  const queries = new QueryPool({ store, firstScratchNumber: firstReaderScratch, threads: queryThreads, limits, indexCacheBytes, logger, firstThread });
+  const queries = new QueryPool({ store, firstScratchNumber: firstReaderScratch, threads: queryThreads, limits, indexCacheBytes, resultCache: resultCaches?.setupOfThread(queryThreads), logger, firstThread });
   const inline = new InlineQueries({ store, limits, clock });
   starting.move(); // the pool ends its threads
   store.useLabelSource(queries);
-  const resultCaches = flags["search.disableCache"] ? undefined : new ResultCaches({ store, flags, memory, clock });
   return {
     store,
     queryRunner: resultCaches === undefined ? runnerOf(queries, inline) : resultCaches.over(runnerOf(queries, inline)),

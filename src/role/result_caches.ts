@@ -4,19 +4,31 @@ import type { MetricRegistry } from "../base/metrics.ts";
 import { cachedQueryRunner } from "../http/cached_query_runner.ts";
 import type { EncodedAnswer, QueryRunner } from "../http/query_runner.ts";
 import { AnswerCache } from "../query/answer_cache.ts";
+import { ResultCacheCounts } from "../query/result_cache_counts.ts";
 import type { LocalStore } from "../storage/local_store.ts";
+import type { ResultCacheSetup } from "../worker/query_messages.ts";
 import type { FlagValues } from "./flags.ts";
 import type { MemoryPlan } from "./memory_plan.ts";
 
 export class ResultCaches {
   readonly #store: LocalStore;
   readonly #answers: AnswerCache<EncodedAnswer>;
+  readonly #counts = new ResultCacheCounts();
+  readonly #columnBytesMax: number;
+  readonly #offsetMs: number;
   #resets = 0;
 
   constructor({ store, flags, memory, clock }: { store: LocalStore; flags: FlagValues; memory: MemoryPlan; clock: Clock }) {
     this.#store = store;
     const bytesMax = flags["search.cacheSizeBytes"] || memory.resultCacheBytes;
-    this.#answers = new AnswerCache({ watch: store.lateWrites, nowMs: clock.nowMs, offsetMs: flags["search.cacheTimestampOffset"], bytesMax: bytesMax / 2 });
+    this.#offsetMs = flags["search.cacheTimestampOffset"];
+    this.#columnBytesMax = bytesMax / 2;
+    this.#answers = new AnswerCache({ watch: store.lateWrites, nowMs: clock.nowMs, offsetMs: this.#offsetMs, bytesMax: bytesMax / 2 });
+  }
+
+  /** What a query thread keeps, if there are so many. */
+  setupOfThread(threads: number): ResultCacheSetup {
+    return { bytesMax: this.#columnBytesMax / threads, offsetMs: this.#offsetMs, counts: this.#counts.buffer };
   }
 
   /** The runner with answers that are kept. */
@@ -39,12 +51,33 @@ export class ResultCaches {
     const { counts } = this.#answers;
     metrics.counter("vm_cache_requests_total", "Look-ups in a cache.", answers, () => counts.requests);
     metrics.counter("vm_cache_misses_total", "Look-ups that found nothing that is still right.", answers, () => counts.requests - counts.hits);
+    this.#registerColumns(metrics);
     metrics.counter("vm_rollup_result_cache_resets_total", "Times that the caches of results were emptied.", {}, () => this.#resets);
     metrics.onCollect(() => {
       const { figures } = this.#answers;
       entries.set(figures.entries);
       bytes.set(figures.bytes);
       bytesMax.set(figures.bytesMax);
+    });
+  }
+
+  /** Of the columns that query threads keep. */
+  #registerColumns(metrics: MetricRegistry): void {
+    const counts = this.#counts;
+    const columns = { type: "promql/rollupResult" };
+    const entries = metrics.gauge("vm_cache_entries", "Entries; of storage/hour_metric_ids: active series.", columns);
+    const bytes = metrics.gauge("vm_cache_size_bytes", "Memory that a cache takes.", columns);
+    const bytesMax = metrics.gauge("vm_cache_size_max_bytes", "Memory that a cache may take.", columns);
+    const requests = (): number => counts.get("fullHits") + counts.get("partialHits") + counts.get("misses");
+    metrics.counter("vm_cache_requests_total", "Look-ups in a cache.", columns, requests);
+    metrics.counter("vm_cache_misses_total", "Look-ups that found nothing that is still right.", columns, () => counts.get("misses"));
+    metrics.counter("vm_rollup_result_cache_full_hits_total", "Rollups of range queries that were taken from earlier results.", {}, () => counts.get("fullHits"));
+    metrics.counter("vm_rollup_result_cache_partial_hits_total", "Rollups of range queries of which only new points were evaluated.", {}, () => counts.get("partialHits"));
+    metrics.counter("vm_rollup_result_cache_miss_total", "Rollups of range queries that were evaluated as a whole.", {}, () => counts.get("misses"));
+    metrics.onCollect(() => {
+      entries.set(counts.get("entries"));
+      bytes.set(counts.get("bytes"));
+      bytesMax.set(this.#columnBytesMax);
     });
   }
 }

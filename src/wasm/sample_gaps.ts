@@ -30,3 +30,25 @@ export function sampleGaps(timestamps: usize, count: i32, gapMs: f64, target: us
   }
   return found + 1;
 }
+
+/**
+ * Whether the last (at most 20) intervals agree about how often the series has samples, so that a few more or fewer of them lead to the same estimate: those from
+ * the 0.3- to the 0.85-quantile differ by at most a fifth, and are at most `maxMs`. `scratch` has room for 20 f64.
+ */
+export function sampleIntervalIsSettled(timestamps: usize, count: i32, maxMs: f64, scratch: usize): bool {
+  const intervals = min(20, count - 1);
+  if (intervals < 1) return true;
+  for (let k = 0; k < intervals; k++) {
+    const i = count - intervals + k;
+    const interval = load<f64>(timestamps + ((i as usize) << 3)) - load<f64>(timestamps + ((i as usize) << 3) - 8);
+    let to = k;
+    while (to > 0 && load<f64>(scratch + ((to as usize) << 3) - 8) > interval) {
+      store<f64>(scratch + ((to as usize) << 3), load<f64>(scratch + ((to as usize) << 3) - 8));
+      to--;
+    }
+    store<f64>(scratch + ((to as usize) << 3), interval);
+  }
+  const low = load<f64>(scratch + ((((intervals - 1) * 3 / 10) as usize) << 3));
+  const high = load<f64>(scratch + ((((intervals - 1) * 17 + 19) / 20) as usize << 3));
+  return low <= maxMs && high <= low * 1.2;
+}

@@ -9,7 +9,7 @@ import { addSegmentStats, noSegmentStats, type SegmentCacheStats } from "../stor
 import type { LabelAnswer, LabelQuestion, LabelSource } from "../storage/segment_labels.ts";
 import { workerEntryUrl } from "./entry_url.ts";
 import { decodeError, encodeError } from "./error_message.ts";
-import type { QueryWorkerReply, QueryWorkerRequest, QueryWorkerSetup, QueryWorkerStart, WorkerAnswer, WorkerQuery } from "./query_messages.ts";
+import type { QueryWorkerReply, QueryWorkerRequest, QueryWorkerSetup, ResultCacheSetup, QueryWorkerStart, WorkerAnswer, WorkerQuery } from "./query_messages.ts";
 
 export interface QueryClientOptions {
   readonly store: LocalStore;
@@ -17,6 +17,7 @@ export interface QueryClientOptions {
   readonly scratchNumber: number;
   readonly limits: QueryLimits;
   readonly indexCacheBytes: number | undefined;
+  readonly resultCache: ResultCacheSetup | undefined;
   readonly logger: Logger;
   /** The thread to use first, which nobody else uses. */
   readonly thread?: Worker;
@@ -114,8 +115,8 @@ export class QueryClient implements LabelSource, AsyncDisposable {
   }
 
   #use(worker: Worker): Worker {
-    const { store, scratchNumber, limits, indexCacheBytes } = this.#options;
-    const setup: QueryWorkerSetup = { shards: store.layouts, scratchNumber, limits, indexCacheBytes };
+    const { store, scratchNumber, limits, indexCacheBytes, resultCache } = this.#options;
+    const setup: QueryWorkerSetup = { shards: store.layouts, scratchNumber, limits, indexCacheBytes, resultCache };
     worker.postMessage(setup);
     worker.on("message", (reply: QueryWorkerReply) => this.#receive(worker, reply));
     worker.on("error", (error: unknown) => this.#options.logger.error(`the query thread failed: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`));

@@ -25,6 +25,16 @@ export interface QueryWorkerSetup {
   readonly scratchNumber: number;
   readonly limits: QueryLimits;
   readonly indexCacheBytes: number | undefined;
+  readonly resultCache: ResultCacheSetup | undefined;
+}
+
+/** The cache of results of one thread; undefined: it has none. */
+export interface ResultCacheSetup {
+  readonly bytesMax: number;
+  /** Samples younger than this are not final. */
+  readonly offsetMs: number;
+  /** Of ResultCacheCounts, which all threads share. */
+  readonly counts: SharedArrayBuffer;
 }
 
 /** A query as it is evaluated; `endMs` and `stepMs` of an instant query are its time and step. */

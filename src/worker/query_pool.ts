@@ -6,7 +6,7 @@ import type { LocalStore } from "../storage/local_store.ts";
 import { addSegmentStats, noSegmentStats, type SegmentCacheStats } from "../storage/segment_cache.ts";
 import type { LabelAnswer, LabelQuestion, LabelSource } from "../storage/segment_labels.ts";
 import { QueryClient } from "./query_client.ts";
-import type { WorkerAnswer, WorkerQuery } from "./query_messages.ts";
+import type { ResultCacheSetup, WorkerAnswer, WorkerQuery } from "./query_messages.ts";
 
 export interface QueryPoolOptions {
   readonly store: LocalStore;
@@ -16,6 +16,8 @@ export interface QueryPoolOptions {
   readonly limits: QueryLimits;
   /** Old index segments that each thread keeps in memory. */
   readonly indexCacheBytes?: number;
+  /** For each thread; without it they keep no results. */
+  readonly resultCache?: ResultCacheSetup | undefined;
   readonly logger: Logger;
   /** For the first thread, which otherwise starts with the first query; from startQueryThread(). */
   readonly firstThread?: Worker;
@@ -34,9 +36,13 @@ export class QueryPool implements LabelSource, AsyncDisposable {
     return this.#clients.reduce((sum, client) => sum + client.activeCount, 0);
   }
 
-  /** Evaluates on the least busy thread; resolves with the answer. */
+  /** Evaluates on the thread that may have kept results of the query, or on the least busy one; resolves with the answer. */
   run(query: WorkerQuery, signal: AbortSignal): Promise<WorkerAnswer> {
-    return this.#leastBusy().run(query, signal);
+    const least = this.#leastBusy();
+    const isKept = this.#options.resultCache !== undefined && query.kind === "range" && query.skipsCaches !== true;
+    if (!isKept || this.#clients.length === 1) return least.run(query, signal);
+    const own = this.#clients[textHash(query.query) % this.#clients.length];
+    return (own.activeCount <= least.activeCount ? own : least).run(query, signal);
   }
 
   /** Answers a question about labels of old months on the least busy thread. */
@@ -61,9 +67,16 @@ export class QueryPool implements LabelSource, AsyncDisposable {
   }
 
   #add(thread?: Worker): QueryClient {
-    const { store, firstScratchNumber, limits, indexCacheBytes, logger } = this.#options;
-    const client = new QueryClient({ store, scratchNumber: firstScratchNumber + this.#clients.length, limits, indexCacheBytes, logger, thread });
+    const { store, firstScratchNumber, limits, indexCacheBytes, resultCache, logger } = this.#options;
+    const client = new QueryClient({ store, scratchNumber: firstScratchNumber + this.#clients.length, limits, indexCacheBytes, resultCache, logger, thread });
     this.#clients.push(client);
     return client;
   }
+}
+
+/** The same for the same text. */
+function textHash(text: string): number {
+  let hash = 0;
+  for (let i = 0; i < text.length; i++) hash = (Math.imul(hash, 31) + text.charCodeAt(i)) >>> 0;
+  return hash;
 }

@@ -6,6 +6,7 @@ import type { MessagePort } from "node:worker_threads";
 import { systemClock } from "../base/clock.ts";
 import { RealFileSystem } from "../disk/real_file_system.ts";
 import { Kernel } from "../kernel/kernel.ts";
+import { LateWrites } from "../kernel/late_writes.ts";
 import type { Expr } from "../metricsql/ast.ts";
 import { parseExpr } from "../metricsql/parser.ts";
 import { printExpr } from "../metricsql/printer.ts";
@@ -14,6 +15,8 @@ import type { Selector } from "../model/matcher.ts";
 import { Engine } from "../query/engine.ts";
 import { QueryTrace } from "../query/query_trace.ts";
 import type { QueryResult } from "../query/result.ts";
+import { ResultCache } from "../query/result_cache.ts";
+import { ResultCacheCounts } from "../query/result_cache_counts.ts";
 import { encodeResult } from "../query/result_encoder.ts";
 import { LocalReader } from "../storage/local_reader.ts";
 import type { LabelQuestion } from "../storage/segment_labels.ts";
@@ -60,7 +63,7 @@ export function runQueryWorker(port: MessagePort, setup: QueryWorkerSetup): void
     },
     release: (pin) => post({ kind: "releaseSnapshot", pin }),
   });
-  const engine = new Engine({ store, kernel, nowMs: systemClock.nowMs, monotonicMs: systemClock.monotonicMs, limits: setup.limits, takeTurn: threadTurns() });
+  const engine = new Engine({ results: openResultCache(setup), store, kernel, nowMs: systemClock.nowMs, monotonicMs: systemClock.monotonicMs, limits: setup.limits, takeTurn: threadTurns() });
   const running = new Map<number, AbortController>();
 
   const answer = async (requestId: number, query: WorkerQuery): Promise<void> => {
@@ -127,6 +130,12 @@ function threadTurns(): () => Promise<void> | undefined {
   };
 }
 
+function openResultCache({ resultCache, shards }: QueryWorkerSetup): ResultCache | undefined {
+  if (resultCache === undefined) return undefined;
+  const { bytesMax, offsetMs, counts } = resultCache;
+  return new ResultCache({ watch: new LateWrites(shards), bytesMax, offsetMs, counts: new ResultCacheCounts(counts) });
+}
+
 /** Evaluates a query and writes its answer. */
 export async function evaluateEncoded(engine: Engine, kernel: Kernel, query: WorkerQuery, signal: AbortSignal | undefined): Promise<WorkerAnswer> {
   if (!query.isTraced) {
@@ -148,7 +157,7 @@ function evaluate(engine: Engine, query: WorkerQuery, signal: AbortSignal | unde
   const { tenant, startMs, endMs, stepMs } = query;
   const options = { tenant, ...(signal === undefined ? {} : { signal }), trace, query: narrowedText(query), ...(query.lookbackMs > 0 ? { lookbackMs: query.lookbackMs } : {}) };
   if (query.kind === "instant") return engine.instant({ ...options, timeMs: endMs, stepMs });
-  return engine.range({ ...options, startMs, endMs, stepMs });
+  return engine.range({ ...options, startMs, endMs, stepMs, skipsCaches: query.skipsCaches });
 }
 
 /** The query with the enforced filters in each of its selectors. */

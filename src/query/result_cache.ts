@@ -1,0 +1,108 @@
+/**
+ * ResultCache: columns of earlier range queries, so that the next one over almost the same time evaluates only what is new. What is kept is the
+ * result of a part of a plan (cacheable_plan.ts) on a grid whose points are multiples of the step, as far as its points are final.
+ *
+ *   kept      |================================|
+ *   asked for        |.............................+++++++|
+ *                     taken from what is kept       evaluated; the older ones of them are kept, too
+ *
+ * How it is done: cached_operator.ts. An engine has one cache, and with it each query thread; late writes are seen by all of them (model/change_watch.ts).
+ */
+import type { Labels } from "../model/labels.ts";
+import type { ChangeWatch } from "../model/change_watch.ts";
+import type { TimeRange } from "../model/store.ts";
+import { BoundedCache } from "./bounded_cache.ts";
+import type { Grid } from "./grid.ts";
+import type { ResultCacheCounts } from "./result_cache_counts.ts";
+import type { TimeSpan } from "./sample_watch.ts";
+
+export interface ResultCacheOptions {
+  readonly watch: ChangeWatch;
+  /** Samples younger than this are not final. */
+  readonly offsetMs: number;
+  readonly bytesMax: number;
+  readonly counts: ResultCacheCounts;
+}
+
+/** Columns of consecutive points. */
+export interface KeptResult {
+  readonly startMs: number;
+  readonly points: number;
+  readonly series: readonly KeptSeries[];
+  /** The samples that the columns were made from have not changed until here. */
+  readonly epoch: number;
+  /** What was read. */
+  readonly range: TimeRange;
+  /** Series that had no sample any more at the end of the range. */
+  readonly ended: ReadonlySet<string>;
+  readonly gaps: readonly TimeSpan[];
+}
+
+export interface KeptSeries {
+  readonly labels: Labels;
+  readonly key: string;
+  readonly values: Float64Array;
+  /** Times of the samples that a rollup had; undefined for aggregates. */
+  readonly span: TimeSpan | undefined;
+}
+
+/** What an evaluation is kept with. */
+export interface ResultTicket {
+  readonly epoch: number;
+  readonly finalMs: number;
+}
+
+/** Where the results of a query may be kept; one for each query. */
+export interface ResultPlace {
+  readonly cache: ResultCache;
+  readonly ticket: ResultTicket;
+  /** The grid of the query: what is evaluated on others is not kept. */
+  readonly grid: Grid;
+  /** What results depend on besides plan and grid. */
+  readonly keyPrefix: string;
+}
+
+export class ResultCache {
+  readonly watch: ChangeWatch;
+  readonly counts: ResultCacheCounts;
+  readonly #offsetMs: number;
+  readonly #results: BoundedCache<KeptResult>;
+
+  constructor({ watch, offsetMs, bytesMax, counts }: ResultCacheOptions) {
+    this.watch = watch;
+    this.counts = counts;
+    this.#offsetMs = offsetMs;
+    this.#results = new BoundedCache(bytesMax);
+  }
+
+  /** To be called before anything of a query is evaluated or looked up. */
+  begin(nowMs: number): ResultTicket {
+    const finalMs = nowMs - this.#offsetMs;
+    return { finalMs, epoch: this.watch.begin(finalMs) };
+  }
+
+  get(key: string): KeptResult | undefined {
+    return this.#results.get(key);
+  }
+
+  set(key: string, kept: KeptResult): void {
+    this.#counted(() => this.#results.set(key, kept, bytesOf(key, kept)));
+  }
+
+  delete(key: string): void {
+    this.#counted(() => this.#results.delete(key));
+  }
+
+  #counted(change: () => void): void {
+    const before = this.#results.figures;
+    change();
+    const after = this.#results.figures;
+    this.counts.add("bytes", after.bytes - before.bytes);
+    this.counts.add("entries", after.entries - before.entries);
+  }
+}
+
+/** Memory of an entry, roughly: labels are shared strings for the most part. */
+function bytesOf(key: string, { points, series, ended, gaps }: KeptResult): number {
+  return key.length * 2 + series.length * (points * 8 + 300) + (ended.size + gaps.length) * 100 + 512;
+}
