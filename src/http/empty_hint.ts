@@ -30,8 +30,8 @@ const namesMax = 10_000;
 /** Compared between two turns of the event loop. */
 const namesPerTurn = 500;
 const searchMsMax = 300;
-/** Queries for the time of the last sample. */
-const lastSampleQueriesMax = 3;
+/** Letters at the beginning of a metric that are seldom wrong. */
+const prefixLength = 3;
 const shownValuesMax = 5;
 /** A part of a name has to have as many letters to be taken for the name. */
 const partLengthMin = 3;
@@ -67,7 +67,7 @@ export async function findEmptyHints(api: Api, query: EmptyQuery): Promise<strin
   };
   // An answer without hints is better than none: what fails here (another dialect, an index that cannot be read) is no error of the query.
   await Promise.race([work().catch(() => undefined), ended.promise]);
-  search.isOver = true;
+  search.end();
   return [...new Set(hints)];
 }
 
@@ -95,14 +95,18 @@ function selectionsOf({ query, startMs, endMs, stepMs }: EmptyQuery): Selection[
 }
 
 class HintSearch {
-  /** Set when nobody waits for hints any more. */
-  isOver = false;
+  readonly #ended = new AbortController();
   readonly #api: Api;
   readonly #query: EmptyQuery;
 
   constructor(api: Api, query: EmptyQuery) {
     this.#api = api;
     this.#query = query;
+  }
+
+  /** Nobody waits for hints any more. */
+  end(): void {
+    this.#ended.abort(new Error("the search for hints is over"));
   }
 
   async explain({ group, range }: Selection): Promise<string | undefined> {
@@ -123,11 +127,18 @@ class HintSearch {
 
   /** When there was a sample last; undefined if that is not found soon. */
   async #lastSampleMs(group: Group, { minMs, maxMs }: TimeRange): Promise<number | undefined> {
-    const query = `max(tlast_over_time(${printSelector([group])}[1d]))`;
-    const { enforcedFilters, signal } = this.#query;
-    for (let timeMs = maxMs, asked = 0; timeMs > minMs && asked < lastSampleQueriesMax && !this.isOver; timeMs -= dayMs) {
-      if (!(await this.#exists(group, { minMs: Math.max(0, timeMs - dayMs), maxMs: timeMs }))) continue;
-      asked++;
+    const query = `max(tlast_over_time(${printSelector([group])}[${2 * dayMs}ms]))`;
+    const { enforcedFilters } = this.#query;
+    const signal = AbortSignal.any([this.#query.signal, this.#ended.signal]);
+    if (!(await this.#exists(group, { minMs, maxMs }))) return undefined;
+    // The latest day on which the index knows of samples is between two times that come closer.
+    let [earlyMs, lateMs] = [minMs, maxMs];
+    while (lateMs - earlyMs > dayMs) {
+      const middleMs = Math.ceil((earlyMs + lateMs) / 2);
+      if (await this.#exists(group, { minMs: middleMs, maxMs: lateMs })) earlyMs = middleMs;
+      else lateMs = middleMs;
+    }
+    for (const timeMs of [Math.min(lateMs + dayMs, maxMs), lateMs, earlyMs]) {
       const request = { tenant: defaultTenant, query, seriesLimit: 0, enforcedFilters, lookbackMs: 0, roundDigits: undefined, isTraced: false, signal };
       const { body } = await this.#api.queryRunner.instant({ ...request, timeMs, stepMs: 60_000 });
       const { data } = JSON.parse(Buffer.from(body).toString()) as { data: { result: readonly { value: readonly [number, string] }[] } };
@@ -139,7 +150,7 @@ class HintSearch {
   async #explainMatchers(group: Group, range: TimeRange): Promise<string> {
     const name = group.find((matcher) => matcher.name === metricNameLabel && matcher.op === "=");
     if (name !== undefined && !(await this.#exists([name], range))) {
-      const nearest = await this.#nearest(name.value, await this.#values(metricNameLabel, [], range));
+      const nearest = await this.#nearestMetric(name.value, range);
       return `there is no metric ${JSON.stringify(name.value)}${nearest === undefined ? "" : `; did you mean ${JSON.stringify(nearest)}?`}`;
     }
     const base = name === undefined ? [] : [name];
@@ -165,10 +176,22 @@ class HintSearch {
     return `${subject} has ${filter}; ${advice}`;
   }
 
+  /** Of very many metrics those are looked at that begin alike, before some others. */
+  async #nearestMetric(wanted: string, range: TimeRange): Promise<string | undefined> {
+    for (const length of [Math.ceil(wanted.length / 2), prefixLength, 0]) {
+      const begin = wanted.slice(0, length).replace(/[^\w:]/g, ".");
+      const group: Group = begin === "" ? [] : [{ name: metricNameLabel, op: "=~", value: `${begin}.*` }];
+      const nearest = await this.#nearest(wanted, await this.#values(metricNameLabel, group, range));
+      if (nearest !== undefined) return nearest;
+    }
+    return undefined;
+  }
+
   async #exists(group: Group, range: TimeRange): Promise<boolean> {
-    if (this.isOver) throw new Error("the search for hints is over");
-    const label = group.find(({ op, value }) => op === "=" && value !== "")?.name ?? metricNameLabel;
-    return (await this.#api.store.labelValues(label, { ...this.#request(group, range), limit: 1 })).length > 0;
+    await nextTurn();
+    this.#ended.signal.throwIfAborted();
+    // Names of labels are found in the first few series, values of a label may have to be looked for.
+    return (await this.#api.store.labelNames({ ...this.#request(group, range), limit: 1 })).length > 0;
   }
 
   #values(label: string, group: Group, range: TimeRange): Promise<string[]> {
@@ -183,7 +206,7 @@ class HintSearch {
   /** The nearest of many names, in slices that hold nobody up. */
   async #nearest(wanted: string, names: readonly string[]): Promise<string | undefined> {
     let nearest: string | undefined;
-    for (let from = 0; from < names.length && !this.isOver; from += namesPerTurn) {
+    for (let from = 0; from < names.length && !this.#ended.signal.aborted; from += namesPerTurn) {
       const slice = names.slice(from, from + namesPerTurn);
       nearest = nearestName(wanted, nearest === undefined ? slice : [nearest, ...slice]);
       if (from + namesPerTurn < names.length) await nextTurn();
