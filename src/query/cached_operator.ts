@@ -63,13 +63,16 @@ export class CachedOperator extends BlockingOperator {
 
   protected async evaluate(): Promise<readonly Series[]> {
     const { counts } = this.#options.place.cache;
+    const { trace } = this.#options.context;
     const usable = this.#usable();
     if (usable === undefined) {
       counts.add("misses");
+      trace?.note("result cache: nothing that can be used");
       return this.#evaluateAll();
     }
     if (usable.endMs === endMsOf(this.#grid)) {
       counts.add("fullHits");
+      trace?.note(`result cache: all ${this.#grid.points} points`);
       this.#dependOnKept();
       return this.#taken(usable.kept);
     }
@@ -77,9 +80,11 @@ export class CachedOperator extends BlockingOperator {
     if (!this.#fits(usable, tail)) {
       for (const { values } of tail.series) this.#options.context.columns.release(values);
       counts.add("misses");
+      trace?.note("result cache: the new points do not fit the kept ones");
       return this.#evaluateAll();
     }
     counts.add("partialHits");
+    trace?.note(`result cache: all points up to ${usable.endMs} ms`);
     this.#dependOnKept();
     return this.#joined(usable, tail);
   }

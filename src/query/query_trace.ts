@@ -48,6 +48,11 @@ export class QueryTrace {
     return span;
   }
 
+  /** A fact that took no time worth telling, below the step that is under way. */
+  note(message: string): void {
+    this.#current.children.push({ duration_msec: 0, message });
+  }
+
   /** Puts steps that were traced elsewhere below the one that is under way. */
   attach(node: TraceNode): void {
     this.#current.children.push(node);

@@ -18,6 +18,9 @@ import { rollupPushDown } from "./rollup_push_down.ts";
 import type { SampleWatch } from "./sample_watch.ts";
 import { dropLabel, type Series, setLabel } from "./series.ts";
 
+/** Points of columns that are computed between two pauses: a few milliseconds for most functions. */
+const pausePoints = 1 << 18;
+
 /** How far before the window a sample may be that still counts as the one before it, when no limit is set. */
 const silenceMs = 300_000;
 
@@ -282,6 +285,8 @@ export class SelectorRollupOperator implements Operator {
   readonly #context: QueryContext;
   readonly #call: RollupCall;
   readonly #source: SelectorSource;
+  /** Series after which a batch is left for a moment. */
+  readonly #pauseEvery: number;
   #rollup: SeriesRollup | undefined;
   #batches: AsyncIterator<SeriesBatch> | undefined;
   #isPartial: () => boolean = () => false;
@@ -290,6 +295,7 @@ export class SelectorRollupOperator implements Operator {
     this.#context = context;
     this.#call = call;
     this.#source = source;
+    this.#pauseEvery = Math.max(1, Math.floor(pausePoints / call.grid.points));
   }
 
   async next(): Promise<readonly Series[] | undefined> {
@@ -310,16 +316,17 @@ export class SelectorRollupOperator implements Operator {
     const batches = await this.#open();
     const column = this.#context.columns.allocate(this.#call.grid.points);
     for (;;) {
+      await this.#context.pause();
       const { value: batch, done } = await batches.next();
       if (done === true) break;
-      this.#feedBatch(batch, rollup, column, sink);
+      await this.#feedBatch(batch, rollup, column, sink);
     }
     this.#context.columns.release(column);
     if (this.#isPartial()) this.#context.isPartial = true;
     return true;
   }
 
-  #feedBatch(batch: SeriesBatch, rollup: SeriesRollup, column: Column, { groups, add }: ColumnSink): void {
+  async #feedBatch(batch: SeriesBatch, rollup: SeriesRollup, column: Column, { groups, add }: ColumnSink): Promise<void> {
     const context = this.#context;
     const samples = placeSamples(context, batch);
     rollup.invalidate();
@@ -327,6 +334,7 @@ export class SelectorRollupOperator implements Operator {
     const dropped = !this.#call.plan.keepsMetricName;
     const { byteOffset, length } = column;
     for (let i = 0; i < batch.seriesCount; i++) {
+      if (i % this.#pauseEvery === this.#pauseEvery - 1) await context.pause();
       const place = placeOf(samples, batch.sampleFrom, i);
       rollup.compute(place, column);
       this.#call.watch?.seeSeries(() => batch.labels(i), place, 1);
@@ -359,7 +367,7 @@ export class SelectorRollupOperator implements Operator {
     return batches;
   }
 
-  #rollUp(batch: SeriesBatch, rollup: SeriesRollup): Series[] {
+  async #rollUp(batch: SeriesBatch, rollup: SeriesRollup): Promise<Series[]> {
     const samples = placeSamples(this.#context, batch);
     rollup.invalidate();
     this.#context.countRead(batch.seriesCount, batch.sampleFrom[batch.seriesCount]);
@@ -367,6 +375,7 @@ export class SelectorRollupOperator implements Operator {
     for (let i = 0; i < batch.seriesCount; i++) {
       // A Store may find series by the day; one without samples where it is looked for is not there.
       if (batch.sampleFrom[i + 1] === batch.sampleFrom[i]) continue;
+      if (i % this.#pauseEvery === this.#pauseEvery - 1) await this.#context.pause();
       rollup.add(placeOf(samples, batch.sampleFrom, i), () => batch.labels(i), target);
     }
     samples.release();

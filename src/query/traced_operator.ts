@@ -1,6 +1,6 @@
 /** An operator with a step of the trace: how long it was at work, what it gave, and what was read from the Store for it. */
 import { endMsOf, type Grid } from "./grid.ts";
-import type { Operator } from "./operator.ts";
+import type { ColumnSink, Operator } from "./operator.ts";
 import { describePlan, type Plan } from "./plan.ts";
 import type { QueryContext } from "./query_context.ts";
 import type { QueryTrace, TraceSpan } from "./query_trace.ts";
@@ -32,12 +32,28 @@ class TracedOperator implements Operator {
   }
 
   async next(): Promise<readonly Series[] | undefined> {
+    const batch = await this.#traced(() => this.#inner.next());
+    this.#series += batch?.length ?? 0;
+    this.#span.message = this.#describe();
+    return batch;
+  }
+
+  async feed(sink: ColumnSink): Promise<boolean> {
+    const counting: ColumnSink = {
+      groups: sink.groups,
+      add: (group, column) => {
+        this.#series++;
+        sink.add(group, column);
+      },
+    };
+    return this.#traced(async () => (await this.#inner.feed?.(counting)) === true);
+  }
+
+  async #traced<T>(work: () => Promise<T>): Promise<T> {
     const { stats } = this.#context;
     const { seriesFetched, samplesScanned } = stats;
     try {
-      const batch = await this.#trace.wait(this.#span, () => this.#inner.next());
-      this.#series += batch?.length ?? 0;
-      return batch;
+      return await this.#trace.wait(this.#span, work);
     } finally {
       this.#readSeries += stats.seriesFetched - seriesFetched;
       this.#readSamples += stats.samplesScanned - samplesScanned;
