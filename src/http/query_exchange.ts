@@ -57,8 +57,6 @@ interface QueryWork {
   /** What narrows its selectors. */
   readonly enforcedFilters: Selector;
   readonly isTraced: boolean;
-  /** The answer of a small query, which waits for nobody and is made within a few milliseconds; undefined for others. */
-  now?(): Promise<EncodedAnswer | undefined> | undefined;
   run(signal: AbortSignal): Promise<EncodedAnswer>;
 }
 
@@ -67,7 +65,7 @@ export async function answerQuery(api: Api, exchange: Exchange, requestArguments
   const startedMs = api.clock.monotonicMs();
   const record: QueryRecord = { ...work.facts, exchange, startedMs, waitedMs: 0, durationMs: 0, answer: undefined, error: undefined };
   try {
-    record.answer = (await work.now?.()) ?? (await runInTurn(api, requestArguments, work, record));
+    record.answer = await runInTurn(api, requestArguments, work, record);
   } catch (error) {
     record.error = error;
     throw error;
