@@ -142,7 +142,7 @@ export async function evaluateEncoded(engine: Engine, kernel: Kernel, query: Wor
     const result = await evaluate(engine, query, signal, undefined);
     return { body: encodeResult(shaped(result, query), kernel), stats: result.stats, readRange: result.readRange };
   }
-  const trace = new QueryTrace("query thread", systemClock.monotonicMs);
+  const trace = new QueryTrace("evaluate", systemClock.monotonicMs);
   using step = new DisposableStack();
   step.use(trace.enter(trace.root));
   const result = await evaluate(engine, query, signal, trace);
