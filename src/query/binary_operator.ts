@@ -4,10 +4,12 @@
  */
 import { InputError } from "../base/errors.ts";
 import type { CombineColumns } from "../kernel/aggregate.ts";
-import type { BinaryExpr } from "../metricsql/ast.ts";
+import type { BinaryExpr, LabelFilter } from "../metricsql/ast.ts";
 import { binaryOperators, isComparison } from "../metricsql/binary_operator.ts";
+import { trimByMatching } from "../metricsql/filter_pushdown.ts";
 import { type Labels, labelValue, metricNameLabel } from "../model/labels.ts";
 import type { Column } from "./column_pool.ts";
+import { commonFilters } from "./common_filters.ts";
 import type { Grid } from "./grid.ts";
 import { mergeIfDisjoint } from "./histogram_functions.ts";
 import { BlockingOperator, collect, type Operator } from "./operator.ts";
@@ -33,21 +35,18 @@ export class BinaryOperation extends BlockingOperator {
   readonly #context: QueryContext;
   readonly #grid: Grid;
   readonly #expr: BinaryExpr;
-  readonly #left: Operator;
-  readonly #right: Operator;
+  readonly #compile: CompileOperand;
 
-  constructor(context: QueryContext, grid: Grid, expr: BinaryExpr, left: Operator, right: Operator) {
+  constructor(context: QueryContext, grid: Grid, expr: BinaryExpr, compile: CompileOperand) {
     super();
     this.#context = context;
     this.#grid = grid;
     this.#expr = expr;
-    this.#left = left;
-    this.#right = right;
+    this.#compile = compile;
   }
 
   protected async evaluate(): Promise<readonly Series[]> {
-    const left = await collect(this.#left);
-    const right = await collect(this.#right);
+    const { left, right } = await this.#operands();
     this.#context.signal?.throwIfAborted();
     const call = new BinaryCall(this.#context, this.#grid, this.#expr);
     const isMembership = (this.#expr.op === "==" || this.#expr.op === "!=") && (isList(this.#expr.left) || isList(this.#expr.right));
@@ -62,6 +61,29 @@ export class BinaryOperation extends BlockingOperator {
       default: return call.combine(left, right);
     }
   }
+
+  /** What the side that is read first turns out to be narrows the other one. */
+  async #operands(): Promise<{ left: readonly Series[]; right: readonly Series[] }> {
+    const first = firstSide(this.#expr);
+    if (first === undefined) return { left: await collect(this.#compile("left", [])), right: await collect(this.#compile("right", [])) };
+    const second = first === "left" ? "right" : "left";
+    const found = await collect(this.#compile(first, []));
+    const isMembership = isList(this.#expr.left) || isList(this.#expr.right);
+    const some = isMembership ? found : found.filter(({ values }) => !this.#context.isEmpty(values));
+    if (some.length === 0 && !isMembership) return first === "left" ? { left: found, right: [] } : { left: [], right: found };
+    const others = await collect(this.#compile(second, isMembership ? [] : trimByMatching(commonFilters(some), this.#expr)));
+    return first === "left" ? { left: found, right: others } : { left: others, right: found };
+  }
+}
+
+/** Reads one operand, with filters that its series have to pass to matter. */
+export type CompileOperand = (side: "left" | "right", filters: readonly LabelFilter[]) => Operator;
+
+/** Operations to which series of one side matter only if they have a partner on the other: which side is read first. */
+function firstSide({ op, fillLeft, fillRight }: BinaryExpr): "left" | "right" | undefined {
+  if (op === "or" || op === "default" || fillLeft !== undefined || fillRight !== undefined) return undefined;
+  // Of these the right side is mostly the smaller one.
+  return op === "and" || op === "if" ? "right" : "left";
 }
 
 function isList(expr: BinaryExpr["left"]): boolean {

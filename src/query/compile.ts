@@ -1,6 +1,7 @@
 /** Logical plan to operators on a grid. Offsets, @ and subqueries change the grid of what is below them. */
 import { InputError } from "../base/errors.ts";
 import { durationMs } from "../metricsql/duration.ts";
+import type { LabelFilter } from "../metricsql/ast.ts";
 import { metricNameLabel } from "../model/labels.ts";
 import { GroupedAggregateOperator, StreamingAggregateOperator } from "./aggregate_operator.ts";
 import { BinaryOperation } from "./binary_operator.ts";
@@ -10,12 +11,14 @@ import type { Column } from "./column_pool.ts";
 import type { CompiledInput } from "./compiled_input.ts";
 import { type Grid, shiftedGrid } from "./grid.ts";
 import { BlockingOperator, collect, type ColumnSink, type Operator } from "./operator.ts";
-import type { AggregatePlan, Plan, RollupPlan } from "./plan.ts";
+import type { AggregatePlan, BinaryPlan, Plan, RollupPlan } from "./plan.ts";
+import { planNarrowed } from "./planner.ts";
 import type { QueryContext } from "./query_context.ts";
 import { type RollupCall, SelectorRollupOperator, silenceMsOf, subqueryGrid, SubqueryRollupOperator } from "./rollup_operator.ts";
 import type { Series } from "./series.ts";
 import type { SampleWatch } from "./sample_watch.ts";
 import { traceOperator } from "./traced_operator.ts";
+import { SharedOperator } from "./shared_operator.ts";
 import { ConstantOperator, TransformOperator } from "./transform_operator.ts";
 
 /** `watch` is told of the samples that are read, for a result that is to be kept. */
@@ -26,6 +29,12 @@ export function compilePlan(context: QueryContext, grid: Grid, plan: Plan, watch
 }
 
 function compileStage(context: QueryContext, grid: Grid, plan: Plan, watch: SampleWatch | undefined): Operator {
+  // What is watched is the inside of something that may be shared.
+  const isShared = watch === undefined && (plan.kind === "rollup" || plan.kind === "aggregate") && plan.uses !== undefined;
+  return isShared ? new SharedOperator(context, grid, plan, () => compileOnce(context, grid, plan, watch)) : compileOnce(context, grid, plan, watch);
+}
+
+function compileOnce(context: QueryContext, grid: Grid, plan: Plan, watch: SampleWatch | undefined): Operator {
   const cached = watch === undefined ? compileCached(context, grid, plan) : undefined;
   if (cached !== undefined) return cached;
   switch (plan.kind) {
@@ -42,7 +51,7 @@ function compileStage(context: QueryContext, grid: Grid, plan: Plan, watch: Samp
     case "aggregate":
       return compileAggregate(context, grid, plan, watch);
     case "binary":
-      return new BinaryOperation(context, grid, plan.expr, compilePlan(context, grid, plan.left), compilePlan(context, grid, plan.right));
+      return new BinaryOperation(context, grid, plan.expr, (side, filters) => compileOperand(context, grid, plan, side, filters));
   }
 }
 
@@ -53,6 +62,14 @@ function compileCached(context: QueryContext, grid: Grid, plan: Plan): Operator 
   const cacheable = cacheablePlan(plan, grid.stepMs);
   if (cacheable === undefined) return undefined;
   return new CachedOperator({ context, place, plan: cacheable, silenceMs: silenceMsOf(context), compile: (part, watch) => compilePlan(context, part, plan, watch) });
+}
+
+/** One side of a binary operation. A result that others use too is not narrowed. */
+function compileOperand(context: QueryContext, grid: Grid, plan: BinaryPlan, side: "left" | "right", filters: readonly LabelFilter[]): Operator {
+  const operand = plan[side];
+  const isShared = (operand.kind === "rollup" || operand.kind === "aggregate") && operand.uses !== undefined;
+  const narrowed = filters.length === 0 || isShared ? undefined : planNarrowed(plan.expr[side], filters);
+  return compilePlan(context, grid, narrowed ?? operand);
 }
 
 function compileInput(context: QueryContext, grid: Grid, plan: Plan, watch?: SampleWatch): CompiledInput {

@@ -44,6 +44,8 @@ export interface RollupPlan {
   readonly keepsMetricName: boolean;
   /** Label of functions that make a series per distinct value or bucket; "" for others. */
   readonly countLabel: string;
+  /** How often the query uses the result, if it is more than once. */
+  readonly uses?: number;
 }
 
 /** One series per input series. */
@@ -87,6 +89,8 @@ export interface AggregatePlan {
   readonly args: readonly Plan[];
   readonly grouping: { readonly op: "by" | "without"; readonly labels: readonly string[] };
   readonly limit: number;
+  /** How often the query uses the result, if it is more than once. */
+  readonly uses?: number;
 }
 
 export interface BinaryPlan {

@@ -4,20 +4,28 @@
  */
 import { InputError, UnsupportedError } from "../base/errors.ts";
 import { checkArguments } from "../metricsql/argument_check.ts";
-import type { AggregateExpr, BinaryExpr, BinaryOperator, Expr, FunctionExpr, RollupExpr, SelectorExpr } from "../metricsql/ast.ts";
-import { optimizeExpr } from "../metricsql/filter_pushdown.ts";
+import type { AggregateExpr, BinaryExpr, BinaryOperator, Expr, FunctionExpr, LabelFilter, RollupExpr, SelectorExpr } from "../metricsql/ast.ts";
+import { optimizeExpr, pushDownFilters } from "../metricsql/filter_pushdown.ts";
 import { functions, seriesArgIndex } from "../metricsql/functions.ts";
 import { printNumber } from "../metricsql/number.ts";
+import { printExpr } from "../metricsql/printer.ts";
 import { type Label, type Labels, labelsOf, metricNameLabel } from "../model/labels.ts";
 import { findAggregateFunction } from "./aggregate_functions.ts";
 import type { AggregatePlan, Plan, RollupOutput, RollupPlan, SelectorSource, SubquerySource, TransformPlan } from "./plan.ts";
 import { findAggregableRollup, findRollupFunction, type RollupFunction, rollupFunctions, type RollupVariant } from "./rollup_functions.ts";
+import { sharePlans } from "./shared_plans.ts";
 import { findTransformFunction } from "./transform_functions.ts";
 
 /** The plan of a checked and optimized tree. */
 export function planQuery(expr: Expr): Plan {
   checkArguments(expr);
-  return planExpr(optimizeExpr(expr));
+  return sharePlans(planExpr(optimizeExpr(expr)));
+}
+
+/** The plan of an operand whose selectors are to pass more filters; undefined if they have no place in it. */
+export function planNarrowed(operand: Expr, filters: readonly LabelFilter[]): Plan | undefined {
+  const narrowed = pushDownFilters(operand, filters);
+  return printExpr(narrowed) === printExpr(operand) ? undefined : planExpr(narrowed);
 }
 
 function planExpr(expr: Expr): Plan {
