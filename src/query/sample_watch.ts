@@ -9,6 +9,7 @@
  */
 import type { Kernel } from "../kernel/kernel.ts";
 import type { SampleColumns } from "../kernel/rollup.ts";
+import { type SampleGapKernels, sampleGapKernels, sampleGapsScratchBytes } from "../kernel/sample_gaps.ts";
 import type { Labels } from "../model/labels.ts";
 import type { TimeRange } from "../model/store.ts";
 import { labelsKey } from "./series.ts";
@@ -43,6 +44,7 @@ export class SampleWatch {
   readonly spans: TimeSpan[] = [];
   readonly #keepsSpans: boolean;
   readonly #kernel: Kernel;
+  readonly #kernels: SampleGapKernels;
   readonly #silenceMs: number;
   readonly #finalMs: number;
   /** 0: neighbours do not matter. */
@@ -55,9 +57,10 @@ export class SampleWatch {
   constructor(kernel: Kernel, { silenceMs, finalMs, keepsSpans }: SampleWatchOptions, reserve: (size: number) => number) {
     this.#keepsSpans = keepsSpans;
     this.#kernel = kernel;
+    this.#kernels = sampleGapKernels(kernel);
     this.#silenceMs = silenceMs;
     this.#finalMs = finalMs;
-    this.#scratch = silenceMs > 0 ? reserve(gapsPerSeriesMax * 16) : 0;
+    this.#scratch = silenceMs > 0 ? reserve(sampleGapsScratchBytes(gapsPerSeriesMax)) : 0;
   }
 
   /** What was read. */
@@ -80,12 +83,11 @@ export class SampleWatch {
     const { f64 } = this.#kernel;
     this.#startsLate = count === 0 || f64[timestamps / 8] > this.#range.minMs + this.#silenceMs;
     this.#endsEarly = count === 0 || f64[timestamps / 8 + count - 1] < this.#range.maxMs - this.#silenceMs;
-    const { exports } = this.#kernel;
     const gapMs = this.#silenceMs * gapShare;
     // How far a value reaches is estimated from the last intervals, by each evaluation: kept points have to agree with what a later one estimates.
     const isFinal = count > 0 && f64[timestamps / 8] <= this.#finalMs;
-    if (isFinal && exports["sampleIntervalIsSettled"](timestamps, count, gapMs, this.#scratch) === 0) this.#noted = Infinity;
-    const found = exports["sampleGaps"](timestamps, count, gapMs, this.#scratch, gapsPerSeriesMax);
+    if (isFinal && this.#kernels.sampleIntervalIsSettled(timestamps, count, gapMs, this.#scratch) === 0) this.#noted = Infinity;
+    const found = this.#kernels.sampleGaps(timestamps, count, gapMs, this.#scratch, gapsPerSeriesMax);
     if (found > gapsPerSeriesMax) this.#noted = Infinity;
     for (let i = 0; i < Math.min(found, gapsPerSeriesMax) && !this.isTooMuch; i++) {
       this.gaps.push({ fromMs: f64[this.#scratch / 8 + i * 2], toMs: f64[this.#scratch / 8 + i * 2 + 1] });
