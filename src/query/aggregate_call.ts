@@ -4,7 +4,7 @@ import { type Labels, metricNameLabel } from "../model/labels.ts";
 import type { Column } from "./column_pool.ts";
 import type { Grid } from "./grid.ts";
 import type { QueryContext } from "./query_context.ts";
-import { dropLabels, keepLabels, noLabels } from "./series.ts";
+import { dropLabels, keepLabels, noLabels, type Series } from "./series.ts";
 import type { TransformArgument } from "./transform_function.ts";
 
 export interface Grouping {
@@ -20,6 +20,8 @@ export class AggregateCall {
   readonly args: readonly TransformArgument[];
   /** The labels that are left of a series in its group. */
   readonly groupLabels: (labels: Labels) => Labels;
+  /** What series are ranked by that have lost points since. */
+  readonly ranks = new Map<Series, number>();
 
   constructor(options: Pick<AggregateCall, "context" | "grid" | "name" | "args" | "groupLabels">) {
     this.context = options.context;

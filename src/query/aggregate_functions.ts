@@ -20,6 +20,8 @@ export interface AggregateFunction {
   readonly accumulator?: Accumulator;
   /** The series of one group to its results; columns may be changed and returned. */
   readonly evaluate?: (call: AggregateCall, group: readonly Series[], labels: Labels) => readonly Series[];
+  /** Those of the series so far that may be in the result whatever comes after them. Others are forgotten, so memory is bound by the result. */
+  readonly condense?: (call: AggregateCall, group: readonly Series[]) => ReadonlySet<Series>;
   /** The order of the result is kept when it is the outermost function. */
   readonly sortsResult?: boolean;
 }
@@ -126,18 +128,35 @@ function formatPlain(value: number): string {
 
 /** The k greatest (or least) values of each point; series come in the order of their last values. */
 function topk(sign: 1 | -1): AggregateFunction {
+  const rankOf = (call: AggregateCall, series: Series): number => call.ranks.get(series) ?? series.values[series.values.length - 1] * sign;
   return {
     seriesArg: 1,
     sortsResult: true,
     evaluate: (call, group) => {
-      const ks = call.scalar(0);
-      const ranked = rank(group, ({ values }) => values[values.length - 1] * sign);
-      const { context } = call;
-      const points = call.grid.points;
-      context.kernels.aggregateTopk(columnList(call, group), group.length, points, ks.byteOffset, sign, context.columns.reserve(group.length * 16));
-      return ranked.filter((series) => !context.isEmpty(series.values));
+      const ranked = rank(group, (series) => rankOf(call, series));
+      keepTop(call, group, sign);
+      return ranked.filter((series) => !call.context.isEmpty(series.values));
+    },
+    condense: (call, group) => {
+      for (const series of group) call.ranks.set(series, rankOf(call, series));
+      keepTop(call, group, sign);
+      const left = new Set(group.filter((series) => !call.context.isEmpty(series.values)));
+      for (const series of group) if (!left.has(series)) call.ranks.delete(series);
+      return left;
     },
   };
+}
+
+/** Empties the points of all but the k greatest (or least) values. */
+function keepTop(call: AggregateCall, group: readonly Series[], sign: 1 | -1): void {
+  const { columns, kernel, kernels } = call.context;
+  // In powers of two, so that calls share columns.
+  const size = 2 ** Math.ceil(Math.log2(group.length * 3 + 2));
+  const scratch = columns.allocate(size);
+  const list = scratch.byteOffset + group.length * 16;
+  for (let i = 0; i < group.length; i++) kernel.u32[list / 4 + i] = group[i].values.byteOffset;
+  kernels.aggregateTopk(list, group.length, call.grid.points, call.scalar(0).byteOffset, sign, scratch.byteOffset);
+  columns.release(scratch);
 }
 
 /** In descending order, of equal ones the later first; series without a rank come last. */
@@ -158,6 +177,12 @@ function topkByRange(rankOf: (values: Column) => number, sign: 1 | -1): Aggregat
     seriesArg: 1,
     sortsResult: true,
     evaluate: (call, group) => topkOfRanked(call, rank(group, (series) => rankOf(series.values) * sign), call.args.length > 2 ? call.text(2) : ""),
+    condense: (call, group) => {
+      // The sum of the rest takes all of them.
+      if (call.args.length > 2) return new Set(group);
+      const count = call.scalar(0).reduce((most, k) => (k > most ? k : most), 0);
+      return new Set(rank(group, (series) => rankOf(series.values) * sign).slice(0, count));
+    },
   };
 }
 
@@ -287,7 +312,7 @@ function histogram(call: AggregateCall, group: readonly Series[], labels: Labels
 }
 
 export const aggregateFunctions: Readonly<Record<string, AggregateFunction>> = {
-  any: { seriesArg: "all", evaluate: (_call, group) => group.slice(0, 1) },
+  any: { seriesArg: "all", evaluate: (_call, group) => group.slice(0, 1), condense: (_call, group) => new Set(group.slice(0, 1)) },
   avg: accumulate("aggregateSum", [0, 0], divided),
   bottomk: topk(-1),
   bottomk_avg: topkByRange(rangeRanks.avg, -1),
@@ -308,7 +333,7 @@ export const aggregateFunctions: Readonly<Record<string, AggregateFunction>> = {
   }),
   group: accumulate("aggregateGroup", [NaN]),
   histogram: { seriesArg: "all", evaluate: histogram },
-  limitk: { seriesArg: 1, sortsResult: true, evaluate: limitk },
+  limitk: { seriesArg: 1, sortsResult: true, evaluate: limitk, condense: (call, group) => new Set(limitk(call, group)) },
   mad: {
     seriesArg: "all",
     evaluate: overColumns((call, columns, count, scratch, target) =>

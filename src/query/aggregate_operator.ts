@@ -1,13 +1,13 @@
 /** Aggregates across series: streaming into one accumulator per group, or over the collected series of each group. */
 import { assert } from "../base/assert.ts";
 import { AggregateCall, compileGrouping } from "./aggregate_call.ts";
-import type { Accumulator } from "./aggregate_functions.ts";
+import type { Accumulator, AggregateFunction } from "./aggregate_functions.ts";
 import { argumentsOf } from "./transform_operator.ts";
 import type { Column } from "./column_pool.ts";
 import type { CompiledInput } from "./compiled_input.ts";
 import type { Grid } from "./grid.ts";
 import { LabelGroups } from "./label_groups.ts";
-import { BlockingOperator, collect, type ColumnSink, type Operator } from "./operator.ts";
+import { BlockingOperator, type ColumnSink, type Operator } from "./operator.ts";
 import type { AggregatePlan } from "./plan.ts";
 import type { QueryContext } from "./query_context.ts";
 import { labelsKey, type Series } from "./series.ts";
@@ -101,20 +101,80 @@ export class GroupedAggregateOperator extends BlockingOperator {
     const { seriesArg } = plan.function;
     const isSeries = (index: number): boolean => seriesArg === "all" || index === (seriesArg === "last" ? inputs.length - 1 : seriesArg);
     const args = await argumentsOf(inputs.filter((_, i) => !isSeries(i)));
-    const all: Series[] = [];
-    for (const input of inputs.filter((_, i) => isSeries(i))) all.push(...(await collect(input.operator)));
     const groupLabels = compileGrouping(groupingOf(plan, args.find((arg) => arg.text !== undefined)?.text));
     // The scalar arguments keep their positions; the places of the series are empty.
     let next = 0;
     const placed = inputs.map((_, i) => (isSeries(i) ? { vector: [], text: undefined } : args[next++]));
     const call = new AggregateCall({ context, grid, name: plan.name, args: placed, groupLabels });
-    const limit = plan.name === "any" ? Math.min(plan.limit, 1) : plan.limit;
+    const gathering = new SeriesGathering(call, plan);
+    for (const { operator } of inputs.filter((_, i) => isSeries(i))) {
+      for (let batch = await operator.next(); batch !== undefined; batch = await operator.next()) gathering.add(batch);
+    }
     const result: Series[] = [];
-    for (const { series, labels } of groupSeries(context, all, groupLabels, limit)) {
+    for (const { series, labels } of gathering.groups()) {
       await context.pause();
       for (const made of evaluate(call, series, labels)) result.push(made);
     }
     return result;
+  }
+}
+
+interface SeriesGroup {
+  readonly labels: Labels;
+  series: Series[];
+  /** So many series are looked through for those that cannot matter any more. */
+  condensedAt: number;
+}
+
+/** From so many series on, and whenever there are twice as many as were left the last time. */
+const condensedMin = 256;
+
+/** Groups in the order of their first series; series without values are left out, and those that can no longer be in the result. */
+class SeriesGathering {
+  readonly #call: AggregateCall;
+  readonly #condense: AggregateFunction["condense"];
+  readonly #limit: number;
+  readonly #groups = new Map<string, SeriesGroup>();
+
+  constructor(call: AggregateCall, plan: AggregatePlan) {
+    this.#call = call;
+    this.#condense = plan.function.condense;
+    this.#limit = plan.name === "any" ? Math.min(plan.limit, 1) : plan.limit;
+  }
+
+  add(batch: readonly Series[]): void {
+    const { context, groupLabels } = this.#call;
+    for (const series of batch) {
+      const group = context.isEmpty(series.values) ? undefined : this.#groupOf(groupLabels(series.labels));
+      if (group === undefined) {
+        context.columns.release(series.values);
+        continue;
+      }
+      group.series.push(series);
+      if (this.#condense !== undefined && group.series.length >= group.condensedAt) this.#shrink(group, this.#condense);
+    }
+  }
+
+  groups(): Iterable<SeriesGroup> {
+    return this.#groups.values();
+  }
+
+  /** undefined for groups beyond the limit. */
+  #groupOf(labels: Labels): SeriesGroup | undefined {
+    const key = labelsKey(labels);
+    const known = this.#groups.get(key);
+    if (known !== undefined) return known;
+    if (this.#limit > 0 && this.#groups.size >= this.#limit) return undefined;
+    const group = { labels, series: [], condensedAt: condensedMin };
+    this.#groups.set(key, group);
+    return group;
+  }
+
+  #shrink(group: SeriesGroup, condense: (call: AggregateCall, series: readonly Series[]) => ReadonlySet<Series>): void {
+    const left = condense(this.#call, group.series);
+    for (const series of group.series) if (!left.has(series)) this.#call.context.columns.release(series.values);
+    group.series = group.series.filter((series) => left.has(series));
+    group.condensedAt = Math.max(condensedMin, group.series.length * 2);
   }
 }
 
@@ -123,20 +183,4 @@ function groupingOf(plan: AggregatePlan, label: string | undefined): AggregatePl
   if (plan.name !== "count_values" || label === undefined) return plan.grouping;
   const others = plan.grouping.labels.filter((name) => name !== label);
   return plan.grouping.op === "by" ? { op: "by", labels: others } : { op: "without", labels: [...others, label] };
-}
-
-/** Groups in the order of their first series; series without values are left out. */
-function groupSeries(
-  context: QueryContext, all: readonly Series[], groupLabels: (labels: Labels) => Labels, limit: number,
-): { labels: Labels; series: Series[] }[] {
-  const groups = new Map<string, { labels: Labels; series: Series[] }>();
-  for (const series of all) {
-    if (context.isEmpty(series.values)) continue;
-    const labels = groupLabels(series.labels);
-    const key = labelsKey(labels);
-    const group = groups.get(key);
-    if (group !== undefined) group.series.push(series);
-    else if (limit === 0 || groups.size < limit) groups.set(key, { labels, series: [series] });
-  }
-  return [...groups.values()];
 }
