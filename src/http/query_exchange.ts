@@ -100,7 +100,7 @@ async function completeBody(api: Api, work: QueryWork, { answer, waitedMs, durat
   const { body } = answer;
   const members: string[] = [];
   if (isEmptyAnswer(body)) {
-    const hints = await findEmptyHints(api, { ...work.facts, enforcedFilters: work.enforcedFilters, stats: answer.stats, signal });
+    const hints = await hintsOf(api, work, answer, signal);
     if (hints.length > 0) members.push(`"hints":${JSON.stringify(hints)}`);
   }
   if (work.isTraced) {
@@ -111,6 +111,19 @@ async function completeBody(api: Api, work: QueryWork, { answer, waitedMs, durat
   }
   if (members.length === 0) return body;
   return Buffer.concat([body.subarray(0, -1), Buffer.from(`,${members.join(",")}}`)]);
+}
+
+/** Hints to an answer that is kept and given again, and until when they are new enough. */
+const keptHints = new WeakMap<EncodedAnswer, { readonly hints: Awaited<ReturnType<typeof findEmptyHints>>; readonly untilMs: number }>();
+const hintsForMs = 10_000;
+
+async function hintsOf(api: Api, work: QueryWork, answer: EncodedAnswer, signal: AbortSignal): ReturnType<typeof findEmptyHints> {
+  const nowMs = api.clock.monotonicMs();
+  const kept = keptHints.get(answer);
+  if (kept !== undefined && nowMs < kept.untilMs) return kept.hints;
+  const hints = await findEmptyHints(api, { ...work.facts, enforcedFilters: work.enforcedFilters, stats: answer.stats, signal });
+  keptHints.set(answer, { hints, untilMs: nowMs + hintsForMs });
+  return hints;
 }
 
 function rounded(durationMs: number): number {
