@@ -136,6 +136,8 @@ function partsOf(syntax: Syntax): readonly Syntax[] {
     case "aggregate":
     case "function":
       return syntax.args;
+    case "unary":
+      return [syntax.operand];
     case "list":
       return syntax.items;
     default:

@@ -45,6 +45,8 @@ export function printSyntax(syntax: Syntax, style: NameStyle, printPart: PrintPa
       return escapeIdentifier(syntax.name) + printArguments(syntax.args, printPart) + printAggregateSuffix(syntax, style);
     case "binary":
       return printBinary(syntax, style, printPart);
+    case "unary":
+      return syntax.op + inParentheses(printPart(syntax.operand), syntax.operand.kind === "binary" || syntax.operand.kind === "unary");
     case "list":
       return printArguments(syntax.items, printPart);
     case "with":

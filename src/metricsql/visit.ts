@@ -11,6 +11,8 @@ export function childrenOf(expr: Expr): readonly Expr[] {
       return expr.args;
     case "binary":
       return [expr.left, expr.right];
+    case "unary":
+      return [expr.operand];
     case "list":
       return expr.items;
     default:
@@ -51,6 +53,10 @@ export function mapChildren(expr: Expr, map: (child: Expr) => Expr): Expr {
       const left = map(expr.left);
       const right = map(expr.right);
       return left === expr.left && right === expr.right ? expr : { ...expr, left, right };
+    }
+    case "unary": {
+      const operand = map(expr.operand);
+      return operand === expr.operand ? expr : { ...expr, operand };
     }
     case "list": {
       const items = mapList(expr.items, map);

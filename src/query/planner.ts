@@ -39,6 +39,8 @@ function planExpr(expr: Expr): Plan {
       return planBinary(reversedComparison(expr));
     case "list":
       return planTransform("union", expr.items, false);
+    case "unary":
+      throw new UnsupportedError("unary", "a tree of PromQL cannot be computed as MetricsQL");
   }
 }
 
