@@ -96,9 +96,10 @@ export interface AggregateExpr extends Node {
   readonly limit: number;
 }
 
+/** `</` and `>/` cut histograms off above and below a value; only PromQL has them. */
 export type BinaryOperator =
   | "+" | "-" | "*" | "/" | "%" | "^" | "atan2"
-  | "==" | "!=" | "<" | "<=" | ">" | ">="
+  | "==" | "!=" | "<" | "<=" | ">" | ">=" | "</" | ">/"
   | "and" | "or" | "unless" | "if" | "ifnot" | "default";
 
 export interface BinaryExpr extends Node {
