@@ -234,8 +234,8 @@ export function equalHistograms(left: FloatHistogram, right: FloatHistogram): bo
 
 // ---- resolution ----
 
-/** Adds up what falls into one bucket of the lower resolution. */
-function reduceBuckets(buckets: BucketColumns, levels: number): BucketColumns {
+/** Buckets of an exponential schema `levels` lower: adds up what falls into one of them. */
+export function reduceBuckets(buckets: BucketColumns, levels: number): BucketColumns {
   const { indexes, counts } = buckets;
   const reducedIndexes = new Int32Array(indexes.length);
   const reducedCounts = new Float64Array(indexes.length);

@@ -7,7 +7,7 @@ import type { Selector, Tenant } from "./matcher.ts";
 import type { MetricMetadata, RowBatch } from "./row_batch.ts";
 
 /** Why samples of a batch were not stored; reasons are stable words used in metrics, headers and logs. */
-export type DropReason = "too_old" | "too_far_in_future" | "nan_value" | "series_limit" | "too_many_labels" | "label_too_long" | "no_labels" | "unsupported_sample_kind";
+export type DropReason = "too_old" | "too_far_in_future" | "nan_value" | "series_limit" | "too_many_labels" | "label_too_long" | "no_labels" | "invalid_histogram" | "reserved_label";
 
 export interface WriteResult {
   readonly acceptedSamples: number;

@@ -83,7 +83,7 @@ export abstract class KernelSliceParser implements SliceParser {
 }
 
 /** Sorted, without empty values; of equal names the last one. */
-function canonical(labels: Labels): Labels {
+export function canonical(labels: Labels): Labels {
   const byName = new Map(labels.map((label) => [label.name, label]));
   return [...byName.values()].filter((label) => label.name !== "" && label.value !== "").sort((a, b) => compareBytewise(a.name, b.name));
 }

@@ -5,7 +5,7 @@
 import { assert } from "../base/assert.ts";
 import { InputError } from "../base/errors.ts";
 import { checksumOfBytes } from "../kernel/checksum.ts";
-import { type MetricMetadata, type RowBatch, sampleKindFloat, seriesRow } from "../model/row_batch.ts";
+import { type MetricMetadata, type RowBatch, sampleKindHistogram, seriesRow } from "../model/row_batch.ts";
 
 const magic = 0x42524d54; // "TMRB"
 const version = 1;
@@ -142,7 +142,7 @@ function checkRows(batch: RowBatch, rowsFrom: number): void {
     const where = rowsFrom + row * 4;
     if (end > batch.labelBytes.length || !isLabelRun(batch.labelBytes, offset, end)) throw broken(where, "a label run");
     if (rows[row + seriesRow.sampleFrom] !== sampleFrom) throw broken(where, "the samples of a row");
-    if (rows[row + seriesRow.sampleKind] !== sampleKindFloat) throw new InputError("unsupported_frame", `sample kind ${rows[row + seriesRow.sampleKind]} in a row batch frame`);
+    if (rows[row + seriesRow.sampleKind] > sampleKindHistogram) throw new InputError("unsupported_frame", `sample kind ${rows[row + seriesRow.sampleKind]} in a row batch frame`);
     sampleFrom += rows[row + seriesRow.sampleCount];
   }
   if (sampleFrom !== batch.sampleCount) throw broken(rowsFrom, "the rows do not own all samples");

@@ -29,6 +29,7 @@ export const flags = {
   "insert.maxBytesInFlight": flag(sizeType(0, 2 ** 41), "0", "Bytes of request bodies that may be received and waiting at once; more is answered with 503. 0: a quarter of the allowed memory, at most 1GiB"),
   "loggerFormat": flag(wordType<"default" | "json">(["default", "json"]), "default", "Form of log lines: plain text, or one JSON object a line"),
   "loggerLevel": flag(wordType(logLevels), "INFO", "Least severe level that is logged"),
+  "maxBucketsPerHistogram": flag(integerType(1, 100_000), "1000", "Buckets of a native histogram; one with more gets a lower resolution, or is dropped if that does not help"),
   "maxInsertRequestSize": flag(sizeType(1024, 2 ** 29), "32MiB", "Largest body of a write request, as received and after decompression"),
   "maxLabelNameLen": flag(integerType(1, 4096), "256", "Bytes of a label name; series with a longer one are dropped"),
   "maxLabelsPerTimeseries": flag(integerType(1, 500), "40", "Labels of a series; series with more are dropped"),

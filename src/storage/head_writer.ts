@@ -171,7 +171,7 @@ function writeResult(before: HeadCounters, after: HeadCounters): WriteResult {
   count("too_far_in_future", after.droppedFuture - before.droppedFuture);
   count("series_limit", after.droppedSeries - before.droppedSeries);
   count("label_too_long", after.droppedLabels - before.droppedLabels);
-  count("unsupported_sample_kind", after.droppedKind - before.droppedKind);
+  count("reserved_label", after.droppedKind - before.droppedKind);
   return { acceptedSamples: after.accepted - before.accepted, droppedSamples };
 }
 

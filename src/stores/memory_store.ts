@@ -3,6 +3,7 @@
  * nothing is ever thrown away.
  */
 import { InputError, LimitError } from "../base/errors.ts";
+import { histogramLabel } from "../model/histogram_series.ts";
 import { compareBytewise, compareLabels, decodeLabelRun, type Labels, labelValue } from "../model/labels.ts";
 import type { Selector, Tenant } from "../model/matcher.ts";
 import { compileMatcher } from "../model/regexp.ts";
@@ -39,7 +40,9 @@ export class MemoryStore implements Store {
       const size = batch.seriesRows[slot + seriesRow.labelsSize];
       const sampleFrom = batch.seriesRows[slot + seriesRow.sampleFrom];
       const count = batch.seriesRows[slot + seriesRow.sampleCount];
-      const reason = size === 0 ? "no_labels" : batch.seriesRows[slot + seriesRow.sampleKind] === sampleKindFloat ? undefined : "unsupported_sample_kind";
+      const isFloat = batch.seriesRows[slot + seriesRow.sampleKind] === sampleKindFloat;
+      const isReserved = isFloat && decodeLabelRun(batch.labelBytes, from, from + size).some(({ name }) => name === histogramLabel);
+      const reason = size === 0 ? "no_labels" : isReserved ? "reserved_label" : undefined;
       if (reason !== undefined) {
         dropped[reason] = (dropped[reason] ?? 0) + count;
         continue;
@@ -51,7 +54,7 @@ export class MemoryStore implements Store {
         series = { labels: decodeLabelRun(run, 0, size), timestampsMs: new Float64Array(4), values: new Float64Array(4), count: 0 };
         all.set(key, series);
       }
-      const accepted = append(series, batch, sampleFrom, count);
+      const accepted = append(series, batch, sampleFrom, count, isFloat);
       acceptedSamples += accepted;
       if (accepted < count) dropped["nan_value"] = (dropped["nan_value"] ?? 0) + count - accepted;
     }
@@ -125,7 +128,7 @@ export function compileSelector(selector: Selector): (labels: Labels) => boolean
 }
 
 /** Appends samples, leaving out NaNs that are not stale markers; returns how many were kept. */
-function append(series: MemorySeries, batch: RowBatch, from: number, count: number): number {
+function append(series: MemorySeries, batch: RowBatch, from: number, count: number, dropsNaN: boolean): number {
   const needed = series.count + count;
   if (needed > series.timestampsMs.length) {
     series.timestampsMs = grown(series.timestampsMs, needed);
@@ -133,7 +136,7 @@ function append(series: MemorySeries, batch: RowBatch, from: number, count: numb
   }
   const before = series.count;
   for (let i = from; i < from + count; i++) {
-    if (Number.isNaN(batch.values[i]) && !isStaleMarker(batch.values, i)) continue;
+    if (dropsNaN && Number.isNaN(batch.values[i]) && !isStaleMarker(batch.values, i)) continue;
     series.timestampsMs[series.count] = batch.timestampsMs[i];
     series.values.set(batch.values.subarray(i, i + 1), series.count); // keeps the bits of the marker
     series.count++;

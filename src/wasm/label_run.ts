@@ -85,7 +85,6 @@
 @inline export const reasonTooManyLabels: u32 = 2;
 @inline export const reasonLabelTooLong: u32 = 3;
 @inline export const reasonNoLabels: u32 = 4;
-@inline export const reasonSampleKind: u32 = 5;
 
 // What a parser answers: the body is finished, the slice is full, the body is broken at errorOffset.
 @inline export const statusDone: u32 = 0;

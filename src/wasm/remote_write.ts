@@ -21,7 +21,7 @@ import { headKnownSeries } from "./head";
 import {
   addNote, bodyAt, bodyEndAt, carryRun, compareBytes, countDropped, droppedAt, errorOffsetAt, extraCountAt, finishFull, finishedRun,
   finishedRunSize, labelRunAdd, labelRunAddExtra, labelRunAddPlain, labelRunBeginSlice, labelRunFinish, labelRunReset, labelsMaxAt,
-  nameSizeMaxAt, positionAt, reasonNan, reasonNoLabels, reasonSampleKind, resumeRun, rowCountAt, rowsMaxAt, runPointerAt, runSizeAt,
+  nameSizeMaxAt, noteCountAt, notesMaxAt, positionAt, reasonNan, reasonNoLabels, resumeRun, rowCountAt, rowsMaxAt, runPointerAt, runSizeAt,
   sampleCountAt, samplesMaxAt, seriesEndAt, seriesHintsAt, seriesReasonAt, sliceEndAt, staleMarker, statusBroken, statusDone, statusFull, timestampsAt,
   valueSizeMaxAt, valuesAt, writeRow,
 } from "./label_run";
@@ -235,6 +235,16 @@ function rewriteLabels(context: usize, pointer: usize, end: usize): u32 {
   return labelCount == 0 ? reasonNoLabels : labelRunFinish(context);
 }
 
+/** Added to the size of a note that is a whole TimeSeries: it has histograms or exemplars, which TypeScript reads. */
+const seriesNote: usize = 0x80000000;
+// Whether readSamples met histograms or exemplars.
+let metMore: bool = false;
+
+/** Whether a field of a series is an exemplar (3) or a histogram (4). */
+@inline function isMore(tag: u32): bool {
+  return tag == 0x1a || tag == 0x22;
+}
+
 // The sample just read.
 let sampleValue: u64 = 0;
 let sampleTimestamp: i64 = 0;
@@ -288,13 +298,15 @@ function readSamples(context: usize, pointer: usize, end: usize, reason: u32, al
   const samplesMax = load<u32>(context, samplesMaxAt);
   const sliceEnd = load<u32>(context, sliceEndAt) as usize;
   let sampleCount = load<u32>(context, sampleCountAt);
+  let more = false;
+  metMore = false;
   while (pointer < end) {
     let next = readPlainSample(pointer, end);
     if (next == 0) {
       next = readField(pointer, end);
       if (next == 0) return statusBroken;
       if (fieldTag != 0x12) {
-        if (fieldTag == 0x22) countDropped(context, reasonSampleKind, 1);
+        if (isMore(fieldTag)) more = true;
         else if (fieldTag == 0x0a && !allLabelsKnown) return statusLateLabel;
         pointer = next;
         continue;
@@ -304,6 +316,7 @@ function readSamples(context: usize, pointer: usize, end: usize, reason: u32, al
     if (sampleCount >= samplesMax || pointer > sliceEnd) {
       store<u32>(context, sampleCount, sampleCountAt);
       store<u32>(context, pointer as u32, positionAt);
+      metMore = more;
       return statusFull;
     }
     pointer = next;
@@ -318,7 +331,18 @@ function readSamples(context: usize, pointer: usize, end: usize, reason: u32, al
     }
   }
   store<u32>(context, sampleCount, sampleCountAt);
+  metMore = more;
   return statusDone;
+}
+
+/** Whether an exemplar or a histogram stands among the fields of [pointer, end). */
+function hasMore(pointer: usize, end: usize): bool {
+  while (pointer < end) {
+    pointer = readField(pointer, end);
+    if (pointer == 0) return false;
+    if (isMore(fieldTag)) return true;
+  }
+  return false;
 }
 
 /** Whether a label stands among the fields of [pointer, end). A broken field ends the search: it is reported when it is read. */
@@ -390,6 +414,8 @@ function parseSeries(context: usize, start: usize, end: usize): u32 {
   }
   if (status == statusBroken) return statusBroken;
   if (load<u32>(context, sampleCountAt) != sampleFrom) writeSeriesRow(context, run, runSize, sampleFrom, hints, known);
+  // There is room for the note, and a series that goes on in the next slice is noted once.
+  if (metMore || (status == statusFull && hasMore(load<u32>(context, positionAt) as usize, end))) addNote(context, start, (end - start) | seriesNote);
   if (status == statusFull) {
     carrySeries(context, run, reason == 0 ? runSize : 0, end, reason, rewritten);
     if (hints != 0) store<u32>(hints, known, cutSeriesAt);
@@ -481,6 +507,7 @@ export function remoteWriteParse(context: usize): u32 {
     const next = readField(pointer, bodyEnd);
     if (next == 0) return reportBroken(context);
     if (fieldTag == 0x0a) {
+      if (load<u32>(context, noteCountAt) >= load<u32>(context, notesMaxAt)) return statusFull;
       const status = parseSeries(context, fieldBody, next);
       if (status == statusBroken) return reportBroken(context);
       if (status != statusDone) return statusFull;
