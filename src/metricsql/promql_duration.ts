@@ -4,6 +4,7 @@
  * the query is known. Between square brackets any formula may stand; after `offset` one with operators needs parentheses.
  */
 import type { DurationExpr, DurationOperation } from "./ast.ts";
+import { printDuration } from "./duration.ts";
 import { parseNumber } from "./number.ts";
 import { OperatorStack } from "./operator_stack.ts";
 import { onlyMetricsql } from "./promql_refusal.ts";
@@ -25,6 +26,23 @@ export function promqlSeconds(text: string): number | undefined {
   let lengthMs = 0;
   for (const [i, unitMs] of unitsMs.entries()) lengthMs += Number(match[i + 1] ?? 0) * unitMs;
   return inRange(Math.floor(lengthMs / 1000) + ((lengthMs % 1000) * 1e6) / 1e9);
+}
+
+/** `5m * (step() + 1)`: operands that are operations or negative stand in parentheses. */
+export function printPromqlDuration(duration: DurationExpr): string {
+  const { text, formula } = duration;
+  if (formula === undefined) return text === "" ? printDuration(duration) : text;
+  const { op, left, right } = formula;
+  if (op === "step" || op === "range") return op + "()";
+  if (op === "min_of" || op === "max_of") return `${op}(${left && printPromqlDuration(left)}, ${right && printPromqlDuration(right)})`;
+  return left === undefined ? "-" + printOperand(right) : `${printOperand(left)} ${op} ${printOperand(right)}`;
+}
+
+function printOperand(operand: DurationExpr | undefined): string {
+  if (operand === undefined) return "";
+  const text = printPromqlDuration(operand);
+  const isOperation = operand.formula === undefined ? text.startsWith("-") : operand.formula.right !== undefined && operand.formula.op.length === 1;
+  return isOperation ? `(${text})` : text;
 }
 
 function inRange(seconds: number | undefined): number | undefined {

@@ -12,14 +12,12 @@ import { parseOffset, parseWindow, promqlSeconds } from "./promql_duration.ts";
 import { promqlAggregates, promqlFunctions } from "./promql_functions.ts";
 import { PromqlLexer } from "./promql_lexer.ts";
 import { onlyMetricsql, refuseAfterOperand, refuseFunction } from "./promql_refusal.ts";
-import { parsePromqlLabels, parsePromqlSelector, parsePromqlString } from "./promql_selector.ts";
+import { parsePromqlLabels, parsePromqlSelector, parsePromqlString, reservedWords } from "./promql_selector.ts";
 import { TokenStream } from "./token_stream.ts";
 import { childrenOf } from "./visit.ts";
 
 /** A sign binds like `*`: -a * b is (-a) * b and -a ^ b is -(a ^ b). */
 const signPrecedence = binaryOperators["*"].precedence;
-/** Words that cannot be the name of a metric without quotes. */
-const reservedWords: ReadonlySet<string> = new Set(["bool", "on", "ignoring", "group_left", "group_right", "atan2"]);
 /** Words of the grammar that are functions too; those may be in any case. */
 const wordFunctions: ReadonlySet<string> = new Set(["start", "end", "step", "range", "min_of", "max_of"]);
 

@@ -7,6 +7,12 @@ import { regexpProblem } from "./regexp_filter.ts";
 import { unquote } from "./string_literal.ts";
 import type { TokenStream } from "./token_stream.ts";
 
+/** Words that cannot be the name of a metric without quotes, in lower case. */
+export const reservedWords: ReadonlySet<string> = new Set(["bool", "on", "ignoring", "group_left", "group_right", "atan2", "inf", "nan"]);
+
+/** Words that cannot be the name of a label without quotes in a list, in lower case. */
+export const reservedLabels: ReadonlySet<string> = new Set(["without", "inf", "nan"]);
+
 const filterOperators: ReadonlySet<string> = new Set(["=", "!=", "=~", "!~"]);
 
 /** Parses `name`, `name{...}` or `{...}`. */
@@ -76,9 +82,10 @@ export function parsePromqlLabels(tokens: TokenStream): string[] {
 
 function parseLabel(tokens: TokenStream): string {
   const { kind, text, offset } = tokens.peek();
-  if (kind !== "identifier" && kind !== "string") throw tokens.unexpected('a label name or ")"');
+  const isName = kind === "string" || (kind === "identifier" && !reservedLabels.has(text.toLowerCase()));
+  if (!isName) throw tokens.unexpected('a label name or ")"');
   const label = kind === "string" ? parsePromqlString(tokens) : text;
-  if (label === "") throw tokens.error("the name of a label cannot be empty", offset);
+  if (label === "" || !label.isWellFormed()) throw tokens.error(`invalid label name for grouping: ${text}`, offset);
   if (kind === "identifier") tokens.take();
   return label;
 }
