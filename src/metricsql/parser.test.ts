@@ -98,6 +98,7 @@ test("nodes of a built-in template have the position of its call", () => {
 test("parseSelector takes selectors only", () => {
   assert.deepEqual(parseSelector('{a="b"}').groups, [[{ name: "a", op: "=", value: "b" }]]);
   assert.deepEqual(parseSelector("{}").groups, [[]]);
+  assert.deepEqual(parseSelector('{a="b",__graphite__="c.*"}').groups, [[{ name: "a", op: "=", value: "b" }, { name: "__name__", op: "=~", value: "c\\.[^.]*" }]]);
   for (const query of ["up[5m]", "1", "up offset 5m", ""]) assert.throws(() => parseSelector(query), InputError);
 });
 

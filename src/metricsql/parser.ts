@@ -6,6 +6,7 @@
  * knows the stages.
  */
 import type { Expr, SelectorExpr } from "./ast.ts";
+import { replaceInSelector } from "./graphite_filter.ts";
 import { parseError } from "./parse_error.ts";
 import { parsePromql } from "./promql_parser.ts";
 import { parseSyntax } from "./syntax_parser.ts";
@@ -22,9 +23,9 @@ export function parseExpr(text: string, { dialect = "metricsql" }: { readonly di
   return dialect === "promql" ? parsePromql(text) : expandTemplates(parseSyntax(text), text);
 }
 
-/** Parses what `match[]` and its kin take: a selector and nothing else. */
+/** Parses what `match[]` and its kin take: a selector of MetricsQL and nothing else. Graphite filters are replaced in it. */
 export function parseSelector(text: string): SelectorExpr {
   const expr = parseExpr(text);
-  if (expr.kind === "selector") return expr;
+  if (expr.kind === "selector") return replaceInSelector(expr);
   throw parseError(text, expr.position, `expected a selector such as up{job="node"}, found an expression of another kind`);
 }

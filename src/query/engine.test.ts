@@ -127,6 +127,7 @@ const instantRows: Row[] = [
   { name: "a stale marker ends a series at once", query: "gone", atS: 100 * 15, expected: [] },
   { name: "other rollups do not see stale markers", query: "last_over_time(gone[1m])", atS: 100 * 15, expected: ["gone{job=api} 7"] },
   { name: "stale markers are counted", query: "stale_samples_over_time(gone[1m])", atS: 100 * 15, expected: ["{job=api} 1"] },
+  { name: "Graphite filter", query: '{__graphite__="temp{erature,o}",room=~"a|b"}', expected: ["temperature{room=a} 240", "temperature{room=b} 100"] },
   { name: "no filter selects nothing", query: "{}", expected: [] },
   // counters
   { name: "rate", query: "rate(requests_total[5m])", atS: 1800, expected: ["{instance=1,job=api} 1", "{instance=1,job=db} 3", "{instance=2,job=api} 2"] },

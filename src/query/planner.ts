@@ -7,6 +7,7 @@ import { checkArguments } from "../metricsql/argument_check.ts";
 import type { AggregateExpr, BinaryExpr, BinaryOperator, Expr, FunctionExpr, RollupExpr, SelectorExpr } from "../metricsql/ast.ts";
 import { optimizeExpr } from "../metricsql/filter_pushdown.ts";
 import { functions, seriesArgIndex } from "../metricsql/functions.ts";
+import { replaceGraphiteFilters } from "../metricsql/graphite_filter.ts";
 import { printNumber } from "../metricsql/number.ts";
 import { type Label, type Labels, labelsOf, metricNameLabel } from "../model/labels.ts";
 import { findAggregateFunction } from "./aggregate_functions.ts";
@@ -17,7 +18,7 @@ import { findTransformFunction } from "./transform_functions.ts";
 /** The plan of a checked and optimized tree. */
 export function planQuery(expr: Expr): Plan {
   checkArguments(expr);
-  return planExpr(optimizeExpr(expr));
+  return planExpr(optimizeExpr(replaceGraphiteFilters(expr)));
 }
 
 function planExpr(expr: Expr): Plan {
