@@ -42,10 +42,10 @@ export class HistogramParts {
   readonly customBounds: number[] = [];
 
   /**
-   * The histogram, with the resolution reduced until it has at most `bucketsMax` buckets. Throws InputError "invalid_histogram" with the
-   * reason.
+   * The histogram, with the resolution reduced until it has at most `bucketsMax` buckets that grow at least by `minBucketFactor`. Throws
+   * InputError "invalid_histogram" with the reason.
    */
-  build(bucketsMax: number): FloatHistogram {
+  build(bucketsMax: number, minBucketFactor = 0): FloatHistogram {
     const isCustom = this.schema === customBucketsSchema;
     if (!isCustom && !(this.schema >= minExponentialSchema && this.schema <= schemaMax)) throw invalid(`schema ${this.schema}; allowed: ${minExponentialSchema} to ${maxExponentialSchema}, or ${customBucketsSchema} for custom buckets`);
     if (isCustom) this.#checkCustom();
@@ -58,7 +58,7 @@ export class HistogramParts {
       if (this.customBounds.length + 1 > bucketsMax) throw tooMany(this.customBounds.length + 1, bucketsMax);
       return createHistogram({ ...fields, schema: this.schema, customBounds: Float64Array.from(this.customBounds) });
     }
-    return fitted(createHistogram(fields), this.schema, bucketsMax);
+    return fitted(createHistogram(fields), this.schema, Math.min(maxExponentialSchema, schemaOfFactor(minBucketFactor)), bucketsMax);
   }
 
   #checkCustom(): void {
@@ -115,9 +115,15 @@ function total(buckets: BucketColumns): number {
   return buckets.counts.reduce((sum, count) => sum + count, 0);
 }
 
-/** `histogram`, whose buckets are of `schema`, in the highest resolution that is known and has at most `bucketsMax` buckets. */
-function fitted(histogram: FloatHistogram, schema: number, bucketsMax: number): FloatHistogram {
-  const levels = Math.max(0, schema - maxExponentialSchema);
+/** The highest resolution in which buckets grow by `factor` at least. */
+function schemaOfFactor(factor: number): number {
+  if (factor <= 1) return maxExponentialSchema;
+  return Math.max(minExponentialSchema, Math.min(maxExponentialSchema, -Math.floor(Math.log2(Math.log2(factor)))));
+}
+
+/** `histogram`, whose buckets are of `schema`, in the highest resolution up to `allowed` that has at most `bucketsMax` buckets. */
+function fitted(histogram: FloatHistogram, schema: number, allowed: number, bucketsMax: number): FloatHistogram {
+  const levels = Math.max(0, schema - allowed);
   let fit: FloatHistogram = { ...histogram, schema: schema - levels };
   if (levels > 0) fit = { ...fit, positive: reduceBuckets(histogram.positive, Math.min(levels, 31)), negative: reduceBuckets(histogram.negative, Math.min(levels, 31)) };
   const count = (): number => fit.positive.indexes.length + fit.negative.indexes.length;

@@ -6,21 +6,19 @@
  */
 import { InputError } from "../base/errors.ts";
 import type { LabelLimits } from "../kernel/label_run.ts";
-import { histogramLabel } from "../model/histogram_series.ts";
-import { compareBytewise, encodeLabelRun, type Label, type Labels } from "../model/labels.ts";
+import { encodeLabelRun, type Label, type Labels } from "../model/labels.ts";
 import type { Tenant } from "../model/matcher.ts";
 import { type CounterResetHint, type FloatHistogram, staleHistogram } from "../model/native_histogram.ts";
 import { type RowBatch, staleMarkerBits } from "../model/row_batch.ts";
 import { RowBatchBuilder } from "../model/row_batch_builder.ts";
 import type { DropReason } from "../model/store.ts";
+import { canonicalLabels, readExemplarLabels, readLabel } from "./canonical_labels.ts";
 import { ComponentRows } from "./component_rows.ts";
 import { HistogramParts } from "./histogram_parts.ts";
 import { ProtobufReader } from "./protobuf_reader.ts";
 
 /** A batch is handed out when it has so many samples: about 2 ms of work. */
 const batchSamplesMax = 2048;
-/** Labels of one exemplar may have so many characters together, as OpenMetrics says. */
-const exemplarRunesMax = 128;
 const resetHints: readonly CounterResetHint[] = ["unknown", "reset", "not_reset", "gauge"];
 
 export interface RemoteWriteSeriesOptions {
@@ -113,10 +111,9 @@ export class RemoteWriteSeries {
         else if (reader.field === 2) value = reader.double();
         else if (reader.field === 3) timestampMs = reader.signed();
       }
-      const runes = labels.reduce((sum, label) => sum + [...label.name].length + [...label.value].length, 0);
-      if (runes > exemplarRunesMax) return;
-      labels.sort((a, b) => compareBytewise(a.name, b.name));
-      this.#builder.addExemplar({ labelRun, labels, value, timestampMs });
+      const exemplarLabels = readExemplarLabels(labels);
+      if (exemplarLabels === undefined) return;
+      this.#builder.addExemplar({ labelRun, labels: exemplarLabels, value, timestampMs });
       this.#exemplarCount++;
     } catch (error) {
       if (!(error instanceof InputError)) throw error; // a broken exemplar is nobody's loss
@@ -127,27 +124,6 @@ export class RemoteWriteSeries {
     if (count > 0) this.dropped[reason] = (this.dropped[reason] ?? 0) + count;
     this.firstError ??= error;
   }
-}
-
-export function readLabel(reader: ProtobufReader): Label {
-  let [name, value] = ["", ""];
-  while (reader.next()) {
-    if (reader.field === 1) name = reader.text();
-    else if (reader.field === 2) value = reader.text();
-  }
-  return { name, value };
-}
-
-/** Sorted, without empty ones, of equal names the last, extra labels over all; or why the series is dropped. */
-function canonicalLabels(labels: readonly Label[], extra: Labels, limits: LabelLimits): Labels | DropReason {
-  const extraNames = new Set(extra.map(({ name }) => name));
-  const own = labels.filter(({ name, value }) => name !== "" && value !== "" && !extraNames.has(name));
-  const all = [...extra, ...own];
-  if (all.some(({ name, value }) => Buffer.byteLength(name) > limits.nameSizeMax || Buffer.byteLength(value) > limits.valueSizeMax)) return "label_too_long";
-  if (all.length > limits.labelsMax) return "too_many_labels";
-  if (all.length === 0) return "no_labels";
-  if (all.some(({ name }) => name === histogramLabel)) return "reserved_label";
-  return [...new Map(all.map((label) => [label.name, label])).values()].sort((a, b) => compareBytewise(a.name, b.name));
 }
 
 function readHistogram(reader: ProtobufReader, bucketsMax: number): { histogram: FloatHistogram; timestampMs: number } {
