@@ -17,6 +17,8 @@ import { MemoryStore } from "../src/stores/memory_store.ts";
 export const testLimits: ApiLimits = {
   insertBytesMax: 1 << 20,
   latencyOffsetMs: 0,
+  dialect: "metricsql",
+  lookbackDeltaMs: 300_000,
   queryDurationMsMax: 5000,
   queryBytesMax: 16_384,
   pointsMax: 30_000,

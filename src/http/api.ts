@@ -2,6 +2,7 @@
 import type { Clock } from "../base/clock.ts";
 import type { Logger } from "../base/logger.ts";
 import type { MetricRegistry } from "../base/metrics.ts";
+import type { Dialect } from "../metricsql/parser.ts";
 import type { Store } from "../model/store.ts";
 import type { SliceParser } from "../protocol/slice_parser.ts";
 import type { ByteBudget } from "./byte_budget.ts";
@@ -17,6 +18,10 @@ export interface ApiLimits {
   readonly insertBytesMax: number;
   /** -search.latencyOffset */
   readonly latencyOffsetMs: number;
+  /** -search.dialect */
+  readonly dialect: Dialect;
+  /** -search.lookbackDelta */
+  readonly lookbackDeltaMs: number;
   /** -search.maxQueryDuration */
   readonly queryDurationMsMax: number;
   /** -search.maxQueryLen */

@@ -1,5 +1,6 @@
 /** What the query endpoints share: reading the query, waiting for a turn, the time limit, sending the answer. */
 import { InputError, LimitError, UnavailableError } from "../base/errors.ts";
+import type { Dialect } from "../metricsql/parser.ts";
 import { defaultTenant } from "../model/matcher.ts";
 import type { Api } from "./api.ts";
 import type { Exchange } from "./exchange.ts";
@@ -9,7 +10,7 @@ import { enforcedFilters } from "./selector_argument.ts";
 
 export const defaultStepMs = 300_000;
 
-type QueryText = Pick<InstantRequest, "tenant" | "query" | "seriesLimit" | "enforcedFilters" | "lookbackMs" | "roundDigits">;
+type QueryText = Pick<InstantRequest, "tenant" | "dialect" | "query" | "seriesLimit" | "enforcedFilters" | "lookbackMs" | "roundDigits">;
 
 /** The arguments that instant and range queries have in common. */
 export function readQuery(api: Api, requestArguments: RequestArguments): QueryText {
@@ -17,14 +18,31 @@ export function readQuery(api: Api, requestArguments: RequestArguments): QueryTe
   const sizeBytes = Buffer.byteLength(query);
   const { queryBytesMax } = api.limits;
   if (sizeBytes > queryBytesMax) throw new LimitError("query_too_long", `the query is ${sizeBytes} bytes long, the limit is ${queryBytesMax} (-search.maxQueryLen)`);
+  const dialect = readDialect(api, requestArguments);
   return {
     tenant: defaultTenant,
+    dialect,
     query,
     seriesLimit: requestArguments.count("limit", 0),
     enforcedFilters: enforcedFilters(requestArguments),
-    lookbackMs: Math.max(0, requestArguments.durationMs("max_lookback", 0)),
+    lookbackMs: readLookback(api, requestArguments, dialect),
     roundDigits: requestArguments.text("round_digits") === "" ? undefined : requestArguments.count("round_digits", 0),
   };
+}
+
+/** The language of a query: argument `dialect`, or -search.dialect. */
+function readDialect(api: Api, requestArguments: RequestArguments): Dialect {
+  const text = requestArguments.text("dialect");
+  if (text === "") return api.limits.dialect;
+  if (text === "metricsql" || text === "promql") return text;
+  throw new InputError("bad_argument", `bad value ${JSON.stringify(text)} in argument "dialect"; allowed: metricsql, promql`);
+}
+
+/** `max_lookback` (PromQL: `lookback_delta`) of the request; -search.lookbackDelta for PromQL without it. */
+function readLookback(api: Api, requestArguments: RequestArguments, dialect: Dialect): number {
+  const maxLookbackMs = Math.max(0, requestArguments.durationMs("max_lookback", 0));
+  if (dialect === "metricsql") return maxLookbackMs;
+  return Math.max(0, requestArguments.durationMs("lookback_delta", maxLookbackMs)) || api.limits.lookbackDeltaMs;
 }
 
 /** A step argument; nothing stands for 5 minutes. */

@@ -4,6 +4,7 @@
  * flag_compatibility.ts.
  */
 import type { LogLevel } from "../base/logger.ts";
+import type { Dialect } from "../metricsql/parser.ts";
 import {
   addressType, booleanType, decimalType, durationType, type FlagType, integerType, intervalType, retentionType,
   sizeType, stringType, timeoutType, wordType,
@@ -37,7 +38,9 @@ export const flags = {
   "memory.allowedPercent": flag(decimalType(0, 100), "60", "Per cent of the machine's (or container's) memory that Tidemark may plan with"),
   "promscrape.config": flag(stringType, "", "File with scrape_configs; read again on SIGHUP and /-/reload"),
   "retentionPeriod": flag(retentionType, "1M", "How long samples are kept: units h d w M y, a bare number counts months of 31 days. The default is one month, as in VictoriaMetrics"),
+  "search.dialect": flag(wordType<Dialect>(["metricsql", "promql"]), "metricsql", "Language of queries that do not say it with the argument dialect: metricsql as VictoriaMetrics computes it, or promql as Prometheus does"),
   "search.latencyOffset": flag(durationType, "0s", "Hide samples younger than this from queries. VictoriaMetrics: 30s"),
+  "search.lookbackDelta": flag(intervalType, "5m", "How far a value reaches in queries of the dialect promql. Prometheus: -query.lookback-delta"),
   "search.maxConcurrentRequests": flag(integerType(1, 10_000), "16", "Queries that run at once; further ones wait up to -search.maxQueueDuration"),
   "search.maxExportSeries": flag(integerType(1, countMax), "10000000", "Series that one export may read"),
   "search.maxMemoryPerQuery": flag(sizeType(0, 2 ** 40), "0", "Memory that one query may use for its columns. 0: decided by the allowed memory"),

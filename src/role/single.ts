@@ -117,6 +117,8 @@ function createApi({ flags, memory, nodeStore, scraping, labelLimits, metrics, l
     limits: {
       insertBytesMax,
       latencyOffsetMs: flags["search.latencyOffset"],
+      dialect: flags["search.dialect"],
+      lookbackDeltaMs: flags["search.lookbackDelta"],
       queryDurationMsMax: flags["search.maxQueryDuration"],
       queryBytesMax: flags["search.maxQueryLen"],
       pointsMax: flags["search.maxPointsPerTimeseries"],

@@ -29,6 +29,12 @@ export class MemoryStore implements Store {
   readonly capabilities: StoreCapabilities = { canRollup: false, canAggregate: false, canDeleteRange: false };
   readonly #tenants = new Map<string, Map<string, MemorySeries>>();
   readonly #metadata = new Map<string, MetricMetadata>();
+  readonly #keepsNaN: boolean;
+
+  /** `keepsNaN`: NaN is stored like any other value. */
+  constructor({ keepsNaN = false }: { readonly keepsNaN?: boolean } = {}) {
+    this.#keepsNaN = keepsNaN;
+  }
 
   write(batch: RowBatch): Promise<WriteResult> {
     const all = this.#tenant(batch.tenant);
@@ -54,7 +60,7 @@ export class MemoryStore implements Store {
         series = { labels: decodeLabelRun(run, 0, size), timestampsMs: new Float64Array(4), values: new Float64Array(4), count: 0 };
         all.set(key, series);
       }
-      const accepted = append(series, batch, sampleFrom, count, isFloat);
+      const accepted = append(series, batch, sampleFrom, count, isFloat && !this.#keepsNaN);
       acceptedSamples += accepted;
       if (accepted < count) dropped["nan_value"] = (dropped["nan_value"] ?? 0) + count - accepted;
     }

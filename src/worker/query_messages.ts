@@ -2,6 +2,7 @@
  * Messages between the main thread and a query thread. The query thread evaluates; the main thread, which owns the indexes, selects series
  * and pins what is read (openSnapshot), and gets the answer's bytes by transfer. Questions about labels of old months come with their snapshot.
  */
+import type { Dialect } from "../metricsql/parser.ts";
 import type { Selector, Tenant } from "../model/matcher.ts";
 import type { QueryLimits } from "../query/limits.ts";
 import type { SegmentCacheStats } from "../storage/segment_cache.ts";
@@ -24,6 +25,8 @@ export interface QueryWorkerSetup {
 export interface WorkerQuery {
   readonly kind: "instant" | "range";
   readonly tenant: Tenant;
+  /** The language of the query. */
+  readonly dialect: Dialect;
   readonly query: string;
   readonly startMs: number;
   readonly endMs: number;

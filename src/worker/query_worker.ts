@@ -11,6 +11,7 @@ import { parseExpr } from "../metricsql/parser.ts";
 import { printExpr } from "../metricsql/printer.ts";
 import { mapExpr } from "../metricsql/visit.ts";
 import type { Selector } from "../model/matcher.ts";
+import { PromqlEngine } from "../promql/engine.ts";
 import { Engine } from "../query/engine.ts";
 import type { QueryResult } from "../query/result.ts";
 import { encodeResult } from "../query/result_encoder.ts";
@@ -57,14 +58,24 @@ export function runQueryWorker(port: MessagePort, setup: QueryWorkerSetup): void
     },
     release: (pin) => post({ kind: "releaseSnapshot", pin }),
   });
-  const engine = new Engine({ store, kernel, nowMs: systemClock.nowMs, limits: setup.limits });
+  let lastTurn: Promise<unknown> = Promise.resolve();
+  /** Runs `body` when all queries before have ended: they share the memory that the store decodes in. */
+  const inTurn = (body: () => Promise<QueryResult>): Promise<QueryResult> => {
+    const result = lastTurn.then(body);
+    lastTurn = result.catch(() => undefined);
+    return result;
+  };
+  const engines: Engines = {
+    metricsql: new Engine({ store, kernel, nowMs: systemClock.nowMs, limits: setup.limits }),
+    promql: new PromqlEngine({ store, nowMs: systemClock.nowMs, limits: setup.limits }),
+  };
   const running = new Map<number, AbortController>();
 
   const answer = async (requestId: number, query: WorkerQuery): Promise<void> => {
     const controller = new AbortController();
     running.set(requestId, controller);
     try {
-      const body = encodeResult(shaped(await evaluate(engine, query, controller.signal), query), kernel);
+      const body = encodeResult(shaped(await inTurn(() => evaluate(engines, kernel, query, controller.signal)), query), kernel);
       post({ kind: "answer", requestId, body }, [body.buffer]);
     } catch (error) {
       post({ kind: "failed", requestId, error: encodeError(error) });
@@ -110,7 +121,30 @@ export function runQueryWorker(port: MessagePort, setup: QueryWorkerSetup): void
   });
 }
 
-function evaluate(engine: Engine, query: WorkerQuery, signal: AbortSignal): Promise<QueryResult> {
+/** An engine for each language. */
+interface Engines {
+  readonly metricsql: Engine;
+  readonly promql: PromqlEngine;
+}
+
+function evaluate(engines: Engines, kernel: Kernel, query: WorkerQuery, signal: AbortSignal): Promise<QueryResult> {
+  signal.throwIfAborted();
+  return query.dialect === "promql" ? evaluatePromql(engines.promql, kernel, query, signal) : evaluateMetricsql(engines.metricsql, query, signal);
+}
+
+async function evaluatePromql(engine: PromqlEngine, kernel: Kernel, query: WorkerQuery, signal: AbortSignal): Promise<QueryResult> {
+  const { tenant, startMs, endMs, stepMs, enforcedFilters, lookbackMs } = query;
+  const options = { tenant, signal, query: query.query, enforcedFilters, lookbackMs };
+  const mark = kernel.mark();
+  try {
+    return query.kind === "instant" ? await engine.instant({ ...options, timeMs: endMs }) : await engine.range({ ...options, startMs, endMs, stepMs });
+  } finally {
+    // What the store has decoded is of no use any more.
+    if (kernel.mark() > mark) kernel.reset(mark);
+  }
+}
+
+function evaluateMetricsql(engine: Engine, query: WorkerQuery, signal: AbortSignal): Promise<QueryResult> {
   const { tenant, startMs, endMs, stepMs } = query;
   const options = { tenant, signal, query: narrowed(query), ...(query.lookbackMs > 0 ? { lookbackMs: query.lookbackMs } : {}) };
   if (query.kind === "instant") return engine.instant({ ...options, timeMs: endMs, stepMs });

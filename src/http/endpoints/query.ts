@@ -13,7 +13,7 @@ export function queryRoute(api: Api): Route {
       const query = readQuery(api, requestArguments);
       const stepMs = readStep(requestArguments);
       let timeMs = requestArguments.timeMs("time", nowMs, nowMs);
-      const latencyOffsetMs = readLatencyOffset(api, requestArguments);
+      const latencyOffsetMs = query.dialect === "promql" ? 0 : readLatencyOffset(api, requestArguments);
       // Times near now are moved back too, as VictoriaMetrics does: clients send their own clock as the time.
       if (!requestArguments.isSet("nocache") && Math.abs(nowMs - timeMs) < latencyOffsetMs) timeMs = nowMs - latencyOffsetMs;
       await answerQuery(api, exchange, requestArguments, (signal) => api.queryRunner.instant({ ...query, timeMs, stepMs, signal }));

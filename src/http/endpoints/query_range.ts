@@ -16,11 +16,12 @@ export function queryRangeRoute(api: Api): Route {
       const stepMs = readStep(requestArguments);
       const startMs = requestArguments.timeMs("start", nowMs, nowMs - defaultStepMs);
       let endMs = requestArguments.timeMs("end", nowMs, nowMs);
-      if (startMs > endMs) endMs = startMs + defaultStepMs;
+      const isPromql = query.dialect === "promql";
+      if (startMs > endMs && !isPromql) endMs = startMs + defaultStepMs;
       let grid = { startMs, endMs, stepMs };
       checkGrid(grid, api.limits.pointsMax);
-      if (!requestArguments.isSet("nocache")) grid = { ...adjustStartEnd(startMs, endMs, stepMs), stepMs };
-      const newestMs = nowMs - readLatencyOffset(api, requestArguments);
+      if (!requestArguments.isSet("nocache") && !isPromql) grid = { ...adjustStartEnd(startMs, endMs, stepMs), stepMs };
+      const newestMs = isPromql ? nowMs : nowMs - readLatencyOffset(api, requestArguments);
       if (newestMs < nowMs && grid.endMs > newestMs && newestMs > grid.startMs) {
         grid = { ...grid, endMs: grid.startMs + Math.floor((newestMs - grid.startMs) / stepMs) * stepMs };
       }

@@ -1,0 +1,75 @@
+/** What all parts of one PromQL query share. */
+import type { Selector, Tenant } from "../model/matcher.ts";
+import type { Store } from "../model/store.ts";
+import { checkLimit, type QueryLimits } from "../query/limits.ts";
+import type { QueryStats } from "../query/query_context.ts";
+import { Annotations } from "./annotations.ts";
+
+export interface PromContextOptions {
+  readonly store: Store;
+  readonly tenant: Tenant;
+  readonly limits: QueryLimits;
+  /** How far a value reaches. */
+  readonly lookbackMs: number;
+  /** The step of subqueries that do not name one. */
+  readonly subqueryStepMs: number;
+  /** Bounds and step of the whole query, which `start()`, `end()`, `range()` and `step()` stand for; the step of an instant query is 0. */
+  readonly startMs: number;
+  readonly endMs: number;
+  readonly stepMs: number;
+  /** Every selector is narrowed by them. */
+  readonly enforcedFilters: Selector;
+  /** Metric names are dropped at the end instead of by each operation. */
+  readonly delaysNameRemoval: boolean;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** Bytes that a point of a series takes. */
+const pointBytes = 9;
+
+export class PromContext {
+  readonly store: Store;
+  readonly tenant: Tenant;
+  readonly limits: QueryLimits;
+  readonly lookbackMs: number;
+  readonly subqueryStepMs: number;
+  readonly startMs: number;
+  readonly endMs: number;
+  readonly stepMs: number;
+  readonly enforcedFilters: Selector;
+  readonly delaysNameRemoval: boolean;
+  readonly signal: AbortSignal | undefined;
+  readonly annotations = new Annotations();
+  readonly stats: QueryStats = { seriesFetched: 0, samplesScanned: 0, memoryBytes: 0, executionTimeMs: 0 };
+  isPartial = false;
+
+  constructor(options: PromContextOptions) {
+    this.store = options.store;
+    this.tenant = options.tenant;
+    this.limits = options.limits;
+    this.lookbackMs = options.lookbackMs;
+    this.subqueryStepMs = options.subqueryStepMs;
+    this.startMs = options.startMs;
+    this.endMs = options.endMs;
+    this.stepMs = options.stepMs;
+    this.enforcedFilters = options.enforcedFilters;
+    this.delaysNameRemoval = options.delaysNameRemoval;
+    this.signal = options.signal;
+  }
+
+  /** Counts what was read and stops a query that reads too much or was given up. */
+  countRead(seriesCount: number, sampleCount: number): void {
+    this.signal?.throwIfAborted();
+    this.stats.seriesFetched += seriesCount;
+    this.stats.samplesScanned += sampleCount;
+    checkLimit("too_many_series", "series read by the query", this.stats.seriesFetched, this.limits.seriesMax, "search.maxUniqueTimeseries");
+    checkLimit("too_many_samples", "samples read by the query", this.stats.samplesScanned, this.limits.samplesMax, "search.maxSamplesPerQuery");
+  }
+
+  /** Counts columns that are about to be made; to be called between series, so that a query can be given up there. */
+  countColumns(seriesCount: number, points: number): void {
+    this.signal?.throwIfAborted();
+    this.stats.memoryBytes += seriesCount * points * pointBytes;
+    checkLimit("too_much_memory", "bytes of columns made by the query", this.stats.memoryBytes, this.limits.memoryBytesMax, "search.maxMemoryPerQuery");
+  }
+}

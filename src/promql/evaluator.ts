@@ -1,0 +1,234 @@
+/**
+ * Evaluates a checked tree on a grid: every expression for all points at once, series by series.
+ *
+ *   selector            store -> samples -> columns                  instant_selector.ts
+ *   rate(m[5m])         store -> samples -> windows -> columns       window.ts
+ *   rate(q[1h:1m])      columns on the grid of the subquery -> samples -> windows -> columns
+ *   everything else     columns -> columns
+ *
+ * What is pinned by `@` is evaluated at one point and repeated.
+ */
+import { assert } from "../base/assert.ts";
+import { InputError } from "../base/errors.ts";
+import type { AggregateExpr, Expr, FunctionExpr, RollupExpr } from "../metricsql/ast.ts";
+import { promqlType } from "../metricsql/promql_check.ts";
+import { type Grid, gridBetween } from "../query/grid.ts";
+import { checkLimit } from "../query/limits.ts";
+import { aggregate, type AggregateCall, countValues } from "./aggregate.ts";
+import { aggregateK } from "./aggregate_k.ts";
+import { evaluateBinary } from "./binary.ts";
+import { type Call, vectorOf } from "./call.ts";
+import type { PromContext } from "./context.ts";
+import { isStepInvariant, isSubquery, selectorOf, startOf } from "./expression.ts";
+import { absentSeries, instantFunctions } from "./functions.ts";
+import { addInfoLabels } from "./info.ts";
+import { type InstantColumn, instantSeries, type LookTimes } from "./instant_selector.ts";
+import { negated } from "./negation.ts";
+import { rangeFunctions } from "./range_functions.ts";
+import { type SampleColumns, withoutStaleMarkers } from "./samples.ts";
+import { mergeSameLabels, metricNameOf, namelessLabels, refuseSameLabels } from "./series_labels.ts";
+import { mapSeries } from "./series_reader.ts";
+import { smoothedSeries } from "./smoothed_selector.ts";
+import { subquerySamples } from "./subquery.ts";
+import { lengthMs, shifted } from "./time_shift.ts";
+import { floatPoint, type PromSeries, type PromValue, repeatedSeries } from "./vector.ts";
+import { evaluateWindows, type WindowPlan } from "./window.ts";
+
+/** The value of `expr` at all points of the grid. REQUIRES: not a range, which only functions take. */
+export async function evaluate(context: PromContext, expr: Expr, grid: Grid): Promise<PromValue> {
+  context.signal?.throwIfAborted();
+  if (grid.points > 1 && expr.kind !== "number" && expr.kind !== "string" && isStepInvariant(expr)) {
+    return repeated(await evaluateNode(context, expr, { ...grid, points: 1 }), grid.points);
+  }
+  return evaluateNode(context, expr, grid);
+}
+
+function repeated(value: PromValue, points: number): PromValue {
+  if (value.kind === "scalar") return { kind: "scalar", values: new Float64Array(points).fill(value.values[0]) };
+  return value.kind === "vector" ? vectorOf(value.series.map((series) => repeatedSeries(series, points))) : value;
+}
+
+async function evaluateNode(context: PromContext, expr: Expr, grid: Grid): Promise<PromValue> {
+  switch (expr.kind) {
+    case "number":
+      return { kind: "scalar", values: new Float64Array(grid.points).fill(expr.value) };
+    case "string":
+      return { kind: "string", text: expr.value };
+    case "selector":
+    case "rollup":
+      return vectorOf(await evaluateSelector(context, expr, grid, "value"));
+    case "unary": {
+      const operand = await evaluate(context, expr.operand, grid);
+      return expr.op === "-" ? negated(context, operand) : operand;
+    }
+    case "binary": {
+      const left = await evaluate(context, expr.left, grid);
+      const right = await evaluate(context, expr.right, grid);
+      return evaluateBinary(context, expr, left, right, grid.points);
+    }
+    case "aggregate":
+      return evaluateAggregate(context, expr, grid);
+    case "function":
+      return evaluateFunction(context, expr, grid);
+    default:
+      throw new InputError("bad_arguments", `PromQL has no expressions of the kind "${expr.kind}"`, { offset: expr.position });
+  }
+}
+
+// ---- selectors ----
+
+async function evaluateSelector(context: PromContext, expr: Expr, grid: Grid, column: InstantColumn): Promise<PromSeries[]> {
+  const rollup = expr.kind === "rollup" ? expr : undefined;
+  const selector = selectorOf(expr);
+  assert(selector !== undefined);
+  const shift = rollup === undefined ? grid : shifted(context, rollup, grid);
+  const times: LookTimes = { startMs: shift.startMs, stepMs: shift.stepMs, points: grid.points };
+  const { lookbackMs } = context;
+  const isSmoothed = rollup?.modifier === "smoothed";
+  const endMs = shift.startMs + (grid.points - 1) * shift.stepMs;
+  const range = { minMs: shift.startMs - lookbackMs + 1, maxMs: isSmoothed ? endMs + lookbackMs : endMs };
+  return mapSeries(context, selector.groups[0] ?? [], range, (labels, samples) => {
+    context.countColumns(1, grid.points);
+    return isSmoothed ? smoothedSeries(labels, withoutStaleMarkers(samples), times, lookbackMs) : instantSeries(labels, samples, times, lookbackMs, column);
+  });
+}
+
+// ---- aggregates ----
+
+async function evaluateAggregate(context: PromContext, expr: AggregateExpr, grid: Grid): Promise<PromValue> {
+  const vectorExpr = expr.args[expr.args.length - 1];
+  const parameter = expr.args.length > 1 ? await evaluate(context, expr.args[0], grid) : undefined;
+  const vector = await evaluate(context, vectorExpr, grid);
+  assert(vector.kind === "vector");
+  const call: AggregateCall = {
+    context, expr, position: startOf(vectorExpr), points: grid.points, parameter: parameter?.kind === "scalar" ? parameter.values : undefined,
+  };
+  switch (expr.name) {
+    case "topk":
+    case "bottomk":
+    case "limitk":
+    case "limit_ratio":
+      return vectorOf(aggregateK(call, vector.series));
+    case "count_values":
+      return vectorOf(countValues(call, parameter?.kind === "string" ? parameter.text : "", vector.series));
+    default:
+      return vectorOf(aggregate(call, vector.series));
+  }
+}
+
+// ---- functions ----
+
+async function evaluateFunction(context: PromContext, expr: FunctionExpr, grid: Grid): Promise<PromValue> {
+  const rangeIndex = expr.args.findIndex((arg) => promqlType(arg) === "matrix");
+  if (rangeIndex >= 0) return evaluateRangeFunction(context, expr, rangeIndex, grid);
+  if (expr.name === "info") return addInfoLabels(context, expr, await evaluate(context, expr.args[0], grid), grid);
+  if (expr.name === "timestamp" && selectorOf(expr.args[0]) !== undefined) return evaluateTimestamps(context, expr, grid);
+  const args: PromValue[] = [];
+  for (const arg of expr.args) args.push(await evaluate(context, arg, grid));
+  const run = instantFunctions.get(expr.name);
+  assert(run !== undefined);
+  const call: Call = { context, grid, expr, args };
+  return run(call);
+}
+
+/** timestamp() of a selector: when its samples were taken. */
+async function evaluateTimestamps(context: PromContext, expr: FunctionExpr, grid: Grid): Promise<PromValue> {
+  const all = await evaluateSelector(context, expr.args[0], grid, "time");
+  return vectorOf(mergeSameLabels(all.map((series): PromSeries => ({
+    ...series, labels: namelessLabels(context, series.labels), values: series.values.map((timeMs) => timeMs / 1000), dropsName: true,
+  }))));
+}
+
+async function evaluateRangeFunction(context: PromContext, expr: FunctionExpr, rangeIndex: number, grid: Grid): Promise<PromValue> {
+  const range = expr.args[rangeIndex];
+  const facts = rangeFunctions.get(expr.name);
+  assert(facts !== undefined && range.kind === "rollup");
+  const others = expr.args.filter((_, i) => i !== rangeIndex);
+  const args: Float64Array[] = [];
+  for (const other of others) {
+    const value = await evaluate(context, other, grid);
+    assert(value.kind === "scalar");
+    args.push(value.values);
+  }
+  const plan = planWindows(context, range, grid, args, others.map(startOf));
+  const dropsName = facts.keepsName !== true;
+  const all = await mapRange(context, range, plan, (labels, samples, isDropping) => {
+    context.countColumns(1, grid.points);
+    const kept = dropsName ? namelessLabels(context, labels) : labels;
+    const series = evaluateWindows(plan, facts.run, kept, dropsName || isDropping, labels, samples);
+    if (facts.needsCounter === true && series?.present.includes(floatPoint) === true) reportNonCounter(context, metricNameOf(labels), plan.position);
+    return series;
+  });
+  if (expr.name === "absent_over_time") return absentSeries(range, all, grid.points);
+  if (!context.delaysNameRemoval) refuseSameLabels(all);
+  return vectorOf(all);
+}
+
+function reportNonCounter(context: PromContext, metricName: string, position: number): void {
+  if (metricName !== "" && !/_(?:total|sum|count|bucket)$/.test(metricName)) context.annotations.possibleNonCounter(metricName, position);
+}
+
+function planWindows(context: PromContext, range: RollupExpr, grid: Grid, args: readonly Float64Array[], argPositions: readonly number[]): WindowPlan {
+  assert(range.window !== undefined);
+  const shift = shifted(context, range, grid);
+  return {
+    points: grid.points,
+    startMs: grid.startMs,
+    stepMs: grid.stepMs,
+    endMs: shift.startMs,
+    endStepMs: shift.stepMs,
+    rangeMs: lengthMs(context, range.window),
+    beforeMs: range.modifier === undefined ? 0 : context.lookbackMs,
+    afterMs: range.modifier === "smoothed" ? context.lookbackMs : 0,
+    modifier: range.modifier,
+    args,
+    annotations: context.annotations,
+    position: startOf(range),
+    argPositions,
+  };
+}
+
+type RangeMapper = (labels: PromSeries["labels"], samples: SampleColumns, dropsName: boolean) => PromSeries | undefined;
+
+/** What `compute` makes of each series of a range; samples are without stale markers. */
+async function mapRange(context: PromContext, range: RollupExpr, plan: WindowPlan, compute: RangeMapper): Promise<PromSeries[]> {
+  const firstMs = plan.endMs - plan.rangeMs - plan.beforeMs;
+  const lastMs = plan.endMs + (plan.points - 1) * plan.endStepMs;
+  if (isSubquery(range)) {
+    const inner = subqueryGrid(context, range, firstMs, lastMs);
+    if (inner.points <= 0) return [];
+    const value = await evaluate(context, range.inner, inner);
+    assert(value.kind === "vector");
+    return value.series.map((series) => compute(series.labels, subquerySamples(series, inner), series.dropsName)).filter((series) => series !== undefined);
+  }
+  const selector = selectorOf(range);
+  assert(selector !== undefined);
+  const times = { minMs: firstMs + 1, maxMs: lastMs + plan.afterMs };
+  return mapSeries(context, selector.groups[0] ?? [], times, (labels, samples) => compute(labels, withoutStaleMarkers(samples), false));
+}
+
+/** The multiples of the step that are later than the start of the first window. */
+function subqueryGrid(context: PromContext, range: RollupExpr, firstMs: number, lastMs: number): Grid {
+  const stepMs = range.step === undefined ? context.subqueryStepMs : lengthMs(context, range.step);
+  let startMs = stepMs * Math.trunc(firstMs / stepMs);
+  if (startMs <= firstMs) startMs += stepMs;
+  const grid = gridBetween(startMs, lastMs, stepMs);
+  checkLimit("too_many_points", "points per series of a subquery", grid.points, context.limits.subqueryPointsMax, "search.maxPointsSubqueryPerTimeseries");
+  return grid;
+}
+
+/** The samples of a range expression at one time, as an instant query gives them. */
+export async function evaluateRange(context: PromContext, range: RollupExpr, grid: Grid): Promise<readonly { labels: PromSeries["labels"]; samples: SampleColumns }[]> {
+  const plan = planWindows(context, range, grid, [], []);
+  const found: { labels: PromSeries["labels"]; samples: SampleColumns }[] = [];
+  await mapRange(context, range, plan, (labels, samples) => {
+    found.push({ labels, samples: copied(samples) });
+    return undefined;
+  });
+  return found.filter(({ samples }) => samples.timestampsMs.length + samples.histogramTimesMs.length > 0);
+}
+
+function copied(samples: SampleColumns): SampleColumns {
+  return { ...samples, timestampsMs: samples.timestampsMs.slice(), values: samples.values.slice() };
+}
+
