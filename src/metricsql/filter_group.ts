@@ -32,9 +32,16 @@ export function normalizeGroup(filters: Group): LabelFilter[] {
   return unique;
 }
 
-/** Groups without repetitions; a group without filters matches everything, so the others do not matter then. */
+/**
+ * Groups without repetitions; a group without filters matches everything, so the others do not matter then. If the groups
+ * have one metric name between them, it holds for those without a filter on the name as well: `{__name__="m",a="b" or c="d"}`
+ * is `m{a="b" or c="d"}`.
+ */
 export function normalizeGroups(groups: readonly Group[]): LabelFilter[][] {
-  const normalized = groups.map(normalizeGroup);
+  const names = new Map(groups.flat().filter((filter) => filter.name === "__name__").map((filter) => [filterKey(filter), filter]));
+  const [name] = names.values();
+  const isShared = names.size === 1 && isMetricName(name) && name.value !== "";
+  const normalized = groups.map((group) => normalizeGroup(isShared ? [name, ...group] : group));
   if (normalized.some((group) => group.length === 0)) return [[]];
   return [...new Map(normalized.map((group) => [group.map(filterKey).join("\0\0"), group])).values()];
 }
