@@ -2,6 +2,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { InputError } from "../base/errors.ts";
+import type { LabelFilter } from "./ast.ts";
+import { withSeparateNames } from "./filter_group.ts";
 import { hasImplicitConversion } from "./implicit_conversion.ts";
 import { optimizeExpr } from "./filter_pushdown.ts";
 import { parseExpr, parseSelector } from "./parser.ts";
@@ -103,6 +105,16 @@ test("parseSelector takes selectors only", () => {
   assert.deepEqual(parseSelector("{}").groups, [[]]);
   assert.deepEqual(parseSelector('{a="b",__graphite__="c.*"}').groups, [[{ name: "a", op: "=", value: "b" }, { name: "__name__", op: "=~", value: "c\\.[^.]*" }]]);
   for (const query of ["up[5m]", "1", "up offset 5m", ""]) assert.throws(() => parseSelector(query), InputError);
+});
+
+test("groups of which only some have a name stay so when they are printed for another reader", () => {
+  const filter = (name: string, value: string): LabelFilter => ({ name, op: "=", value });
+  const groups = withSeparateNames([[filter("__name__", "m"), filter("a", "b")], [filter("c", "d")]]);
+  const text = printExpr({ kind: "selector", position: 0, groups });
+  assert.equal(text, '{__name__="m",a="b" or c="d",__name__!=""}');
+  assert.deepEqual(parseSelector(text).groups, groups);
+  const shared = [[filter("__name__", "m")], [filter("__name__", "n")], [filter("c", "d")]];
+  assert.equal(withSeparateNames(shared), shared);
 });
 
 const pushes = [

@@ -7,6 +7,7 @@ import { systemClock } from "../base/clock.ts";
 import { RealFileSystem } from "../disk/real_file_system.ts";
 import { Kernel } from "../kernel/kernel.ts";
 import type { Expr } from "../metricsql/ast.ts";
+import { withSeparateNames } from "../metricsql/filter_group.ts";
 import { parseExpr } from "../metricsql/parser.ts";
 import { printExpr } from "../metricsql/printer.ts";
 import { mapExpr } from "../metricsql/visit.ts";
@@ -155,7 +156,7 @@ function evaluateMetricsql(engine: Engine, query: WorkerQuery, signal: AbortSign
 function narrowed({ query, enforcedFilters }: WorkerQuery): string {
   if (!isNarrowing(enforcedFilters)) return query;
   const narrow = (expr: Expr): Expr =>
-    expr.kind === "selector" ? { ...expr, groups: expr.groups.flatMap((group) => enforcedFilters.map((filters) => [...group, ...filters])) } : expr;
+    expr.kind === "selector" ? { ...expr, groups: withSeparateNames(expr.groups.flatMap((group) => enforcedFilters.map((filters) => [...group, ...filters]))) } : expr;
   return printExpr(mapExpr(parseExpr(query), narrow));
 }
 
