@@ -147,6 +147,19 @@ export function differenceOf(row: PromqlCase, result: QueryResult): string | und
   return annotationDifference(row, result) ?? valueDifference(row, result);
 }
 
+/** What differs at the time of an instant query, if it is the middle of a range query; annotations are left out. */
+export function differenceInRange(row: PromqlCase, result: QueryResult): string | undefined {
+  const middle = Math.floor(result.timestampsMs.length / 2);
+  const series = result.series.flatMap((one): ResultSeries[] => {
+    const kind = one.present?.[middle] ?? 1;
+    if (kind === 0) return [];
+    const histogram = one.histograms?.[middle];
+    return [{ labels: one.labels, values: one.values.slice(middle, middle + 1), present: Uint8Array.of(kind), ...(histogram === undefined ? {} : { histograms: [histogram] }) }];
+  });
+  const { type } = row.expected;
+  return valueDifference({ ...row, ordered: false }, { ...result, resultType: type === "scalar" ? "scalar" : "vector", timestampsMs: Float64Array.of(row.at), series });
+}
+
 function annotationDifference({ annotations = [] }: PromqlCase, { warnings = [], infos = [] }: QueryResult): string | undefined {
   for (const { type, msg, regex } of annotations) {
     const list = type.endsWith("warn") ? warnings : infos;

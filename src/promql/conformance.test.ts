@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { existsSync, readFileSync } from "node:fs";
 import test from "node:test";
 import { MemoryStore } from "../stores/memory_store.ts";
-import { type CaseGroup, differenceOf, loadSeries, type PromqlCase, readPromqlCases } from "../../testkit/promql_cases.ts";
+import { type CaseGroup, differenceInRange, differenceOf, loadSeries, type PromqlCase, readPromqlCases } from "../../testkit/promql_cases.ts";
 import { PromqlEngine } from "./engine.ts";
 
 const { groups, cases } = readPromqlCases();
@@ -36,6 +36,22 @@ function messageDifference({ fail }: PromqlCase, message: string): string | unde
   return `another message: ${message}`;
 }
 
+/** A query of another form, or one that asks for the form of the query. */
+function isOfInstantOnly({ kind, query, expected, fail }: PromqlCase): boolean {
+  return kind !== "instant" || fail !== undefined || expected.type === "string" || expected.type === "matrix" || /range\(\)|step\(\)|start\(\)|end\(\)/i.test(query);
+}
+
+/** The same value has to come of a range query around the time of an instant query. */
+async function failureInRange(engine: PromqlEngine, row: PromqlCase): Promise<string | undefined> {
+  if (isOfInstantOnly(row)) return undefined;
+  const options = { query: row.query, delaysNameRemoval: row.features?.includes("delayed_name_removal") ?? false };
+  try {
+    return differenceInRange(row, await engine.range({ ...options, startMs: row.at - 60_000, endMs: row.at + 60_000, stepMs: 60_000 }));
+  } catch (error) {
+    return String(error);
+  }
+}
+
 async function checkGroup({ id, loads }: CaseGroup): Promise<void> {
   const store = new MemoryStore({ keepsNaN: true });
   const engine = new PromqlEngine({ store, nowMs: () => 0 });
@@ -45,6 +61,8 @@ async function checkGroup({ id, loads }: CaseGroup): Promise<void> {
   for (const row of rows) {
     for (; loaded < row.loads; loaded++) await loadSeries(store, loads[loaded]);
     const failure = await failureOf(engine, row);
+    const inRange = expectedFailures.has(row.id) ? undefined : await failureInRange(engine, row);
+    if (inRange !== undefined) wrong.push(`${row.id} ${row.query}\n    in a range query: ${inRange}`);
     if (expectedFailures.has(row.id) !== (failure !== undefined)) wrong.push(`${row.id} ${row.query}\n    ${failure ?? "passes now; take it off the list"}`);
   }
   assert.equal(wrong.length, 0, `\n${wrong.join("\n")}`);

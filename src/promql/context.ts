@@ -1,4 +1,5 @@
 /** What all parts of one PromQL query share. */
+import type { Expr } from "../metricsql/ast.ts";
 import type { Selector, Tenant } from "../model/matcher.ts";
 import type { Store } from "../model/store.ts";
 import { checkLimit, type QueryLimits } from "../query/limits.ts";
@@ -19,6 +20,8 @@ export interface PromContextOptions {
   readonly stepMs: number;
   /** Every selector is narrowed by them. */
   readonly enforcedFilters: Selector;
+  /** See reset_hints.ts. */
+  readonly selectorsOfNumbers: ReadonlySet<Expr>;
   /** Metric names are dropped at the end instead of by each operation. */
   readonly delaysNameRemoval: boolean;
   readonly signal: AbortSignal | undefined;
@@ -37,6 +40,7 @@ export class PromContext {
   readonly endMs: number;
   readonly stepMs: number;
   readonly enforcedFilters: Selector;
+  readonly selectorsOfNumbers: ReadonlySet<Expr>;
   readonly delaysNameRemoval: boolean;
   readonly signal: AbortSignal | undefined;
   readonly annotations = new Annotations();
@@ -53,6 +57,7 @@ export class PromContext {
     this.endMs = options.endMs;
     this.stepMs = options.stepMs;
     this.enforcedFilters = options.enforcedFilters;
+    this.selectorsOfNumbers = options.selectorsOfNumbers;
     this.delaysNameRemoval = options.delaysNameRemoval;
     this.signal = options.signal;
   }

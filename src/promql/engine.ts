@@ -18,6 +18,7 @@ import { checkLimit, defaultQueryLimits, type QueryLimits } from "../query/limit
 import type { QueryResult, ResultSeries } from "../query/result.ts";
 import { PromContext } from "./context.ts";
 import { evaluate, evaluateRange } from "./evaluator.ts";
+import { selectorsOfNumbers } from "./reset_hints.ts";
 import { mergeSameLabels, refuseSameLabels, withoutMetadata } from "./series_labels.ts";
 import { constantSeries, type PromSeries, type PromValue } from "./vector.ts";
 
@@ -73,10 +74,10 @@ export class PromqlEngine {
     const expr = parseQuery(request.query);
     const { timeMs } = request;
     const grid: Grid = { startMs: timeMs, stepMs: 1, points: 1 };
-    return this.#run(request, { startMs: timeMs, endMs: timeMs, stepMs: 0 }, async (context) => {
+    return this.#run(request, expr, { startMs: timeMs, endMs: timeMs, stepMs: 0 }, async (context) => {
       if (expr.kind === "rollup" && promqlType(expr) === "matrix") return rangeResult(context, request.query, expr, grid);
       const value = await evaluate(context, expr, grid);
-      return resultOf(context, request.query, value, grid, instantType(value), keepsOrder(expr));
+      return resultOf(context, request.query, value, grid, value.kind, keepsOrder(expr));
     });
   }
 
@@ -92,7 +93,7 @@ export class PromqlEngine {
     }
     const grid = gridBetween(startMs, endMs, stepMs);
     checkLimit("too_many_points", "points per series", grid.points, this.#limits.pointsPerSeriesMax, "search.maxPointsPerTimeseries");
-    return this.#run(request, { startMs, endMs, stepMs }, async (context) => {
+    return this.#run(request, expr, { startMs, endMs, stepMs }, async (context) => {
       const value = await evaluate(context, expr, grid);
       return resultOf(context, request.query, value, grid, "matrix", false);
     });
@@ -104,7 +105,7 @@ export class PromqlEngine {
   }
 
   async #run(
-    request: QueryOptions, bounds: { startMs: number; endMs: number; stepMs: number }, body: (context: PromContext) => Promise<QueryResult>,
+    request: QueryOptions, expr: Expr, bounds: { startMs: number; endMs: number; stepMs: number }, body: (context: PromContext) => Promise<QueryResult>,
   ): Promise<QueryResult> {
     const { store, nowMs, monotonicMs = nowMs, lookbackMs = defaultLookbackMs, subqueryStepMs = defaultSubqueryStepMs } = this.#options;
     const startedMs = monotonicMs();
@@ -116,6 +117,7 @@ export class PromqlEngine {
       lookbackMs: request.lookbackMs ?? lookbackMs,
       subqueryStepMs,
       enforcedFilters: request.enforcedFilters ?? [[]],
+      selectorsOfNumbers: selectorsOfNumbers(expr),
       delaysNameRemoval: request.delaysNameRemoval ?? false,
       signal: request.signal,
     });
@@ -129,10 +131,6 @@ function parseQuery(query: string): Expr {
   const expr = parseExpr(query, { dialect: "promql" });
   checkPromql(expr);
   return expr;
-}
-
-function instantType(value: PromValue): QueryResult["resultType"] {
-  return value.kind;
 }
 
 const orderedFunctions: ReadonlySet<string> = new Set(["sort", "sort_desc", "sort_by_label", "sort_by_label_desc"]);

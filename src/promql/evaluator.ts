@@ -87,9 +87,11 @@ async function evaluateSelector(context: PromContext, expr: Expr, grid: Grid, co
   const isSmoothed = rollup?.modifier === "smoothed";
   const endMs = shift.startMs + (grid.points - 1) * shift.stepMs;
   const range = { minMs: shift.startMs - lookbackMs + 1, maxMs: isSmoothed ? endMs + lookbackMs : endMs };
-  return mapSeries(context, selector.groups[0] ?? [], range, (labels, samples) => {
+  const request = { filters: selector.groups[0] ?? [], range, tellsResets: context.selectorsOfNumbers.has(selector) };
+  return mapSeries(context, request, (labels, samples) => {
     context.countColumns(1, grid.points);
-    return isSmoothed ? smoothedSeries(labels, withoutStaleMarkers(samples), times, lookbackMs) : instantSeries(labels, samples, times, lookbackMs, column);
+    if (!isSmoothed) return instantSeries(labels, samples, times, lookbackMs, column);
+    return smoothedSeries(labels, withoutStaleMarkers(samples), times, lookbackMs, context.annotations, startOf(expr));
   });
 }
 
@@ -203,8 +205,12 @@ async function mapRange(context: PromContext, range: RollupExpr, plan: WindowPla
   }
   const selector = selectorOf(range);
   assert(selector !== undefined);
-  const times = { minMs: firstMs + 1, maxMs: lastMs + plan.afterMs };
-  return mapSeries(context, selector.groups[0] ?? [], times, (labels, samples) => compute(labels, withoutStaleMarkers(samples), false));
+  const request = {
+    filters: selector.groups[0] ?? [],
+    range: { minMs: firstMs + 1, maxMs: lastMs + plan.afterMs },
+    tellsResets: context.selectorsOfNumbers.has(selector),
+  };
+  return mapSeries(context, request, (labels, samples) => compute(labels, withoutStaleMarkers(samples), false));
 }
 
 /** The multiples of the step that are later than the start of the first window. */

@@ -2,8 +2,9 @@
  * rate, increase and delta of ranges that are `anchored` or `smoothed`: the difference between the values at the bounds of the window. At a
  * bound stands the last sample before it (anchored), or what lies on the line between the samples around it (smoothed).
  */
-import { addHistograms, divideHistogram, isCounterReset, multiplyHistogram, subtractHistograms, withResetHint } from "../model/histogram_arithmetic.ts";
+import { divideHistogram, isCounterReset, withResetHint } from "../model/histogram_arithmetic.ts";
 import { compactHistogram, type FloatHistogram, hasCustomBuckets } from "../model/native_histogram.ts";
+import { addReported, histogramBetween, subtractReported } from "./histogram_report.ts";
 import type { Window } from "./window.ts";
 
 /** REQUIRES: floats or histograms in the window, not both. */
@@ -93,7 +94,7 @@ function extendedDifference(window: Window, { first, last }: Ends, isCounter: bo
   const right = isBeyond ? between(window, last - 1, endMs, isCounter) : histograms[last];
   if (left === undefined || right === undefined) return undefined;
   if (!isCounter && (left.resetHint !== "gauge" || right.resetHint !== "gauge")) annotations.notGauge(window.metricName, position);
-  const difference = subtracted(window, right, left);
+  const difference = subtractReported(window.report, right, left);
   if (difference === undefined || !isCounter) return difference;
   return withResets(window, { first, last }, left, right, difference);
 }
@@ -113,14 +114,8 @@ function checkRange(window: Window, histograms: readonly FloatHistogram[], isCou
 
 /** The histogram at `timeMs` on the line between sample `index` and the next. */
 function between(window: Window, index: number, timeMs: number, isCounter: boolean): FloatHistogram | undefined {
-  const [earlier, later] = [window.histograms[index], window.histograms[index + 1]];
-  const [earlierMs, laterMs] = [window.histogramTimesMs[index], window.histogramTimesMs[index + 1]];
-  if (timeMs === earlierMs) return earlier;
-  if (timeMs === laterMs) return later;
-  const share = (timeMs - earlierMs) / (laterMs - earlierMs);
-  if (isCounter && isCounterReset(later, earlier)) return multiplyHistogram(later, share);
-  const difference = subtracted(window, later, earlier);
-  return difference === undefined ? undefined : added(window, multiplyHistogram(difference, share), earlier);
+  const [earlier, later] = [index, index + 1].map((i) => ({ timeMs: window.histogramTimesMs[i], histogram: window.histograms[i] }));
+  return histogramBetween(window.report, earlier, later, timeMs, isCounter);
 }
 
 /** Adds what was counted before the resets between both ends. */
@@ -134,25 +129,9 @@ function withResets(window: Window, { first, last }: Ends, left: FloatHistogram,
   if (next > last) return difference;
   let result: FloatHistogram | undefined = difference;
   for (const current of [...histograms.slice(next, last), right]) {
-    if (isCounterReset(current, previous)) result = added(window, result, previous);
+    if (isCounterReset(current, previous)) result = addReported(window.report, result, previous);
     if (result === undefined) return undefined;
     previous = current;
   }
   return result;
-}
-
-function added(window: Window, left: FloatHistogram, right: FloatHistogram): FloatHistogram | undefined {
-  const { annotations, position } = window.plan;
-  const result = addHistograms(left, right);
-  if (result === undefined) annotations.mixedSchemas(window.metricName, position);
-  else if (result.boundsReconciled) annotations.reconciledBuckets("addition", position);
-  return result?.histogram;
-}
-
-function subtracted(window: Window, left: FloatHistogram, right: FloatHistogram): FloatHistogram | undefined {
-  const { annotations, position } = window.plan;
-  const result = subtractHistograms(left, right);
-  if (result === undefined) annotations.mixedSchemas(window.metricName, position);
-  else if (result.boundsReconciled) annotations.reconciledBuckets("subtraction", position);
-  return result?.histogram;
 }

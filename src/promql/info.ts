@@ -46,7 +46,14 @@ function requestOf({ args }: FunctionExpr): InfoRequest {
   for (const filter of filters) {
     if (filter.name !== metricNameLabel) dataMatchers.set(filter.name, [...(dataMatchers.get(filter.name) ?? []), filter]);
   }
-  return { nameMatchers: nameMatchers.length > 0 ? nameMatchers : [{ name: metricNameLabel, op: "=", value: defaultInfoMetric }], dataMatchers };
+  return { nameMatchers: withInfoMetrics(nameMatchers), dataMatchers };
+}
+
+/** Matchers that only exclude names would let all metrics through. */
+function withInfoMetrics(matchers: readonly Matcher[]): readonly Matcher[] {
+  if (matchers.length === 0) return [{ name: metricNameLabel, op: "=", value: defaultInfoMetric }];
+  if (matchers.some(({ op }) => op === "=" || op === "=~")) return matchers;
+  return [{ name: metricNameLabel, op: "=~", value: ".+_info" }, ...matchers];
 }
 
 /** Info series that may belong to one of `base`; the values are times of samples, since the newest one counts. */
@@ -59,7 +66,7 @@ async function readInfos(context: PromContext, expr: FunctionExpr, request: Info
   const times = { ...shiftOfFirstSelector(context, expr.args[0], grid), points: grid.points };
   const range = { minMs: times.startMs - context.lookbackMs + 1, maxMs: times.startMs + (grid.points - 1) * times.stepMs };
   const filters = [...request.nameMatchers, ...identities, ...[...request.dataMatchers.values()].flat()];
-  return mapSeries(context, filters, range, (labels, samples) => {
+  return mapSeries(context, { filters, range }, (labels, samples) => {
     if (samples.histograms.length > 0 && instantSeries(labels, samples, times, context.lookbackMs, "value")?.present.includes(histogramPoint) === true) {
       throw new InputError("bad_arguments", `this should be an info metric, with float samples: ${printSeriesLabels(labels)}`);
     }

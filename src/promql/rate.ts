@@ -2,11 +2,10 @@
  * rate, increase and delta: the difference between the ends of a window, with counter resets made up for and extrapolated to the bounds of the
  * window, as Prometheus does; irate and idelta of the last two samples. Ranges that are `anchored` or `smoothed` are in extended_rate.ts.
  */
-import {
-  addHistograms, divideHistogram, isCounterReset, multiplyHistogram, subtractHistograms, withResetHint,
-} from "../model/histogram_arithmetic.ts";
+import { divideHistogram, isCounterReset, multiplyHistogram, withResetHint } from "../model/histogram_arithmetic.ts";
 import { compactHistogram, emptyHistogram, type FloatHistogram, hasCustomBuckets, reduceResolution } from "../model/native_histogram.ts";
 import { extendedRate } from "./extended_rate.ts";
+import { addReported, subtractReported } from "./histogram_report.ts";
 import type { Window, WindowFunction } from "./window.ts";
 
 export const rate: WindowFunction = (window) => extrapolatedRate(window, true, true);
@@ -71,14 +70,14 @@ function histogramDifference(window: Window, isCounter: boolean): FloatHistogram
     previous = { ...emptyHistogram, schema: points[1].schema, customBounds: points[1].customBounds };
   }
   const schema = commonSchema(window, points, previous, isCounter);
-  const start = schema === undefined ? undefined : subtractHistograms(reducedTo(last, schema), previous);
-  if (start === undefined) {
+  if (schema === undefined) {
     annotations.mixedSchemas(window.metricName, position);
     return undefined;
   }
-  if (start.boundsReconciled) annotations.reconciledBuckets("subtraction", position);
+  const start = subtractReported(window.report, reducedTo(last, schema), previous);
+  if (start === undefined) return undefined;
   if (!isCounter && (points[0].resetHint !== "gauge" || last.resetHint !== "gauge")) annotations.notGauge(window.metricName, position);
-  const difference = isCounter ? withResets(window, points, previous, start.histogram) : start.histogram;
+  const difference = isCounter ? withResets(window, points, previous, start) : start;
   return difference === undefined ? undefined : compactHistogram(withResetHint(difference, "gauge"));
 }
 
@@ -102,18 +101,13 @@ function reducedTo(histogram: FloatHistogram, schema: number): FloatHistogram {
 
 /** Adds what was counted before each reset. */
 function withResets(window: Window, points: readonly FloatHistogram[], first: FloatHistogram, start: FloatHistogram): FloatHistogram | undefined {
-  const { annotations, position } = window.plan;
   let previous = first;
   let difference = start;
   for (const current of points.slice(1)) {
     if (isCounterReset(current, previous)) {
-      const added = addHistograms(difference, previous);
-      if (added === undefined) {
-        annotations.mixedSchemas(window.metricName, position);
-        return undefined;
-      }
-      if (added.boundsReconciled) annotations.reconciledBuckets("addition", position);
-      difference = added.histogram;
+      const added = addReported(window.report, difference, previous);
+      if (added === undefined) return undefined;
+      difference = added;
     }
     previous = current;
   }
@@ -150,13 +144,8 @@ function lastHistogramDifference(window: Window, earlier: FloatHistogram, later:
   if (isCounter && gauges > 0) annotations.notCounter(window.metricName, position);
   if (!isCounter && gauges < 2) annotations.notGauge(window.metricName, position);
   if (isCounter && isCounterReset(later, earlier)) return compactHistogram(withResetHint(later, "gauge"));
-  const difference = subtractHistograms(later, earlier);
-  if (difference === undefined) {
-    annotations.mixedSchemas(window.metricName, position);
-    return undefined;
-  }
-  if (difference.boundsReconciled) annotations.reconciledBuckets("subtraction", position);
-  return compactHistogram(withResetHint(difference.histogram, "gauge"));
+  const difference = subtractReported(window.report, later, earlier);
+  return difference === undefined ? undefined : compactHistogram(withResetHint(difference, "gauge"));
 }
 
 /** The last two samples of the window, whatever their kind. */

@@ -8,9 +8,11 @@
 import { type ComponentColumns, histogramLabel, joinHistograms, splitHistogramLabel } from "../model/histogram_series.ts";
 import type { Labels } from "../model/labels.ts";
 import type { Matcher, Selector } from "../model/matcher.ts";
+import type { FloatHistogram } from "../model/native_histogram.ts";
 import type { SeriesBatch, TimeRange } from "../model/store.ts";
 import { labelsKey } from "../query/series.ts";
 import type { PromContext } from "./context.ts";
+import { withDetectedResets } from "./reset_hints.ts";
 import { floatSamples, type SampleColumns } from "./samples.ts";
 
 /** `samples` are valid during the call only. */
@@ -21,20 +23,26 @@ interface JoinedSeries {
   readonly components: ComponentColumns[];
 }
 
-/** What `compute` makes of each series that has samples in the range (bounds inclusive); undefined is left out. */
-export async function mapSeries<T>(context: PromContext, filters: readonly Matcher[], range: TimeRange, compute: SeriesFunction<T>): Promise<T[]> {
+/** What is read. */
+export interface SeriesRequest {
+  readonly filters: readonly Matcher[];
+  /** Bounds are inclusive. */
+  readonly range: TimeRange;
+  /** Histograms say where counters were reset; see reset_hints.ts. */
+  readonly tellsResets?: boolean;
+}
+
+/** What `compute` makes of each series that has samples in the range; undefined is left out. */
+export async function mapSeries<T>(context: PromContext, request: SeriesRequest, compute: SeriesFunction<T>): Promise<T[]> {
+  const { filters, range } = request;
   if (filters.length === 0 || range.minMs > range.maxMs) return [];
   const results: T[] = [];
   const sources: Labels[] = [];
   const gathered = new Map<string, JoinedSeries>();
   await readBatches(context, [filters], range, (batch, i) => {
     const labels = batch.labels(i);
+    if (gather(gathered, labels, batch, i)) return;
     const [from, to] = [batch.sampleFrom[i], batch.sampleFrom[i + 1]];
-    const split = splitHistogramLabel(labels);
-    if (split !== undefined) {
-      gatherComponent(gathered, split.labels, { component: split.component, timestampsMs: batch.timestampsMs.slice(from, to), values: batch.values.slice(from, to) });
-      return;
-    }
     const result = compute(labels, floatSamples(batch.timestampsMs.subarray(from, to), batch.values.subarray(from, to)));
     if (result === undefined) return;
     results.push(result);
@@ -42,8 +50,9 @@ export async function mapSeries<T>(context: PromContext, filters: readonly Match
   });
   if (gathered.size === 0) return results;
   const floats = await readFloats(context, filters, range, gathered);
+  const before = await readHistogramsBefore(context, request);
   const onlyFloats = floats.size === 0 ? results : results.filter((_, i) => !floats.has(labelsKey(sources[i])));
-  return [...onlyFloats, ...mapHistograms(gathered, floats, compute)];
+  return [...onlyFloats, ...mapHistograms(gathered, { floats, before, tellsResets: request.tellsResets === true }, compute)];
 }
 
 async function readBatches(context: PromContext, selector: Selector, range: TimeRange, visit: (batch: SeriesBatch, index: number) => void): Promise<void> {
@@ -59,11 +68,17 @@ async function readBatches(context: PromContext, selector: Selector, range: Time
   if (found.isPartial()) context.isPartial = true;
 }
 
-function gatherComponent(gathered: Map<string, JoinedSeries>, labels: Labels, component: ComponentColumns): void {
-  const key = labelsKey(labels);
+/** Copies a series of the batch if it is a component of histograms. */
+function gather(gathered: Map<string, JoinedSeries>, labels: Labels, batch: SeriesBatch, index: number): boolean {
+  const split = splitHistogramLabel(labels);
+  if (split === undefined) return false;
+  const [from, to] = [batch.sampleFrom[index], batch.sampleFrom[index + 1]];
+  const component = { component: split.component, timestampsMs: batch.timestampsMs.slice(from, to), values: batch.values.slice(from, to) };
+  const key = labelsKey(split.labels);
   const series = gathered.get(key);
-  if (series === undefined) gathered.set(key, { labels, components: [component] });
+  if (series === undefined) gathered.set(key, { labels: split.labels, components: [component] });
   else series.components.push(component);
+  return true;
 }
 
 /** The floats of the series that have histograms. */
@@ -80,12 +95,36 @@ async function readFloats(
   return floats;
 }
 
-function mapHistograms<T>(gathered: ReadonlyMap<string, JoinedSeries>, floats: ReadonlyMap<string, SampleColumns>, compute: SeriesFunction<T>): T[] {
+/**
+ * The last histogram of each series before the range, without its buckets: the first one in the range goes on from it if their counts do. It
+ * is looked for as far back as values reach.
+ */
+async function readHistogramsBefore(context: PromContext, { filters, range }: SeriesRequest): Promise<ReadonlyMap<string, FloatHistogram>> {
+  const gathered = new Map<string, JoinedSeries>();
+  const summary: Matcher = { name: histogramLabel, op: "=~", value: "schema|count|sum|z:.*" };
+  await readBatches(context, [[...filters, summary]], { minMs: range.minMs - context.lookbackMs, maxMs: range.minMs - 1 }, (batch, i) => gather(gathered, batch.labels(i), batch, i));
+  const last = new Map<string, FloatHistogram>();
+  for (const [key, { components }] of gathered) {
+    const histogram = joinHistograms(components).histograms.at(-1);
+    if (histogram !== undefined) last.set(key, histogram);
+  }
+  return last;
+}
+
+/** What belongs to the histograms of a request. */
+interface Surroundings {
+  readonly floats: ReadonlyMap<string, SampleColumns>;
+  readonly before: ReadonlyMap<string, FloatHistogram>;
+  readonly tellsResets: boolean;
+}
+
+function mapHistograms<T>(gathered: ReadonlyMap<string, JoinedSeries>, { floats, before, tellsResets }: Surroundings, compute: SeriesFunction<T>): T[] {
   const noFloats = floatSamples(new Float64Array(0), new Float64Array(0));
   const results: T[] = [];
   for (const [key, { labels, components }] of gathered) {
     const { timestampsMs, histograms } = joinHistograms(components);
-    const result = compute(labels, { ...(floats.get(key) ?? noFloats), histogramTimesMs: timestampsMs, histograms });
+    const samples = { histogramTimesMs: timestampsMs, histograms: withDetectedResets(histograms, before.get(key), tellsResets) };
+    const result = compute(labels, { ...(floats.get(key) ?? noFloats), ...samples });
     if (result !== undefined) results.push(result);
   }
   return results;

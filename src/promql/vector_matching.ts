@@ -141,7 +141,7 @@ class VectorMatcher {
       if (second === undefined) continue;
       const group = printSeriesLabels(this.#matchedLabels(first.labels));
       const side = this.#isSwapped ? "left" : "right";
-      const found = `[${printSeriesLabels(second.labels)}, ${printSeriesLabels(first.labels)}]`;
+      const found = `[${printSeriesLabels(first.labels)}, ${printSeriesLabels(second.labels)}]`;
       throw new InputError(
         "many_to_many",
         `found duplicate series for the match group ${group} on the ${side} hand-side of the operation: ${found}` +

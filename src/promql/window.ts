@@ -5,6 +5,7 @@
 import type { Labels } from "../model/labels.ts";
 import type { FloatHistogram } from "../model/native_histogram.ts";
 import type { Annotations } from "./annotations.ts";
+import type { HistogramReport } from "./histogram_report.ts";
 import type { SampleColumns } from "./samples.ts";
 import { metricNameOf } from "./series_labels.ts";
 import { floatPoint, histogramPoint, noPoint, SeriesBuilder } from "./vector.ts";
@@ -64,6 +65,11 @@ export class Window {
     this.values = samples.values;
     this.histogramTimesMs = samples.histogramTimesMs;
     this.histograms = samples.histograms;
+  }
+
+  /** For what histograms give rise to. */
+  get report(): HistogramReport {
+    return { annotations: this.plan.annotations, metricName: this.metricName, position: this.plan.position };
   }
 
   get floatCount(): number {
