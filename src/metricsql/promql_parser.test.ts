@@ -1,5 +1,6 @@
 /** PromQL: canonical text, trees, what is refused and why, types, lengths of durations, limits. */
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { InputError } from "../base/errors.ts";
 import { durationLengthMs } from "./duration_formula.ts";
@@ -233,6 +234,24 @@ test("a long query of PromQL is split into lines", () => {
     {a="${"a".repeat(50)}",b="${"b".repeat(20)}"}
   )
 )`);
+});
+
+interface ConformanceCase {
+  readonly id: string;
+  readonly query: string;
+  readonly fail?: unknown;
+}
+
+test("every query of the conformance cases parses, prints and reads back; only those that fail may be refused", () => {
+  const { cases } = JSON.parse(readFileSync(new URL("../../conformance/promql-cases.json", import.meta.url), "utf8")) as { cases: readonly ConformanceCase[] };
+  assert.ok(cases.length > 1000);
+  for (const { id, query, fail } of cases) {
+    const expr = parseExpr(query, promql);
+    const text = printExpr(expr, promql);
+    assert.equal(printExpr(parseExpr(text, promql), promql), text, id);
+    assert.equal(printExpr(parseExpr(prettifyExpr(query, promql), promql), promql), text, id);
+    if (fail === undefined) checkPromql(expr);
+  }
 });
 
 function chain(count: number, item: (i: number) => string, separator: string): string {
