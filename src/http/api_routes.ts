@@ -11,6 +11,7 @@ import { labelsRoute } from "./endpoints/labels.ts";
 import { metadataRoute } from "./endpoints/metadata.ts";
 import { metricsRoute } from "./endpoints/metrics.ts";
 import { queryRoute } from "./endpoints/query.ts";
+import { queryExemplarsRoute } from "./endpoints/query_exemplars.ts";
 import { queryRangeRoute } from "./endpoints/query_range.ts";
 import { reloadRoute } from "./endpoints/reload.ts";
 import { remoteWriteRoutes } from "./endpoints/remote_write.ts";
@@ -26,6 +27,7 @@ export function apiRoutes(api: Api): Route[] {
     importJsonRoute(api),
     queryRoute(api),
     queryRangeRoute(api),
+    queryExemplarsRoute(api),
     labelsRoute(api),
     labelValuesRoute(api),
     seriesRoute(api),

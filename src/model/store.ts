@@ -2,6 +2,7 @@
  * Store: the one interface for data. Everything that holds samples implements it; everything that reads or writes samples
  * uses only it. testkit/store_conformance.ts runs against every implementation; stores/memory_store.ts is the naive twin.
  */
+import type { Exemplar } from "./exemplar.ts";
 import type { Labels } from "./labels.ts";
 import type { Selector, Tenant } from "./matcher.ts";
 import type { MetricMetadata, RowBatch } from "./row_batch.ts";
@@ -67,6 +68,19 @@ export interface LabelsRequest {
   readonly signal?: AbortSignal;
 }
 
+export interface ExemplarRequest {
+  readonly tenant: Tenant;
+  readonly selector: Selector;
+  readonly range: TimeRange;
+  readonly signal?: AbortSignal;
+}
+
+/** The exemplars of one series, ascending in time. */
+export interface SeriesExemplars {
+  readonly labels: Labels;
+  readonly exemplars: readonly Exemplar[];
+}
+
 export interface StoreCapabilities {
   readonly canRollup: boolean;
   readonly canAggregate: boolean;
@@ -85,6 +99,8 @@ export interface Store extends AsyncDisposable {
   /** Label sets, sorted. */
   series(request: LabelsRequest): Promise<Labels[]>;
   metadata(): Promise<MetricMetadata[]>;
+  /** Exemplars within the range of the series that match, sorted by labels. A Store that keeps none does without it. */
+  exemplars?(request: ExemplarRequest): Promise<SeriesExemplars[]>;
   /** Seals what is in memory into parts on disk. */
   flush(): Promise<void>;
   /** Merges the parts of every partition into one. */

@@ -11,8 +11,9 @@ import type { Logger } from "../base/logger.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import { compareBytewise, compareLabels, decodeLabelRun, type Labels } from "../model/labels.ts";
 import type { MetricMetadata, RowBatch } from "../model/row_batch.ts";
-import type { LabelsRequest, SearchRequest, SearchResult, Store, StoreCapabilities, TimeRange, WriteResult } from "../model/store.ts";
+import type { ExemplarRequest, LabelsRequest, SearchRequest, SearchResult, SeriesExemplars, Store, StoreCapabilities, TimeRange, WriteResult } from "../model/store.ts";
 import { Checkpointer } from "./checkpointer.ts";
+import type { ExemplarTable } from "./exemplar_table.ts";
 import { HeadWriter } from "./head_writer.ts";
 import { LocalReader } from "./local_reader.ts";
 import { type LogAreaSizes, LogBuffers } from "./log_buffers.ts";
@@ -52,6 +53,7 @@ export interface LocalStoreParts {
   readonly table: TableClient;
   readonly version: TableVersion;
   readonly metadata: MetadataTable;
+  readonly exemplars: ExemplarTable;
   /** Reads on the writing thread: search() of this object. */
   readonly reader: LocalReader;
   /** Released when the store is closed. */
@@ -84,6 +86,7 @@ export class LocalStore implements Store {
   readonly #shards: readonly Shard[];
   readonly #table: TableClient;
   readonly #metadata: MetadataTable;
+  readonly #exemplars: ExemplarTable;
   readonly #reader: LocalReader;
   readonly #lock: Disposable;
   readonly #log: LogBuffers;
@@ -105,6 +108,7 @@ export class LocalStore implements Store {
     this.#table = parts.table;
     this.#version = parts.version;
     this.#metadata = parts.metadata;
+    this.#exemplars = parts.exemplars;
     this.#reader = parts.reader;
     this.#labelSource = parts.reader;
     this.#lock = parts.lock;
@@ -116,11 +120,11 @@ export class LocalStore implements Store {
       for (const piece of pieces) this.#checkpointer.addLogBytes(piece.size);
       return this.#table.appendLog(pieces, extra);
     });
-    const own = { shards: parts.shards, log: this.#log, seals: this.#seals, metadata: parts.metadata };
+    const own = { shards: parts.shards, log: this.#log, seals: this.#seals, metadata: parts.metadata, exemplars: parts.exemplars };
     const { clock, retentionMs, chunkBudgetBytes } = options;
     this.#writer = new HeadWriter({ ...own, clock, retentionMs, chunkBudgetBytes });
     this.#checkpointer = new Checkpointer({
-      ...own, writer: this.#writer, pins: this.#pins, table: parts.table, logBytes: parts.logBytes, publish: (version) => this.#publish(version),
+      ...own, clock, retentionMs, writer: this.#writer, pins: this.#pins, table: parts.table, logBytes: parts.logBytes, publish: (version) => this.#publish(version),
     });
     this.#unreadable = new UnreadableFiles({ table: parts.table, clock, logger: options.logger, publish: (version) => this.#publish(version) });
     this.#upkeep = new Upkeep({
@@ -247,6 +251,10 @@ export class LocalStore implements Store {
 
   async metadata(): Promise<MetricMetadata[]> {
     return this.#metadata.list();
+  }
+
+  exemplars(request: ExemplarRequest): Promise<SeriesExemplars[]> {
+    return this.#exemplars.select(request);
   }
 
   /** Seals everything written until now into parts, cuts the log. Calls while a run is going on share the next one. */
