@@ -12,6 +12,8 @@ export type Expr = NumberExpr | StringExpr | DurationExpr | SelectorExpr | Rollu
 
 interface Node {
   readonly position: number;
+  /** PromQL: where the outermost parentheses around the node begin; see startOf in visit.ts. */
+  readonly start?: number;
 }
 
 /** `12`, `1.5e3`, `1KiB`, `Inf`. `text` is what was written, so that it prints back the same; "" if folded. */

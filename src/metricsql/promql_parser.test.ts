@@ -10,6 +10,7 @@ import { prettifyExpr } from "./prettifier.ts";
 import { printExpr } from "./printer.ts";
 import { checkPromql, promqlType } from "./promql_check.ts";
 import { promqlAggregates, promqlFunctions } from "./promql_functions.ts";
+import { startOf } from "./visit.ts";
 
 const promql = { dialect: "promql" } as const;
 
@@ -194,6 +195,14 @@ test("a tree of PromQL has positions, signs and numbers as written", () => {
     },
     right: { kind: "number", value: 60, text: "1m", position: 10 },
   });
+});
+
+test("expressions begin with their parentheses or first operand", () => {
+  const starts = [
+    { query: "a + b", start: 0 }, { query: " (a) + b", start: 1 }, { query: "((a + b) * c)", start: 0 }, { query: "(a + b) * c", start: 0 }, { query: "-a", start: 0 },
+    { query: " sum(a)", start: 1 }, { query: "((m))", start: 0 }, { query: "(a)[5m:]", start: 0 },
+  ];
+  for (const { query, start } of starts) assert.equal(startOf(parseExpr(query, promql)), start, query);
 });
 
 const lengths = [

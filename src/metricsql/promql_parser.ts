@@ -78,14 +78,14 @@ function parseSigns(tokens: TokenStream, stack: OperatorStack<Expr>): void {
 /** The sign of a number literal is part of it. */
 function signed(op: "-" | "+", operand: Expr, position: number): Expr {
   if (operand.kind !== "number") return { kind: "unary", op, operand, position };
-  if (op === "+") return { ...operand, position };
-  const text = operand.text.startsWith("-") ? operand.text.slice(1) : "-" + operand.text;
-  return { ...operand, value: -operand.value, text, position };
+  const { value, text } = operand;
+  if (op === "+") return { kind: "number", value, text, position };
+  return { kind: "number", value: -value, text: text.startsWith("-") ? text.slice(1) : "-" + text, position };
 }
 
 // Operators
 
-type Operation = { -readonly [Key in Exclude<keyof BinaryExpr, "left" | "right">]: BinaryExpr[Key] };
+type Operation = { -readonly [Key in Exclude<keyof BinaryExpr, "left" | "right" | "start">]: BinaryExpr[Key] };
 
 function parseOperation(tokens: TokenStream, op: BinaryOperator): Operation {
   const operation: Operation = {
@@ -204,7 +204,7 @@ function parseParentheses(tokens: TokenStream): Expr {
   const expr = parseExpression(tokens);
   if (tokens.isSymbol(",")) throw onlyMetricsql(tokens, "a list of expressions in parentheses", offset);
   tokens.expectSymbol(")", " or an operator");
-  return expr;
+  return { ...expr, start: offset };
 }
 
 function parseNamed(tokens: TokenStream): Expr {

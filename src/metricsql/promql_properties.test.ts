@@ -35,7 +35,7 @@ function essence(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(essence);
   if (typeof value !== "object" || value === null) return value === 0 ? 0 : value;
   const isNumber = "kind" in value && value.kind === "number";
-  const fields = Object.entries(value).filter(([key]) => key !== "position" && !(isNumber && key === "text"));
+  const fields = Object.entries(value).filter(([key]) => key !== "position" && key !== "start" && !(isNumber && key === "text"));
   return Object.fromEntries(fields.map(([key, field]) => [key, essence(field)]));
 }
 

@@ -20,6 +20,13 @@ export function childrenOf(expr: Expr): readonly Expr[] {
   }
 }
 
+/** Where the text of `expr` begins, parentheses included (which only PromQL remembers): the place that Prometheus names in its annotations. */
+export function startOf(expr: Expr): number {
+  let first = expr;
+  while (first.start === undefined && (first.kind === "binary" || first.kind === "rollup")) first = first.kind === "binary" ? first.left : first.inner;
+  return first.start ?? first.position;
+}
+
 /** Calls `visit` for every node, children first. */
 export function visitExpr(expr: Expr, visit: (node: Expr) => void): void {
   for (const child of childrenOf(expr)) visitExpr(child, visit);
