@@ -1,6 +1,6 @@
 /**
  * The syntax tree of MetricsQL, after WITH templates have been expanded, and of PromQL. What only PromQL has (`UnaryExpr`,
- * `DurationExpr.formula`, `RollupExpr.modifier`) is never part of a MetricsQL tree. What a PromQL tree never has: durations
+ * `DurationExpr.formula`, `RollupExpr.modifier`, the operators `</` and `>/`, `start`) is never part of a MetricsQL tree. What a PromQL tree never has: durations
  * outside of rollups (there they are numbers, in seconds), lists, several groups of filters, `limit`, `keepMetricNames`,
  * `writtenName`, operations that are folded.
  * Trees are immutable. `position` is the character offset of the node in the query text, for error messages
