@@ -4,7 +4,7 @@ import type { BinaryExpr } from "../metricsql/ast.ts";
 import { arithmetic, type BinaryCall, comparisons, computeBinary } from "./binary_element.ts";
 import type { PromContext } from "./context.ts";
 import { startOf } from "./expression.ts";
-import { mergeSameLabels, withoutMetadata } from "./series_labels.ts";
+import { mergeNameless, mergeSameLabels, withoutMetadata } from "./series_labels.ts";
 import { floatPoint, histogramAt, noPoint, type PromSeries, type PromValue, SeriesBuilder } from "./vector.ts";
 import { matchVectors, signatureOf } from "./vector_matching.ts";
 
@@ -90,7 +90,7 @@ function withScalar(context: PromContext, expr: BinaryExpr, call: BinaryCall, al
     if (series.histograms !== undefined) computeHistograms(target, series, scalar, call, expr.bool, isSwapped);
     if (!target.isEmpty) result.push(target);
   }
-  return { kind: "vector", series: dropsName ? mergeSameLabels(result) : result };
+  return { kind: "vector", series: dropsName ? mergeNameless(all, result) : result };
 }
 
 function computeWithScalar(target: SeriesBuilder, series: PromSeries, scalar: Float64Array, call: BinaryCall, isSwapped: boolean): void {

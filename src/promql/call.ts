@@ -3,7 +3,7 @@ import { assert } from "../base/assert.ts";
 import type { FunctionExpr } from "../metricsql/ast.ts";
 import type { Grid } from "../query/grid.ts";
 import type { PromContext } from "./context.ts";
-import { mergeSameLabels, namelessLabels } from "./series_labels.ts";
+import { mergeNameless, namelessLabels } from "./series_labels.ts";
 import { floatPoint, noPoint, type PromSeries, type PromValue } from "./vector.ts";
 
 export interface Call {
@@ -44,7 +44,7 @@ export function mapFloats(call: Call, compute: (value: number, point: number) =>
     const mapped = mappedFloats(series, compute);
     if (mapped !== undefined) result.push({ ...mapped, labels: namelessLabels(call.context, series.labels), dropsName: true });
   }
-  return vectorOf(mergeSameLabels(result));
+  return vectorOf(mergeNameless(vectorArg(call, 0), result));
 }
 
 function mappedFloats(series: PromSeries, compute: (value: number, point: number) => number): PromSeries | undefined {

@@ -19,7 +19,7 @@ import type { QueryResult, ResultSeries } from "../query/result.ts";
 import { PromContext } from "./context.ts";
 import { evaluate, evaluateRange } from "./evaluator.ts";
 import { selectorsOfNumbers } from "./reset_hints.ts";
-import { mergeSameLabels, refuseSameLabels, withoutMetadata } from "./series_labels.ts";
+import { mergeSameLabels, withoutMetadata } from "./series_labels.ts";
 import { constantSeries, type PromSeries, type PromValue } from "./vector.ts";
 
 export interface PromqlEngineOptions {
@@ -157,10 +157,7 @@ function resultOf(context: PromContext, query: string, value: PromValue, grid: G
 function finished(context: PromContext, value: PromValue, points: number): readonly PromSeries[] {
   if (value.kind === "string") return [];
   if (value.kind === "scalar") return [{ ...constantSeries([], points, 0), values: value.values }];
-  if (!context.delaysNameRemoval) {
-    refuseSameLabels(value.series);
-    return value.series;
-  }
+  if (!context.delaysNameRemoval) return value.series;
   return mergeSameLabels(value.series.map((series) => (series.dropsName ? { ...series, labels: withoutMetadata(series.labels) } : series)));
 }
 

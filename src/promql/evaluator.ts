@@ -12,6 +12,7 @@ import { assert } from "../base/assert.ts";
 import { InputError } from "../base/errors.ts";
 import type { AggregateExpr, Expr, FunctionExpr, RollupExpr } from "../metricsql/ast.ts";
 import { promqlType } from "../metricsql/promql_check.ts";
+import type { Labels } from "../model/labels.ts";
 import { type Grid, gridBetween } from "../query/grid.ts";
 import { checkLimit } from "../query/limits.ts";
 import { aggregate, type AggregateCall, countValues } from "./aggregate.ts";
@@ -25,8 +26,8 @@ import { addInfoLabels } from "./info.ts";
 import { type InstantColumn, instantSeries, type LookTimes } from "./instant_selector.ts";
 import { negated } from "./negation.ts";
 import { rangeFunctions } from "./range_functions.ts";
-import { type SampleColumns, withoutStaleMarkers } from "./samples.ts";
-import { mergeSameLabels, metricNameOf, namelessLabels, refuseSameLabels } from "./series_labels.ts";
+import { rangeSamples, type SampleColumns } from "./samples.ts";
+import { haveSameMetadata, mergeNameless, metricNameOf, namelessLabels, refuseSameLabels } from "./series_labels.ts";
 import { mapSeries } from "./series_reader.ts";
 import { smoothedSeries } from "./smoothed_selector.ts";
 import { subquerySamples } from "./subquery.ts";
@@ -91,7 +92,7 @@ async function evaluateSelector(context: PromContext, expr: Expr, grid: Grid, co
   return mapSeries(context, request, (labels, samples) => {
     context.countColumns(1, grid.points);
     if (!isSmoothed) return instantSeries(labels, samples, times, lookbackMs, column);
-    return smoothedSeries(labels, withoutStaleMarkers(samples), times, lookbackMs, context.annotations, startOf(expr));
+    return smoothedSeries(labels, rangeSamples(samples), times, lookbackMs, context.annotations, startOf(expr));
   });
 }
 
@@ -136,7 +137,7 @@ async function evaluateFunction(context: PromContext, expr: FunctionExpr, grid: 
 /** timestamp() of a selector: when its samples were taken. */
 async function evaluateTimestamps(context: PromContext, expr: FunctionExpr, grid: Grid): Promise<PromValue> {
   const all = await evaluateSelector(context, expr.args[0], grid, "time");
-  return vectorOf(mergeSameLabels(all.map((series): PromSeries => ({
+  return vectorOf(mergeNameless(all, all.map((series): PromSeries => ({
     ...series, labels: namelessLabels(context, series.labels), values: series.values.map((timeMs) => timeMs / 1000), dropsName: true,
   }))));
 }
@@ -154,19 +155,26 @@ async function evaluateRangeFunction(context: PromContext, expr: FunctionExpr, r
   }
   const plan = planWindows(context, range, grid, args, others.map(startOf));
   const dropsName = facts.keepsName !== true;
+  const sources: Labels[] = [];
+  const reported = new Set<string>();
   const all = await mapRange(context, range, plan, (labels, samples, isDropping) => {
     context.countColumns(1, grid.points);
     const kept = dropsName ? namelessLabels(context, labels) : labels;
     const series = evaluateWindows(plan, facts.run, kept, dropsName || isDropping, labels, samples);
-    if (facts.needsCounter === true && series?.present.includes(floatPoint) === true) reportNonCounter(context, metricNameOf(labels), plan.position);
+    if (series === undefined) return undefined;
+    sources.push(labels);
+    if (facts.needsCounter === true && series.present.includes(floatPoint)) reportNonCounter(context, metricNameOf(labels), plan.position, reported);
     return series;
   });
   if (expr.name === "absent_over_time") return absentSeries(range, all, grid.points);
-  if (!context.delaysNameRemoval) refuseSameLabels(all);
+  if (!context.delaysNameRemoval && dropsName && !haveSameMetadata(sources)) refuseSameLabels(all);
   return vectorOf(all);
 }
 
-function reportNonCounter(context: PromContext, metricName: string, position: number): void {
+/** Names in `reported` have been looked at. */
+function reportNonCounter(context: PromContext, metricName: string, position: number, reported: Set<string>): void {
+  if (reported.has(metricName)) return;
+  reported.add(metricName);
   if (metricName !== "" && !/_(?:total|sum|count|bucket)$/.test(metricName)) context.annotations.possibleNonCounter(metricName, position);
 }
 
@@ -190,7 +198,7 @@ function planWindows(context: PromContext, range: RollupExpr, grid: Grid, args: 
   };
 }
 
-type RangeMapper = (labels: PromSeries["labels"], samples: SampleColumns, dropsName: boolean) => PromSeries | undefined;
+type RangeMapper = (labels: Labels, samples: SampleColumns, dropsName: boolean) => PromSeries | undefined;
 
 /** What `compute` makes of each series of a range; samples are without stale markers. */
 async function mapRange(context: PromContext, range: RollupExpr, plan: WindowPlan, compute: RangeMapper): Promise<PromSeries[]> {
@@ -210,7 +218,7 @@ async function mapRange(context: PromContext, range: RollupExpr, plan: WindowPla
     range: { minMs: firstMs + 1, maxMs: lastMs + plan.afterMs },
     tellsResets: context.selectorsOfNumbers.has(selector),
   };
-  return mapSeries(context, request, (labels, samples) => compute(labels, withoutStaleMarkers(samples), false));
+  return mapSeries(context, request, (labels, samples) => compute(labels, rangeSamples(samples), false));
 }
 
 /** The multiples of the step that are later than the start of the first window. */
@@ -224,9 +232,9 @@ function subqueryGrid(context: PromContext, range: RollupExpr, firstMs: number, 
 }
 
 /** The samples of a range expression at one time, as an instant query gives them. */
-export async function evaluateRange(context: PromContext, range: RollupExpr, grid: Grid): Promise<readonly { labels: PromSeries["labels"]; samples: SampleColumns }[]> {
+export async function evaluateRange(context: PromContext, range: RollupExpr, grid: Grid): Promise<readonly { labels: Labels; samples: SampleColumns }[]> {
   const plan = planWindows(context, range, grid, [], []);
-  const found: { labels: PromSeries["labels"]; samples: SampleColumns }[] = [];
+  const found: { labels: Labels; samples: SampleColumns }[] = [];
   await mapRange(context, range, plan, (labels, samples) => {
     found.push({ labels, samples: copied(samples) });
     return undefined;

@@ -7,7 +7,7 @@ import { floatFunctionCalls } from "./float_functions.ts";
 import { goMax, goMin } from "./go_math.ts";
 import { fractionOfHistograms, histogramNumberCalls, quantileOfHistograms, quantilesOfHistograms } from "./histogram_functions.ts";
 import { labelJoin, labelReplace, sortByLabel, sortByValue } from "./label_functions.ts";
-import { mergeSameLabels, namelessLabels } from "./series_labels.ts";
+import { mergeNameless, namelessLabels } from "./series_labels.ts";
 import { floatPoint, noPoint, type PromSeries, type PromValue, SeriesBuilder } from "./vector.ts";
 
 /** Functions whose arguments are evaluated before the call. */
@@ -93,7 +93,8 @@ function absentLabels(expr: Expr): Labels {
 function timestamp(call: Call): PromValue {
   const { context, grid } = call;
   const times = Float64Array.from({ length: grid.points }, (_, point) => (grid.startMs + point * grid.stepMs) / 1000);
-  return vectorOf(mergeSameLabels(vectorArg(call, 0).map((series): PromSeries => ({
+  const all = vectorArg(call, 0);
+  return vectorOf(mergeNameless(all, all.map((series): PromSeries => ({
     labels: namelessLabels(context, series.labels),
     values: times,
     present: series.present.map((kind) => (kind === noPoint ? noPoint : floatPoint)),

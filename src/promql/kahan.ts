@@ -12,6 +12,30 @@ export class KahanSum {
   sum = 0;
   compensation = 0;
 
+  /**
+   * Takes the sum of values[from..to). The rounding error of an addition is exact however it is computed, so here it is computed without
+   * comparing; where something is not finite it has to be done value by value.
+   */
+  setRange(values: Float64Array, from: number, to: number): void {
+    let sum = 0;
+    let rest = 0;
+    for (let i = from; i < to; i++) {
+      const value = values[i];
+      const next = sum + value;
+      const added = next - sum;
+      rest += sum - (next - added) + (value - added);
+      sum = next;
+    }
+    if (Number.isFinite(sum + rest)) {
+      this.sum = sum;
+      this.compensation = rest;
+      return;
+    }
+    this.sum = 0;
+    this.compensation = 0;
+    for (let i = from; i < to; i++) this.add(values[i]);
+  }
+
   add(value: number): void {
     this.compensation = compensated(value, this.sum, this.compensation);
     this.sum += value;

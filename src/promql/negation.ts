@@ -1,7 +1,7 @@
 /** The minus in front of an expression. */
 import { negateHistogram } from "../model/histogram_arithmetic.ts";
 import type { PromContext } from "./context.ts";
-import { mergeSameLabels, namelessLabels } from "./series_labels.ts";
+import { mergeNameless, namelessLabels } from "./series_labels.ts";
 import type { PromSeries, PromValue } from "./vector.ts";
 
 export function negated(context: PromContext, value: PromValue): PromValue {
@@ -15,5 +15,5 @@ export function negated(context: PromContext, value: PromValue): PromValue {
     dropsName: true,
   }));
   context.countColumns(all.length, all[0]?.values.length ?? 0);
-  return { kind: "vector", series: context.delaysNameRemoval ? all : mergeSameLabels(all) };
+  return { kind: "vector", series: context.delaysNameRemoval ? all : mergeNameless(value.series, all) };
 }

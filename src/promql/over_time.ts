@@ -76,13 +76,14 @@ function anchorOf(window: Window): { from: number; histogramFrom: number } | und
 
 // ---- sums ----
 
+/** Used within one call only. */
+const scratchSum = new KahanSum();
+
 export const sumOverTime: WindowFunction = (window) => {
   if (isMixed(window)) return window.nothing();
   if (window.floatCount === 0) return giveHistogram(window, sumOfHistograms(window));
-  const { values, from, to } = window;
-  const sum = new KahanSum();
-  for (let i = from; i < to; i++) sum.add(values[i]);
-  return Math.abs(sum.sum) === Infinity ? sum.sum : sum.total;
+  scratchSum.setRange(window.values, window.from, window.to);
+  return Math.abs(scratchSum.sum) === Infinity ? scratchSum.sum : scratchSum.total;
 };
 
 export const avgOverTime: WindowFunction = (window) => {
@@ -93,6 +94,12 @@ export const avgOverTime: WindowFunction = (window) => {
 
 /** The mean as sum by count, or of means where the sum would overflow. */
 function meanOf(values: Float64Array, from: number, to: number): number {
+  scratchSum.setRange(values, from, to);
+  const count = to - from;
+  return Number.isFinite(scratchSum.sum) ? scratchSum.sum / count + scratchSum.compensation / count : meanBySteps(values, from, to);
+}
+
+function meanBySteps(values: Float64Array, from: number, to: number): number {
   let sum = values[from];
   let rest = 0;
   let isOverflown = false;
@@ -205,7 +212,7 @@ export const quantileOverTime: WindowFunction = (window) => {
   const phi = window.argument(0);
   if (!(phi >= 0 && phi <= 1)) annotations.invalidQuantile(phi, argPositions[0]);
   if (window.histogramCount > 0) annotations.histogramIgnoredInRange(window.metricName, position);
-  return quantileOf(phi, window.values.subarray(window.from, window.to));
+  return quantileOf(phi, window.values, window.from, window.to);
 };
 
 export const madOverTime = ofFloats(({ values, from, to }) => {

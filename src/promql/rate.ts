@@ -25,7 +25,7 @@ function extrapolatedRate(window: Window, isCounter: boolean, isRate: boolean): 
   if (window.floatCount < 2) return window.nothing();
   const { values, timestampsMs, from, to } = window;
   let difference = values[to - 1] - values[from];
-  if (isCounter) for (let i = from + 1; i < to; i++) if (values[i] < values[i - 1]) difference += values[i - 1];
+  if (isCounter && window.hasReset()) for (let i = from + 1; i < to; i++) if (values[i] < values[i - 1]) difference += values[i - 1];
   const first = isCounter && difference > 0 && values[from] >= 0 ? values[from] / difference : NaN;
   return difference * extrapolation(window, timestampsMs[from], timestampsMs[to - 1], to - from, first, isRate);
 }

@@ -55,6 +55,21 @@ function addPoints(target: SeriesBuilder, source: PromSeries): void {
   }
 }
 
+/** mergeSameLabels of what is left of `sources` without their metadata: nothing to do where they all have the same. */
+export function mergeNameless(sources: readonly PromSeries[], nameless: readonly PromSeries[]): readonly PromSeries[] {
+  return haveSameMetadata(sources.map(({ labels }) => labels)) ? nameless : mergeSameLabels(nameless);
+}
+
+/** Whether all label sets have the same name, type and unit. */
+export function haveSameMetadata(all: readonly Labels[]): boolean {
+  return all.every((labels) => haveEqualMetadata(labels, all[0]));
+}
+
+function haveEqualMetadata(left: Labels, right: Labels): boolean {
+  for (const name of metadataLabels) if (labelValue(left, name) !== labelValue(right, name)) return false;
+  return true;
+}
+
 /** Refuses several series with the same labels, even if they follow each other. */
 export function refuseSameLabels(series: readonly PromSeries[]): void {
   const keys = new Set(series.map(({ labels }) => labelsKey(labels)));

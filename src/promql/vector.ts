@@ -68,7 +68,8 @@ export class SeriesBuilder {
 }
 
 export function isEmptyColumn(present: Uint8Array): boolean {
-  return present.every((kind) => kind === noPoint);
+  for (let point = 0; point < present.length; point++) if (present[point] !== noPoint) return false;
+  return true;
 }
 
 /** The histogram at a point, if there is one. */

@@ -57,6 +57,9 @@ export class Window {
   point = 0;
   kind = noPoint;
   histogram: FloatHistogram | undefined = undefined;
+  /** How many values up to each one are less than the one before it. */
+  #resets: Uint32Array | undefined;
+  readonly #hasDecreases: boolean;
 
   constructor(plan: WindowPlan, metricName: string, samples: SampleColumns) {
     this.plan = plan;
@@ -65,6 +68,14 @@ export class Window {
     this.values = samples.values;
     this.histogramTimesMs = samples.histogramTimesMs;
     this.histograms = samples.histograms;
+    this.#hasDecreases = samples.hasDecreases ?? true;
+  }
+
+  /** Whether a value within the window is less than the one before. */
+  hasReset(): boolean {
+    if (!this.#hasDecreases) return false;
+    const resets = (this.#resets ??= countDecreases(this.values));
+    return resets[this.to - 1] !== resets[this.from];
   }
 
   /** For what histograms give rise to. */
@@ -113,6 +124,16 @@ export class Window {
     this.histogramFrom = firstAfter(this.histogramTimesMs, afterMs, this.histogramFrom);
     this.histogramTo = firstAfter(this.histogramTimesMs, untilMs, Math.max(this.histogramTo, this.histogramFrom));
   }
+}
+
+function countDecreases(values: Float64Array): Uint32Array {
+  const counts = new Uint32Array(values.length);
+  let count = 0;
+  for (let i = 1; i < values.length; i++) {
+    if (values[i] < values[i - 1]) count++;
+    counts[i] = count;
+  }
+  return counts;
 }
 
 /** The first index from `index` on with a time after `timeMs`. */

@@ -187,11 +187,20 @@ function hasFloats({ present, values, rawHistograms }: ResultSeries): boolean {
 
 /** The values with NaN for points that are no floats, which the kernel leaves out. */
 function floatsOf({ values, present }: ResultSeries): Float64Array {
-  return present === undefined || !present.some((kind) => kind !== 1) ? values : values.map((value, point) => (present[point] === 1 ? value : NaN));
+  if (present === undefined || isAllFloats(present)) return values;
+  const floats = new Float64Array(values.length).fill(NaN);
+  for (let point = 0; point < values.length; point++) if (present[point] === 1) floats[point] = values[point];
+  return floats;
+}
+
+function isAllFloats(present: Uint8Array): boolean {
+  for (let point = 0; point < present.length; point++) if (present[point] !== 1) return false;
+  return true;
 }
 
 /** Whether NaN is a value of the series. */
 function hasNaN({ values, present, isExact }: ResultSeries): boolean {
   if (present === undefined && isExact !== true) return false;
-  return values.some((value, point) => Number.isNaN(value) && (present?.[point] ?? 1) === 1);
+  for (let point = 0; point < values.length; point++) if (Number.isNaN(values[point]) && (present === undefined || present[point] === 1)) return true;
+  return false;
 }
