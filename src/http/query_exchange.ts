@@ -31,7 +31,7 @@ export function readQuery(api: Api, requestArguments: RequestArguments): QueryTe
 }
 
 /** The language of a query: argument `dialect`, or -search.dialect. */
-function readDialect(api: Api, requestArguments: RequestArguments): Dialect {
+export function readDialect(api: Api, requestArguments: RequestArguments): Dialect {
   const text = requestArguments.text("dialect");
   if (text === "") return api.limits.dialect;
   if (text === "metricsql" || text === "promql") return text;

@@ -29,6 +29,8 @@ export interface SearchRequest {
   readonly columnId?: number;
   readonly signal?: AbortSignal;
   readonly budget?: SearchBudget;
+  /** Native histograms appear as MetricsQL sees them (histogram_view.ts); otherwise their components are series like others. */
+  readonly viewsHistograms?: boolean;
 }
 
 export interface SearchBudget {

@@ -236,6 +236,7 @@ export class SelectorRollupOperator implements Operator {
       selector: this.#source.selector,
       range: { minMs: grid.startMs - beforeMs, maxMs: endMsOf(grid) },
       budget: { seriesMax: context.limits.seriesMax, samplesMax: context.limits.samplesMax },
+      viewsHistograms: true,
       ...(context.signal === undefined ? {} : { signal: context.signal }),
     });
     this.#isPartial = () => result.isPartial();

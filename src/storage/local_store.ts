@@ -12,6 +12,8 @@ import type { Kernel } from "../kernel/kernel.ts";
 import { compareBytewise, compareLabels, decodeLabelRun, type Labels } from "../model/labels.ts";
 import type { MetricMetadata, RowBatch } from "../model/row_batch.ts";
 import type { ExemplarRequest, LabelsRequest, SearchRequest, SearchResult, SeriesExemplars, Store, StoreCapabilities, TimeRange, WriteResult } from "../model/store.ts";
+import { histogramLabel } from "../model/histogram_series.ts";
+import { HistogramView } from "../model/histogram_view.ts";
 import { Checkpointer } from "./checkpointer.ts";
 import type { ExemplarTable } from "./exemplar_table.ts";
 import { HeadWriter } from "./head_writer.ts";
@@ -178,9 +180,11 @@ export class LocalStore implements Store {
     try {
       const { sealNumbers } = this.#version;
       const parts = this.#version.parts.filter((part) => part.maxMs >= request.range.minMs && part.minMs <= request.range.maxMs);
-      const series = this.#shards.map((shard) => shard.index.select(request.tenant, request.selector, { range: request.range }));
       const indexSegments = this.#oldIndexSegments(request.range, parts);
-      return { pin, series, publishedSeals: sealNumbers, parts, indexSegments, aliases: this.#aliases?.of(series) ?? [] };
+      const viewsHistograms = request.viewsHistograms === true && (indexSegments.length > 0 || this.#shards.some(({ index }) => index.hasLabelName(histogramLabel)));
+      const selector = viewsHistograms ? new HistogramView(request.selector).selector : request.selector;
+      const series = this.#shards.map((shard) => shard.index.select(request.tenant, selector, { range: request.range }));
+      return { pin, series, publishedSeals: sealNumbers, parts, indexSegments, aliases: this.#aliases?.of(series) ?? [], viewsHistograms };
     } catch (error) {
       this.#pins.release(pin);
       throw error;

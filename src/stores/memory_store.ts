@@ -3,6 +3,7 @@
  * nothing is ever thrown away.
  */
 import { InputError, LimitError } from "../base/errors.ts";
+import { HistogramView } from "../model/histogram_view.ts";
 import { histogramLabel } from "../model/histogram_series.ts";
 import { compareBytewise, compareLabels, decodeLabelRun, type Labels, labelValue } from "../model/labels.ts";
 import type { Selector, Tenant } from "../model/matcher.ts";
@@ -69,8 +70,9 @@ export class MemoryStore implements Store {
   }
 
   search(request: SearchRequest): Promise<SearchResult> {
-    const found = this.#select(request.tenant, request.selector);
-    return Promise.resolve({ batches: batches(found, request), isPartial: () => false });
+    const view = request.viewsHistograms === true ? new HistogramView(request.selector) : undefined;
+    const found = batches(this.#select(request.tenant, view?.selector ?? request.selector), request);
+    return Promise.resolve({ batches: view?.view(found) ?? found, isPartial: () => false });
   }
 
   async labelNames(request: LabelsRequest): Promise<string[]> {

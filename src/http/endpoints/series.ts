@@ -1,7 +1,9 @@
 /** /api/v1/series: the label sets that selectors pick. */
 import type { Api } from "../api.ts";
+import { HistogramLabels } from "../histogram_labels.ts";
 import { printLabelsJson } from "../labels_json.ts";
 import { labelsRequest } from "../labels_request.ts";
+import { readDialect } from "../query_exchange.ts";
 import type { Route } from "../router.ts";
 import { requiredSelectorArgument } from "../selector_argument.ts";
 
@@ -12,7 +14,7 @@ export function seriesRoute(api: Api): Route {
     async handle(exchange) {
       const requestArguments = await exchange.arguments();
       const request = labelsRequest(api, exchange, requestArguments, requiredSelectorArgument(requestArguments), api.limits.seriesMax);
-      const series = await api.store.series(request);
+      const series = await new HistogramLabels(api.store, readDialect(api, requestArguments)).series(request);
       await exchange.send(200, "application/json", `{"status":"success","data":[${series.map(printLabelsJson).join(",")}]}`);
     },
   };
