@@ -7,7 +7,7 @@ import { histogramPoint, noPoint, type PromSeries, SeriesBuilder } from "./vecto
 
 /**
  * The picked points of `all`, with the labels of the input. At a single point topk and bottomk order them by value, and the series of a group
- * stand together.
+ * stand together; else they keep the order of the input.
  */
 export function aggregateK(call: AggregateCall, all: readonly PromSeries[]): PromSeries[] {
   const { parameter, expr } = call;
@@ -19,7 +19,8 @@ export function aggregateK(call: AggregateCall, all: readonly PromSeries[]): Pro
       for (const picked of pick(point, parameter[point])) targetOf(call, targets, picked).copyPoint(point, picked);
     }
   }
-  return [...targets.values()];
+  if (call.points === 1) return [...targets.values()];
+  return all.map((series) => targets.get(series)).filter((target) => target !== undefined);
 }
 
 function targetOf(call: AggregateCall, targets: Map<PromSeries, SeriesBuilder>, series: PromSeries): SeriesBuilder {
