@@ -3,14 +3,14 @@ import { assert } from "../base/assert.ts";
 import type { BinaryExpr } from "../metricsql/ast.ts";
 import { arithmetic, type BinaryCall, comparisons, computeBinary } from "./binary_element.ts";
 import type { PromContext } from "./context.ts";
-import { startOf } from "./expression.ts";
+import { placeOf } from "./expression.ts";
 import { mergeNameless, mergeSameLabels, withoutMetadata } from "./series_labels.ts";
 import { floatPoint, histogramAt, noPoint, type PromSeries, type PromValue, SeriesBuilder } from "./vector.ts";
 import { matchVectors, signatureOf } from "./vector_matching.ts";
 
 /** REQUIRES: operands of the types that checkPromql allows. */
 export function evaluateBinary(context: PromContext, expr: BinaryExpr, left: PromValue, right: PromValue, points: number): PromValue {
-  const call: BinaryCall = { op: expr.op, annotations: context.annotations, position: startOf(expr) };
+  const call: BinaryCall = { op: expr.op, annotations: context.annotations, position: placeOf(expr) };
   if (left.kind === "scalar" && right.kind === "scalar") return { kind: "scalar", values: computeScalars(expr, left.values, right.values) };
   if (left.kind === "vector" && right.kind === "vector") {
     return { kind: "vector", series: mergeSameLabels(combineVectors(context, expr, call, left.series, right.series, points)) };

@@ -20,7 +20,7 @@ import { aggregateK } from "./aggregate_k.ts";
 import { evaluateBinary } from "./binary.ts";
 import { type Call, vectorOf } from "./call.ts";
 import type { PromContext } from "./context.ts";
-import { isStepInvariant, isSubquery, selectorOf, startOf } from "./expression.ts";
+import { isStepInvariant, isSubquery, selectorOf, placeOf } from "./expression.ts";
 import { absentSeries, instantFunctions } from "./functions.ts";
 import { addInfoLabels } from "./info.ts";
 import { type InstantColumn, instantSeries, type LookTimes } from "./instant_selector.ts";
@@ -92,7 +92,7 @@ async function evaluateSelector(context: PromContext, expr: Expr, grid: Grid, co
   return mapSeries(context, request, (labels, samples) => {
     context.countColumns(1, grid.points);
     if (!isSmoothed) return instantSeries(labels, samples, times, lookbackMs, column);
-    return smoothedSeries(labels, rangeSamples(samples), times, lookbackMs, context.annotations, startOf(expr));
+    return smoothedSeries(labels, rangeSamples(samples), times, lookbackMs, context.annotations, placeOf(expr));
   });
 }
 
@@ -104,7 +104,7 @@ async function evaluateAggregate(context: PromContext, expr: AggregateExpr, grid
   const vector = await evaluate(context, vectorExpr, grid);
   assert(vector.kind === "vector");
   const call: AggregateCall = {
-    context, expr, position: startOf(vectorExpr), points: grid.points, parameter: parameter?.kind === "scalar" ? parameter.values : undefined,
+    context, expr, position: placeOf(vectorExpr), points: grid.points, parameter: parameter?.kind === "scalar" ? parameter.values : undefined,
   };
   switch (expr.name) {
     case "topk":
@@ -153,7 +153,7 @@ async function evaluateRangeFunction(context: PromContext, expr: FunctionExpr, r
     assert(value.kind === "scalar");
     args.push(value.values);
   }
-  const plan = planWindows(context, range, grid, args, others.map(startOf));
+  const plan = planWindows(context, range, grid, args, others.map(placeOf));
   const dropsName = facts.keepsName !== true;
   const sources: Labels[] = [];
   const reported = new Set<string>();
@@ -193,7 +193,7 @@ function planWindows(context: PromContext, range: RollupExpr, grid: Grid, args: 
     modifier: range.modifier,
     args,
     annotations: context.annotations,
-    position: startOf(range),
+    position: placeOf(range),
     argPositions,
   };
 }

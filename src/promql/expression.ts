@@ -1,12 +1,14 @@
-/** What the evaluator asks of a checked tree: where an expression begins, whether its value depends on the step, what it selects. */
+/** What the evaluator asks of a checked tree: where an expression stands, whether its value depends on the step, what it selects. */
 import type { Expr, LabelFilter, RollupExpr, SelectorExpr } from "../metricsql/ast.ts";
-import { childrenOf } from "../metricsql/visit.ts";
+import { childrenOf, startOf } from "../metricsql/visit.ts";
 
-/** Where the text of an expression begins; a binary operation's own position is that of its operator. */
-export function startOf(expr: Expr): number {
+/**
+ * The place that annotations about an expression name: where its text begins, without parentheses around the whole of it, which Prometheus
+ * takes away from arguments.
+ */
+export function placeOf(expr: Expr): number {
   if (expr.kind === "binary") return startOf(expr.left);
-  if (expr.kind === "rollup") return Math.min(expr.position, startOf(expr.inner));
-  return expr.position;
+  return expr.kind === "rollup" ? startOf(expr.inner) : expr.position;
 }
 
 /** Functions whose value depends on the time of evaluation, whatever their arguments are. */

@@ -7,7 +7,7 @@ import type { FloatHistogram } from "../model/native_histogram.ts";
 import { dropLabel, labelsKey, setLabel } from "../query/series.ts";
 import { type Call, scalarArg, stringArg, vectorArg, vectorOf } from "./call.ts";
 import { bucketFraction, bucketQuantile, type ClassicBucket } from "./classic_histogram.ts";
-import { startOf } from "./expression.ts";
+import { placeOf } from "./expression.ts";
 import { formatOpenMetrics, parseGoFloat } from "./go_format.ts";
 import { mergeSameLabels, metricNameOf, withoutMetadata } from "./series_labels.ts";
 import { floatPoint, histogramAt, histogramPoint, noPoint, type PromSeries, type PromValue, SeriesBuilder } from "./vector.ts";
@@ -96,7 +96,7 @@ function splitByPhi(call: Call, sources: readonly HistogramSource[], phis: Float
 
 function quantileEstimate({ context, grid, expr }: Call, vectorIndex: number, phis: Float64Array): Estimate {
   const { annotations } = context;
-  const position = startOf(expr.args[vectorIndex]);
+  const position = placeOf(expr.args[vectorIndex]);
   return {
     ofNative: (histogram, point, metricName) => {
       const value = histogramQuantile(phis[point], histogram);
@@ -120,7 +120,7 @@ function quantileEstimate({ context, grid, expr }: Call, vectorIndex: number, ph
 /** histogram_fraction(lower, upper, v). */
 export function fractionOfHistograms(call: Call): PromValue {
   const [lowers, uppers] = [scalarArg(call, 0), scalarArg(call, 1)];
-  const position = startOf(call.expr.args[2]);
+  const position = placeOf(call.expr.args[2]);
   const fractions: Estimate = {
     ofNative: (histogram, point, metricName) => {
       if (hasNaNObservations(histogram) && lowers[point] < uppers[point]) call.context.annotations.fractionExcludesNaN(metricName, position);
@@ -141,7 +141,7 @@ function hasNaNObservations({ sum, count, zeroCount, positive, negative }: Float
 }
 
 function checkQuantiles(call: Call, index: number, phis: Float64Array): void {
-  const position = startOf(call.expr.args[index]);
+  const position = placeOf(call.expr.args[index]);
   for (const phi of new Set(phis)) if (!(phi >= 0 && phi <= 1)) call.context.annotations.invalidQuantile(phi, position);
 }
 
@@ -159,7 +159,7 @@ function histogramSources(call: Call, index: number): HistogramSource[] {
     if (!series.present.includes(floatPoint)) continue;
     const text = labelValue(series.labels, bucketLabel);
     const bound = parseGoFloat(text);
-    if (bound === undefined) call.context.annotations.badBucketLabel(reportedName(call, series.labels), text, startOf(call.expr.args[index]));
+    if (bound === undefined) call.context.annotations.badBucketLabel(reportedName(call, series.labels), text, placeOf(call.expr.args[index]));
     else sourceOf(dropLabel(series.labels, bucketLabel)).buckets.push({ bound, series });
   }
   for (const { buckets } of sources.values()) buckets.sort((left, right) => left.bound - right.bound);
@@ -182,7 +182,7 @@ function estimate(call: Call, index: number, sources: readonly HistogramSource[]
     for (let point = 0; point < grid.points; point++) {
       const histogram = source.native?.present[point] === histogramPoint ? histogramAt(source.native, point) : undefined;
       const buckets = bucketsAt(source, point);
-      if (histogram !== undefined && buckets.length > 0) context.annotations.mixedClassicAndNative(metricName, startOf(call.expr.args[index]));
+      if (histogram !== undefined && buckets.length > 0) context.annotations.mixedClassicAndNative(metricName, placeOf(call.expr.args[index]));
       else if (histogram !== undefined) target.setFloat(point, ofNative(histogram, point, metricName));
       else if (buckets.length > 0) target.setFloat(point, ofClassic(buckets, point, metricName));
     }

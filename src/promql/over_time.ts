@@ -208,10 +208,10 @@ function varianceOf({ values, from, to }: Window): number {
 
 export const quantileOverTime: WindowFunction = (window) => {
   if (window.floatCount === 0) return window.nothing();
-  const { annotations, position, argPositions } = window.plan;
+  const { annotations, argPositions } = window.plan;
   const phi = window.argument(0);
   if (!(phi >= 0 && phi <= 1)) annotations.invalidQuantile(phi, argPositions[0]);
-  if (window.histogramCount > 0) annotations.histogramIgnoredInRange(window.metricName, position);
+  if (window.histogramCount > 0) annotations.histogramIgnoredInRange(window.metricName, argPositions[0]);
   return quantileOf(phi, window.values, window.from, window.to);
 };
 
