@@ -25,7 +25,11 @@ export interface PromContextOptions {
   /** Metric names are dropped at the end instead of by each operation. */
   readonly delaysNameRemoval: boolean;
   readonly signal: AbortSignal | undefined;
+  readonly monotonicMs: () => number;
 }
+
+/** How long a query works before it lets others have a turn, so that it can be told to stop. */
+const turnMsMax = 20;
 
 /** Bytes that a point of a series takes. */
 const pointBytes = 9;
@@ -46,6 +50,8 @@ export class PromContext {
   readonly annotations = new Annotations();
   readonly stats: QueryStats = { seriesFetched: 0, samplesScanned: 0, memoryBytes: 0, executionTimeMs: 0 };
   isPartial = false;
+  readonly #monotonicMs: () => number;
+  #turnStartedMs: number;
 
   constructor(options: PromContextOptions) {
     this.store = options.store;
@@ -60,6 +66,17 @@ export class PromContext {
     this.selectorsOfNumbers = options.selectorsOfNumbers;
     this.delaysNameRemoval = options.delaysNameRemoval;
     this.signal = options.signal;
+    this.#monotonicMs = options.monotonicMs;
+    this.#turnStartedMs = options.monotonicMs();
+  }
+
+  /** Lets what waits on this thread happen if the query has worked for a while; throws if the query is to stop. */
+  async takeTurns(): Promise<void> {
+    if (this.#monotonicMs() - this.#turnStartedMs >= turnMsMax) {
+      await new Promise((resolve) => setImmediate(resolve));
+      this.#turnStartedMs = this.#monotonicMs();
+    }
+    this.signal?.throwIfAborted();
   }
 
   /** Counts what was read and stops a query that reads too much or was given up. */

@@ -76,6 +76,14 @@ test("an aborted query ends with the reason", async () => {
   await assert.rejects(engine.instant({ query: "up_total", timeMs: 0, signal: controller.signal }), /gone/);
 });
 
+test("a query that works for long can be told to stop", async () => {
+  const patient = new PromqlEngine({ store, nowMs: () => 0, monotonicMs: () => performance.now() });
+  const controller = new AbortController();
+  setImmediate(() => controller.abort(new Error("enough")));
+  const query = `${"abs(".repeat(300)}up_total${")".repeat(300)}`;
+  await assert.rejects(patient.range({ query, startMs: 0, endMs: 290_000, stepMs: 10, signal: controller.signal }), /enough/);
+});
+
 test("enforced filters narrow every selector", async () => {
   const enforcedFilters = [[{ name: "instance", op: "=", value: "a" }], [{ name: "instance", op: "=~", value: "c.*" }]] as const;
   const result = await engine.instant({ query: "up_total or on (x) up_total", timeMs: 60_000, enforcedFilters });

@@ -120,6 +120,7 @@ export class PromqlEngine {
       selectorsOfNumbers: selectorsOfNumbers(expr),
       delaysNameRemoval: request.delaysNameRemoval ?? false,
       signal: request.signal,
+      monotonicMs,
     });
     const result = await body(context);
     context.stats.executionTimeMs = monotonicMs() - startedMs;

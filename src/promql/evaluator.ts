@@ -37,7 +37,7 @@ import { evaluateWindows, type WindowPlan } from "./window.ts";
 
 /** The value of `expr` at all points of the grid. REQUIRES: not a range, which only functions take. */
 export async function evaluate(context: PromContext, expr: Expr, grid: Grid): Promise<PromValue> {
-  context.signal?.throwIfAborted();
+  await context.takeTurns();
   if (grid.points > 1 && expr.kind !== "number" && expr.kind !== "string" && isStepInvariant(expr)) {
     return repeated(await evaluateNode(context, expr, { ...grid, points: 1 }), grid.points);
   }

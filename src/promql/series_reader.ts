@@ -64,6 +64,7 @@ async function readBatches(context: PromContext, selector: Selector, range: Time
   for await (const batch of found.batches) {
     context.countRead(batch.seriesCount, batch.sampleFrom[batch.seriesCount]);
     for (let i = 0; i < batch.seriesCount; i++) visit(batch, i);
+    await context.takeTurns();
   }
   if (found.isPartial()) context.isPartial = true;
 }

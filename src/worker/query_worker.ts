@@ -68,7 +68,7 @@ export function runQueryWorker(port: MessagePort, setup: QueryWorkerSetup): void
   };
   const engines: Engines = {
     metricsql: new Engine({ store, kernel, nowMs: systemClock.nowMs, limits: setup.limits }),
-    promql: new PromqlEngine({ store, nowMs: systemClock.nowMs, limits: setup.limits }),
+    promql: new PromqlEngine({ store, nowMs: systemClock.nowMs, monotonicMs: systemClock.monotonicMs, limits: setup.limits }),
   };
   const running = new Map<number, AbortController>();
 
