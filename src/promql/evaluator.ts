@@ -37,11 +37,10 @@ import { evaluateWindows, type WindowPlan } from "./window.ts";
 
 /** The value of `expr` at all points of the grid. REQUIRES: not a range, which only functions take. */
 export async function evaluate(context: PromContext, expr: Expr, grid: Grid): Promise<PromValue> {
+  const isPinned = grid.points > 1 && expr.kind !== "number" && expr.kind !== "string" && isStepInvariant(expr);
+  const value = await evaluateNode(context, expr, isPinned ? { ...grid, points: 1 } : grid);
   await context.takeTurns();
-  if (grid.points > 1 && expr.kind !== "number" && expr.kind !== "string" && isStepInvariant(expr)) {
-    return repeated(await evaluateNode(context, expr, { ...grid, points: 1 }), grid.points);
-  }
-  return evaluateNode(context, expr, grid);
+  return isPinned ? repeated(value, grid.points) : value;
 }
 
 function repeated(value: PromValue, points: number): PromValue {
