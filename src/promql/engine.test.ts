@@ -31,6 +31,15 @@ test("answers of all types", async () => {
   assert.deepEqual([matrix.resultType, matrix.timestampsMs], ["matrix", Float64Array.of(0, 40, 80)]);
 });
 
+test("ranges that are anchored or smoothed have a sample at each bound", async () => {
+  const samplesOf = async (query: string): Promise<[number, number][]> => {
+    const { series } = await engine.instant({ query, timeMs: 100_000 });
+    return [...series[0].values].map((value, i) => [series[0].timestampsMs![i] / 1000, value]);
+  };
+  assert.deepEqual(await samplesOf('up_total{instance="a"}[50s] anchored'), [[50, 30], [60, 40], [75, 50], [90, 60], [100, 60]]);
+  assert.deepEqual(await samplesOf('up_total{instance="a"}[45s] smoothed'), [[55, 36.666666666666664], [60, 40], [75, 50], [90, 60], [100, 66.66666666666667]]);
+});
+
 const refusals: { query: string; message: RegExp }[] = [
   { query: "up_total[5m]", message: /invalid expression type "range vector" for range query/ },
   { query: '"x"', message: /invalid expression type "string" for range query/ },

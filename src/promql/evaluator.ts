@@ -22,6 +22,7 @@ import { type Call, vectorOf } from "./call.ts";
 import type { PromContext } from "./context.ts";
 import { isStepInvariant, isSubquery, selectorOf, placeOf } from "./expression.ts";
 import { absentSeries, instantFunctions } from "./functions.ts";
+import { extendedSamples } from "./extended_samples.ts";
 import { addInfoLabels } from "./info.ts";
 import { type InstantColumn, instantSeries, type LookTimes } from "./instant_selector.ts";
 import { negated } from "./negation.ts";
@@ -235,7 +236,9 @@ export async function evaluateRange(context: PromContext, range: RollupExpr, gri
   const plan = planWindows(context, range, grid, [], []);
   const found: { labels: Labels; samples: SampleColumns }[] = [];
   await mapRange(context, range, plan, (labels, samples) => {
-    found.push({ labels, samples: copied(samples) });
+    const report = { annotations: context.annotations, metricName: metricNameOf(labels), position: plan.position };
+    const bounds = { startMs: plan.endMs - plan.rangeMs, endMs: plan.endMs, isSmoothed: plan.modifier === "smoothed" };
+    found.push({ labels, samples: plan.modifier === undefined ? copied(samples) : extendedSamples(samples, bounds, report) });
     return undefined;
   });
   return found.filter(({ samples }) => samples.timestampsMs.length + samples.histogramTimesMs.length > 0);
