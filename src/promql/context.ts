@@ -5,6 +5,7 @@ import type { Store } from "../model/store.ts";
 import { checkLimit, type QueryLimits } from "../query/limits.ts";
 import type { QueryStats } from "../query/query_context.ts";
 import { Annotations } from "./annotations.ts";
+import type { PromValue } from "./vector.ts";
 
 export interface PromContextOptions {
   readonly store: Store;
@@ -50,6 +51,7 @@ export class PromContext {
   readonly annotations = new Annotations();
   readonly stats: QueryStats = { seriesFetched: 0, samplesScanned: 0, memoryBytes: 0, executionTimeMs: 0 };
   isPartial = false;
+  #heldBytes = 0;
   readonly #monotonicMs: () => number;
   #turnStartedMs: number;
 
@@ -88,10 +90,22 @@ export class PromContext {
     checkLimit("too_many_samples", "samples read by the query", this.stats.samplesScanned, this.limits.samplesMax, "search.maxSamplesPerQuery");
   }
 
+  /** Bytes of the columns that the query holds. */
+  get heldBytes(): number {
+    return this.#heldBytes;
+  }
+
   /** Counts columns that are about to be made; to be called between series, so that a query can be given up there. */
   countColumns(seriesCount: number, points: number): void {
     this.signal?.throwIfAborted();
-    this.stats.memoryBytes += seriesCount * points * pointBytes;
-    checkLimit("too_much_memory", "bytes of columns made by the query", this.stats.memoryBytes, this.limits.memoryBytesMax, "search.maxMemoryPerQuery");
+    this.#heldBytes += seriesCount * points * pointBytes;
+    this.stats.memoryBytes = Math.max(this.stats.memoryBytes, this.#heldBytes);
+    checkLimit("too_much_memory", "bytes of columns held by the query", this.#heldBytes, this.limits.memoryBytesMax, "search.maxMemoryPerQuery");
+  }
+
+  /** Of all columns made since `heldBytes` was asked for, only those of `value` are still of use. */
+  keepOnly(heldBytesBefore: number, value: PromValue, points: number): void {
+    this.#heldBytes = heldBytesBefore;
+    this.countColumns(value.kind === "vector" ? value.series.length : 1, points);
   }
 }

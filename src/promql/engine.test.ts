@@ -79,6 +79,13 @@ test("limits are named with their flags", async () => {
   await assert.rejects(few({ subqueryPointsMax: 100 }).range({ query: "max_over_time(up_total[1h:1s])", ...grid }), /-search.maxPointsSubqueryPerTimeseries/);
 });
 
+test("columns that are of no use any more do not count", async () => {
+  const query = `${"abs(".repeat(50)}up_total${")".repeat(50)}`;
+  const { stats } = await engine.range({ query, startMs: 0, endMs: 290_000, stepMs: 1000 });
+  const columnBytes = 3 * 291 * 9;
+  assert(stats.memoryBytes >= columnBytes && stats.memoryBytes <= 3 * columnBytes, `${stats.memoryBytes} bytes`);
+});
+
 test("an aborted query ends with the reason", async () => {
   const controller = new AbortController();
   controller.abort(new Error("gone"));

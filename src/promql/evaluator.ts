@@ -39,7 +39,9 @@ import { evaluateWindows, type WindowPlan } from "./window.ts";
 /** The value of `expr` at all points of the grid. REQUIRES: not a range, which only functions take. */
 export async function evaluate(context: PromContext, expr: Expr, grid: Grid): Promise<PromValue> {
   const isPinned = grid.points > 1 && expr.kind !== "number" && expr.kind !== "string" && isStepInvariant(expr);
+  const before = context.heldBytes;
   const value = await evaluateNode(context, expr, isPinned ? { ...grid, points: 1 } : grid);
+  context.keepOnly(before, value, grid.points);
   await context.takeTurns();
   return isPinned ? repeated(value, grid.points) : value;
 }
