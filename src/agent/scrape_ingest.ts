@@ -9,10 +9,10 @@
  */
 import { Kernel } from "../kernel/kernel.ts";
 import { bodySlackBytes, defaultLabelLimits, type LabelLimits } from "../kernel/label_run.ts";
-import { splitHistogramLabel, withHistogramLabel } from "../model/histogram_series.ts";
+import { countSamples, splitHistogramLabel, withHistogramLabel } from "../model/histogram_series.ts";
 import { decodeLabelRun, type Labels } from "../model/labels.ts";
 import { defaultTenant } from "../model/matcher.ts";
-import { type RowBatch, sampleKindHistogram, seriesRow } from "../model/row_batch.ts";
+import { type RowBatch, seriesRow } from "../model/row_batch.ts";
 import type { Store } from "../model/store.ts";
 import { narrowLabelBytes } from "../pipeline/label_bytes.ts";
 import { BatchRelabeler } from "../pipeline/relabel_batch.ts";
@@ -194,18 +194,6 @@ function relabelComponent(labels: Labels, relabel: (labels: Labels) => Labels | 
   if (split === undefined) return relabel(labels);
   const stored = relabel(split.labels);
   return stored && withHistogramLabel(stored, split.component);
-}
-
-/** A native histogram is one sample, however many components it has. */
-function countSamples({ seriesCount, sampleCount, seriesRows, labelBytes }: RowBatch): number {
-  let count = sampleCount;
-  for (let row = 0; row < seriesCount * seriesRow.slots; row += seriesRow.slots) {
-    if (seriesRows[row + seriesRow.sampleKind] !== sampleKindHistogram) continue;
-    const from = seriesRows[row + seriesRow.labelsOffset];
-    const split = splitHistogramLabel(decodeLabelRun(labelBytes, from, from + seriesRows[row + seriesRow.labelsSize]));
-    if (split?.component !== "count") count -= seriesRows[row + seriesRow.sampleCount];
-  }
-  return count;
 }
 
 function checkLabels({ seriesCount, seriesRows, labelBytes }: RowBatch, limits: ScrapeLimits): void {

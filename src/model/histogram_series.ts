@@ -12,11 +12,11 @@
  * Counts are absolute. A component without a sample at t is 0 at t. The stale marker is written to schema, count and sum. Why so:
  * docs/decisions/native-histograms.md.
  */
-import { type Label, type Labels, compareBytewise } from "./labels.ts";
+import { compareBytewise, decodeLabelRun, type Label, type Labels } from "./labels.ts";
 import {
   type BucketColumns, type CounterResetHint, createHistogram, customBucketsSchema, type FloatHistogram, hasCustomBuckets, isExponentialSchema, noBuckets, staleHistogram,
 } from "./native_histogram.ts";
-import { isStaleMarker } from "./row_batch.ts";
+import { isStaleMarker, type RowBatch, sampleKindHistogram, seriesRow } from "./row_batch.ts";
 
 /** Holds the component; nobody may send it. */
 export const histogramLabel = "__histogram__";
@@ -95,6 +95,18 @@ export function withHistogramLabel(labels: Labels, component: string): Labels {
   const label: Label = { name: histogramLabel, value: component };
   const at = labels.findIndex(({ name }) => compareBytewise(name, histogramLabel) > 0);
   return at < 0 ? [...labels, label] : labels.toSpliced(at, 0, label);
+}
+
+/** Samples of a batch, where a native histogram is one, however many components it has. */
+export function countSamples({ seriesCount, sampleCount, seriesRows, labelBytes }: RowBatch): number {
+  let count = sampleCount;
+  for (let row = 0; row < seriesCount * seriesRow.slots; row += seriesRow.slots) {
+    if (seriesRows[row + seriesRow.sampleKind] !== sampleKindHistogram) continue;
+    const from = seriesRows[row + seriesRow.labelsOffset];
+    const split = splitHistogramLabel(decodeLabelRun(labelBytes, from, from + seriesRows[row + seriesRow.labelsSize]));
+    if (split !== undefined && split.component !== "count") count -= seriesRows[row + seriesRow.sampleCount];
+  }
+  return count;
 }
 
 // ---- joining ----

@@ -32,7 +32,8 @@ export function canonicalLabels(labels: readonly Label[], extra: Labels, limits:
 
 /** Sorted, without empty ones; undefined if they are too long for an exemplar. */
 export function readExemplarLabels(labels: readonly Label[]): Labels | undefined {
-  const runes = labels.reduce((sum, label) => sum + [...label.name].length + [...label.value].length, 0);
-  if (runes > exemplarRunesMax) return undefined;
+  const text = labels.map(({ name, value }) => name + value).join("");
+  // A character takes at most two code units; long texts are not taken apart.
+  if (text.length > 2 * exemplarRunesMax || [...text].length > exemplarRunesMax) return undefined;
   return labels.filter(({ name, value }) => name !== "" && value !== "").sort((a, b) => compareBytewise(a.name, b.name));
 }

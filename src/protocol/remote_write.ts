@@ -31,8 +31,8 @@ export class RemoteWriteParser extends KernelSliceParser {
 
   override get report(): ParseReport {
     const report = super.report;
-    const { dropped, firstError } = this.#series;
-    return { ...report, firstError: report.firstError ?? firstError, droppedByReason: addCounts(report.droppedByReason, dropped) };
+    const { dropped, firstError, samples } = this.#series;
+    return { ...report, samples: report.samples + samples, firstError: report.firstError ?? firstError, droppedByReason: addCounts(report.droppedByReason, dropped) };
   }
 
   protected override parseSlice(): number {

@@ -39,6 +39,8 @@ export class RemoteWriteSeries {
   #exemplarCount = 0;
   readonly dropped: Partial<Record<DropReason, number>> = {};
   firstError: InputError | undefined;
+  /** Histograms handed out. */
+  samples = 0;
 
   constructor(options: RemoteWriteSeriesOptions) {
     this.#options = options;
@@ -50,6 +52,7 @@ export class RemoteWriteSeries {
     this.#extraLabels = extraLabels;
     this.#pending = [];
     this.firstError = undefined;
+    this.samples = 0;
     for (const reason of Object.keys(this.dropped) as DropReason[]) delete this.dropped[reason];
   }
 
@@ -94,6 +97,7 @@ export class RemoteWriteSeries {
     try {
       const { histogram, timestampMs } = readHistogram(new ProtobufReader(message), this.#options.bucketsMax);
       this.#rows.add(labelRun, timestampMs, histogram);
+      this.samples++;
     } catch (error) {
       if (!(error instanceof InputError)) throw error;
       const name = labels.find((label) => label.name === "__name__")?.value ?? "";

@@ -60,7 +60,7 @@ export const flags = {
   "selfScrapeInstance": flag(stringType, "self", "Value of the label instance of the own metrics"),
   "selfScrapeInterval": flag(intervalType, "15s", "How often the own metrics are stored; 0 switches it off. VictoriaMetrics: 0"),
   "selfScrapeJob": flag(stringType, "tidemark", "Value of the label job of the own metrics"),
-  "storage.exemplarsPerSeries": flag(integerType(1, 1000), "10", "Exemplars kept of each series, the newest ones"),
+  "storage.exemplarsPerSeries": flag(integerType(1, 1000), "100", "Exemplars kept of each series, the newest ones"),
   "storage.fsyncInterval": flag(intervalType, "1s", "How much time of acknowledged writes a power cut may take; 0 syncs the disk before every answer"),
   "storage.maxExemplars": flag(integerType(0, 10_000_000), "100000", "Exemplars kept of all series, about 200 bytes of memory each; 0 keeps none"),
   "storage.mergeCpuShare": flag(decimalType(0.01, 1), "0.25", "Share of a core that merges in the background may take while something is written; more if parts pile up"),

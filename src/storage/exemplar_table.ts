@@ -17,7 +17,7 @@ export interface ExemplarLimits {
   readonly totalMax: number;
 }
 
-export const defaultExemplarLimits: ExemplarLimits = { perSeriesMax: 10, totalMax: 100_000 };
+export const defaultExemplarLimits: ExemplarLimits = { perSeriesMax: 100, totalMax: 100_000 };
 
 /** A record holds about so many bytes. */
 const recordBytesMax = 1 << 20;

@@ -32,7 +32,7 @@ import type { TableSetup } from "./table_writer.ts";
 import { partitionPath, tableVersion } from "./table_version.ts";
 
 export interface OpenLocalStoreOptions extends LocalStoreOptions {
-  /** Default: 10 per series, 100,000 in all. */
+  /** Default: 100 per series, 100,000 in all. */
   readonly exemplars?: ExemplarLimits;
   readonly files: FileSystem;
   readonly directory: string;
