@@ -1,13 +1,14 @@
 /** Aggregates that make one series of each group: sum, avg, count, min, max, group, stddev, stdvar, quantile; and count_values. */
 import { InputError } from "../base/errors.ts";
-import { HistogramSum } from "../model/histogram_arithmetic.ts";
-import { compactHistogram, type FloatHistogram } from "../model/native_histogram.ts";
 import type { AggregateExpr } from "../metricsql/ast.ts";
+import { HistogramSum } from "../model/histogram_arithmetic.ts";
+import type { Labels } from "../model/labels.ts";
+import { compactHistogram, type FloatHistogram } from "../model/native_histogram.ts";
 import { labelsKey, setLabel } from "../query/series.ts";
-import type { Annotations } from "./annotations.ts";
 import type { PromContext } from "./context.ts";
+import { placeOf } from "./expression.ts";
 import { formatPlain } from "./go_format.ts";
-import { groupLabels, groupSeries, type SeriesGroup } from "./grouping.ts";
+import { groupLabels } from "./grouping.ts";
 import { HistogramMean } from "./histogram_mean.ts";
 import { printHistogram } from "./histogram_text.ts";
 import { compensated } from "./kahan.ts";
@@ -26,48 +27,71 @@ export interface AggregateCall {
   readonly points: number;
 }
 
-type AggregateFunction = (group: SeriesGroup, target: SeriesBuilder, call: AggregateCall) => void;
+/** Takes the series of one group, one after the other, into the columns of `target`. Floats are not held after the call. */
+interface Accumulator {
+  add(series: PromSeries): void;
+  /** To be called once, when all series have been added. */
+  finish(): void;
+}
 
-const aggregateFunctions: Readonly<Record<string, AggregateFunction>> = {
-  sum: (group, target, call) => addUp(group, target, call, sumFloats, (first) => new HistogramTotal(first)),
-  avg: (group, target, call) => addUp(group, target, call, averageFloats, (first) => new HistogramMean(first)),
-  count: (group, target) => forEachPoint(group, (_series, point) => target.setFloat(point, target.values[point] + 1)),
-  group: (group, target) => forEachPoint(group, (_series, point) => target.setFloat(point, 1)),
-  min: (group, target, call) => extremes(group, target, call, (value, best) => best > value),
-  max: (group, target, call) => extremes(group, target, call, (value, best) => best < value),
-  stdvar: (group, target, call) => variances(group, target, call),
-  stddev: (group, target, call) => {
-    variances(group, target, call);
-    target.values.forEach((value, point) => (target.values[point] = Math.sqrt(value)));
-  },
-  quantile: quantiles,
+const accumulators: Readonly<Record<string, (call: AggregateCall, target: SeriesBuilder) => Accumulator>> = {
+  sum: (call, target) => new Sums(call, target, new FloatSums(target), (first) => new HistogramTotal(first)),
+  avg: (call, target) => new Sums(call, target, new FloatAverages(target), (first) => new HistogramMean(first)),
+  count: (_call, target) => new Counts(target, (count) => count + 1),
+  group: (_call, target) => new Counts(target, () => 1),
+  min: (call, target) => new Extremes(call, target, (value, best) => best > value),
+  max: (call, target) => new Extremes(call, target, (value, best) => best < value),
+  stdvar: (call, target) => new Variances(call, target, (variance) => variance),
+  stddev: (call, target) => new Variances(call, target, Math.sqrt),
+  quantile: (call, target) => new Quantiles(call, target),
 };
 
-/** The series of the groups, empty ones left out. */
-export function aggregate(call: AggregateCall, all: readonly PromSeries[]): PromSeries[] {
-  const run = aggregateFunctions[call.expr.name];
-  if (call.expr.name === "quantile") checkQuantiles(call);
-  const result: PromSeries[] = [];
-  for (const group of groupSeries(call.expr.grouping, all)) {
-    call.context.countColumns(1, call.points);
-    const target = new SeriesBuilder(group.labels, call.points, group.series.some(({ dropsName }) => dropsName));
-    run(group, target, call);
-    if (!target.isEmpty) result.push(target);
+/** Whether an aggregate can take its input series by series. */
+export function takesSeriesOneByOne(name: string): boolean {
+  return Object.hasOwn(accumulators, name);
+}
+
+interface Group {
+  readonly target: SeriesBuilder;
+  readonly accumulator: Accumulator;
+}
+
+/** An aggregate while it takes its input. Groups are in the order of their first series. */
+export class Aggregation {
+  readonly #call: AggregateCall;
+  readonly #groups = new Map<string, Group>();
+  readonly #labelsOf: (labels: Labels) => Labels;
+
+  /** REQUIRES: takesSeriesOneByOne(call.expr.name). */
+  constructor(call: AggregateCall) {
+    this.#call = call;
+    this.#labelsOf = groupLabels(call.expr.grouping);
+    if (call.expr.name === "quantile") checkQuantiles(call);
   }
-  return result;
-}
 
-function forEachPoint(group: SeriesGroup, visit: (series: PromSeries, point: number) => void): void {
-  for (const series of group.series) for (let point = 0; point < series.present.length; point++) if (series.present[point] !== noPoint) visit(series, point);
-}
-
-/** Visits floats; histograms are mentioned and left out. */
-function forEachFloat(group: SeriesGroup, call: AggregateCall, visit: (value: number, point: number) => void): void {
-  for (const { values, present } of group.series) {
-    for (let point = 0; point < present.length; point++) {
-      if (present[point] === floatPoint) visit(values[point], point);
-      else if (present[point] !== noPoint) call.context.annotations.histogramIgnored(call.expr.name, call.position);
+  /** Adds a series; its columns are not held, unless it has histograms. */
+  add(series: PromSeries): void {
+    const labels = this.#labelsOf(series.labels);
+    const key = labelsKey(labels);
+    let group = this.#groups.get(key);
+    if (group === undefined) {
+      this.#call.context.countColumns(1, this.#call.points);
+      const target = new SeriesBuilder(labels, this.#call.points);
+      group = { target, accumulator: accumulators[this.#call.expr.name](this.#call, target) };
+      this.#groups.set(key, group);
     }
+    if (series.dropsName) group.target.dropsName = true;
+    group.accumulator.add(series);
+  }
+
+  /** The series of the groups, empty ones left out. */
+  finish(): PromSeries[] {
+    const result: PromSeries[] = [];
+    for (const { target, accumulator } of this.#groups.values()) {
+      accumulator.finish();
+      if (!target.isEmpty) result.push(target);
+    }
+    return result;
   }
 }
 
@@ -85,58 +109,78 @@ class HistogramTotal extends HistogramSum implements HistogramAdder {
   }
 }
 
-/** Floats by `addFloats`, histograms by adders; a point with both has no value. */
-function addUp(
-  group: SeriesGroup, target: SeriesBuilder, call: AggregateCall,
-  addFloats: (group: SeriesGroup, target: SeriesBuilder) => void, adderOf: (first: FloatHistogram) => HistogramAdder,
-): void {
-  addFloats(group, target);
-  if (group.series.every(({ histograms }) => histograms === undefined)) return;
-  const { annotations } = call.context;
-  for (let point = 0; point < call.points; point++) {
-    const total = addHistogramsAt(group, point, call, adderOf);
-    if (total === undefined) continue;
-    if (target.present[point] === floatPoint) {
-      annotations.mixedFloatsAndHistogramsInAggregation(call.position);
-      target.present[point] = noPoint;
-    } else if (total !== "incompatible") {
-      target.setHistogram(point, compactHistogram(total));
+/** Floats by an accumulator, histograms by adders; a point with both has no value. */
+class Sums implements Accumulator {
+  readonly #call: AggregateCall;
+  readonly #target: SeriesBuilder;
+  readonly #floats: Accumulator;
+  readonly #adderOf: (first: FloatHistogram) => HistogramAdder;
+  readonly #withHistograms: PromSeries[] = [];
+
+  constructor(call: AggregateCall, target: SeriesBuilder, floats: Accumulator, adderOf: (first: FloatHistogram) => HistogramAdder) {
+    this.#call = call;
+    this.#target = target;
+    this.#floats = floats;
+    this.#adderOf = adderOf;
+  }
+
+  add(series: PromSeries): void {
+    this.#floats.add(series);
+    if (series.histograms !== undefined) this.#withHistograms.push(series);
+  }
+
+  finish(): void {
+    this.#floats.finish();
+    if (this.#withHistograms.length === 0) return;
+    const { annotations } = this.#call.context;
+    for (let point = 0; point < this.#call.points; point++) {
+      const total = this.#addAt(point);
+      if (total === undefined) continue;
+      if (this.#target.present[point] === floatPoint) {
+        annotations.mixedFloatsAndHistogramsInAggregation(this.#call.position);
+        this.#target.present[point] = noPoint;
+      } else if (total !== "incompatible") {
+        this.#target.setHistogram(point, compactHistogram(total));
+      }
     }
+  }
+
+  #addAt(point: number): FloatHistogram | "incompatible" | undefined {
+    const { context, position } = this.#call;
+    let adder: HistogramAdder | undefined;
+    const hints = new Set<string>();
+    for (const series of this.#withHistograms) {
+      const histogram = histogramAt(series, point);
+      if (histogram === undefined) continue;
+      hints.add(histogram.resetHint);
+      if (adder === undefined) {
+        adder = this.#adderOf(histogram);
+        continue;
+      }
+      const step = adder.add(histogram);
+      if (step === undefined) {
+        context.annotations.mixedSchemas(metricNameOf(series.labels), position);
+        return "incompatible";
+      }
+      if (step.boundsReconciled) context.annotations.reconciledBuckets("aggregation", position);
+    }
+    if (hints.has("reset") && hints.has("not_reset")) context.annotations.counterResetCollision("aggregation", position);
+    return adder?.finish();
   }
 }
 
-function addHistogramsAt(
-  group: SeriesGroup, point: number, call: AggregateCall, adderOf: (first: FloatHistogram) => HistogramAdder,
-): FloatHistogram | "incompatible" | undefined {
-  let adder: HistogramAdder | undefined;
-  const hints = new Set<string>();
-  for (const series of group.series) {
-    const histogram = histogramAt(series, point);
-    if (histogram === undefined) continue;
-    hints.add(histogram.resetHint);
-    if (adder === undefined) {
-      adder = adderOf(histogram);
-      continue;
-    }
-    const step = adder.add(histogram);
-    if (step === undefined) {
-      call.context.annotations.mixedSchemas(metricNameOf(series.labels), call.position);
-      return "incompatible";
-    }
-    if (step.boundsReconciled) call.context.annotations.reconciledBuckets("aggregation", call.position);
+class FloatSums implements Accumulator {
+  readonly #target: SeriesBuilder;
+  readonly #rests: Float64Array;
+
+  constructor(target: SeriesBuilder) {
+    this.#target = target;
+    this.#rests = new Float64Array(target.values.length);
   }
-  annotateHints(hints, call.context.annotations, call.position);
-  return adder?.finish();
-}
 
-function annotateHints(hints: ReadonlySet<string>, annotations: Annotations, position: number): void {
-  if (hints.has("reset") && hints.has("not_reset")) annotations.counterResetCollision("aggregation", position);
-}
-
-function sumFloats(group: SeriesGroup, target: SeriesBuilder): void {
-  const { values: sums, present: hasSum } = target;
-  const rests = new Float64Array(sums.length);
-  for (const { values, present } of group.series) {
+  add({ values, present }: PromSeries): void {
+    const { values: sums, present: hasSum } = this.#target;
+    const rests = this.#rests;
     for (let point = 0; point < sums.length; point++) {
       if (present[point] !== floatPoint) continue;
       const value = values[point];
@@ -149,16 +193,30 @@ function sumFloats(group: SeriesGroup, target: SeriesBuilder): void {
       }
     }
   }
-  for (let point = 0; point < sums.length; point++) sums[point] += rests[point];
+
+  finish(): void {
+    const { values } = this.#target;
+    for (let point = 0; point < values.length; point++) values[point] += this.#rests[point];
+  }
 }
 
-/** Sum by count, or of means where the sum would overflow. */
-function averageFloats(group: SeriesGroup, target: SeriesBuilder): void {
-  const { values: sums, present: hasSum } = target;
-  const rests = new Float64Array(sums.length);
-  const counts = new Float64Array(sums.length);
-  const isOverflown = new Uint8Array(sums.length);
-  for (const { values, present } of group.series) {
+/** Sum by count, or of means from where on the sum would overflow. */
+class FloatAverages implements Accumulator {
+  readonly #target: SeriesBuilder;
+  readonly #rests: Float64Array;
+  readonly #counts: Float64Array;
+  readonly #isOverflown: Uint8Array;
+
+  constructor(target: SeriesBuilder) {
+    this.#target = target;
+    this.#rests = new Float64Array(target.values.length);
+    this.#counts = new Float64Array(target.values.length);
+    this.#isOverflown = new Uint8Array(target.values.length);
+  }
+
+  add({ values, present }: PromSeries): void {
+    const { values: sums, present: hasSum } = this.#target;
+    const [rests, counts, isOverflown] = [this.#rests, this.#counts, this.#isOverflown];
     for (let point = 0; point < sums.length; point++) {
       if (present[point] !== floatPoint) continue;
       const value = values[point];
@@ -184,52 +242,148 @@ function averageFloats(group: SeriesGroup, target: SeriesBuilder): void {
       sums[point] = share * sums[point] + value / count;
     }
   }
-  for (let point = 0; point < sums.length; point++) {
-    if (counts[point] === 0) continue;
-    sums[point] = isOverflown[point] === 1 ? sums[point] + rests[point] : sums[point] / counts[point] + rests[point] / counts[point];
+
+  finish(): void {
+    const { values: sums } = this.#target;
+    for (let point = 0; point < sums.length; point++) {
+      const count = this.#isOverflown[point] === 1 ? 1 : this.#counts[point];
+      if (count > 0) sums[point] = sums[point] / count + this.#rests[point] / count;
+    }
   }
 }
 
-// ---- of floats only ----
+// ---- others ----
 
-function extremes(group: SeriesGroup, target: SeriesBuilder, call: AggregateCall, isBetter: (value: number, best: number) => boolean): void {
-  forEachFloat(group, call, (value, point) => {
-    const best = target.values[point];
-    if (target.present[point] === noPoint || Number.isNaN(best) || isBetter(value, best)) target.setFloat(point, value);
-  });
+/** Of floats and histograms alike. */
+class Counts implements Accumulator {
+  readonly #target: SeriesBuilder;
+  readonly #next: (count: number) => number;
+
+  constructor(target: SeriesBuilder, next: (count: number) => number) {
+    this.#target = target;
+    this.#next = next;
+  }
+
+  add({ present }: PromSeries): void {
+    const { values, present: isCounted } = this.#target;
+    for (let point = 0; point < values.length; point++) {
+      if (present[point] === noPoint) continue;
+      values[point] = this.#next(values[point]);
+      isCounted[point] = floatPoint;
+    }
+  }
+
+  finish(): void {}
 }
 
-function variances(group: SeriesGroup, target: SeriesBuilder, call: AggregateCall): void {
-  const counts = new Float64Array(call.points);
-  const means = new Float64Array(call.points);
-  forEachFloat(group, call, (value, point) => {
-    const count = ++counts[point];
+/** Of floats; histograms are mentioned and left out. */
+abstract class FloatAccumulator implements Accumulator {
+  readonly #call: AggregateCall;
+
+  constructor(call: AggregateCall) {
+    this.#call = call;
+  }
+
+  add({ values, present }: PromSeries): void {
+    for (let point = 0; point < present.length; point++) {
+      if (present[point] === floatPoint) this.addFloat(values[point], point);
+      else if (present[point] !== noPoint) this.#call.context.annotations.histogramIgnored(this.#call.expr.name, this.#call.position);
+    }
+  }
+
+  abstract addFloat(value: number, point: number): void;
+  abstract finish(): void;
+}
+
+class Extremes extends FloatAccumulator {
+  readonly #target: SeriesBuilder;
+  readonly #isBetter: (value: number, best: number) => boolean;
+
+  constructor(call: AggregateCall, target: SeriesBuilder, isBetter: (value: number, best: number) => boolean) {
+    super(call);
+    this.#target = target;
+    this.#isBetter = isBetter;
+  }
+
+  addFloat(value: number, point: number): void {
+    const target = this.#target;
+    const best = target.values[point];
+    if (target.present[point] === noPoint || Number.isNaN(best) || this.#isBetter(value, best)) target.setFloat(point, value);
+  }
+
+  finish(): void {}
+}
+
+class Variances extends FloatAccumulator {
+  readonly #target: SeriesBuilder;
+  readonly #resultOf: (variance: number) => number;
+  readonly #counts: Float64Array;
+  readonly #means: Float64Array;
+
+  constructor(call: AggregateCall, target: SeriesBuilder, resultOf: (variance: number) => number) {
+    super(call);
+    this.#target = target;
+    this.#resultOf = resultOf;
+    this.#counts = new Float64Array(call.points);
+    this.#means = new Float64Array(call.points);
+  }
+
+  addFloat(value: number, point: number): void {
+    const means = this.#means;
+    const count = ++this.#counts[point];
     if (count === 1) {
       means[point] = value;
-      target.setFloat(point, Number.isFinite(value) ? 0 : NaN);
+      this.#target.setFloat(point, Number.isFinite(value) ? 0 : NaN);
       return;
     }
     const difference = value - means[point];
     means[point] += difference / count;
-    target.values[point] += difference * (value - means[point]);
-  });
-  for (let point = 0; point < call.points; point++) target.values[point] /= counts[point];
+    this.#target.values[point] += difference * (value - means[point]);
+  }
+
+  finish(): void {
+    const { values } = this.#target;
+    for (let point = 0; point < values.length; point++) values[point] = this.#resultOf(values[point] / this.#counts[point]);
+  }
 }
 
-function quantiles(group: SeriesGroup, target: SeriesBuilder, call: AggregateCall): void {
-  const values: number[][] = Array.from({ length: call.points }, () => []);
-  forEachFloat(group, call, (value, point) => values[point].push(value));
-  values.forEach((some, point) => {
-    if (some.length > 0) target.setFloat(point, quantileOf(call.parameter?.[point] ?? NaN, some));
-  });
+/** Has to keep all values. */
+class Quantiles extends FloatAccumulator {
+  readonly #call: AggregateCall;
+  readonly #target: SeriesBuilder;
+  readonly #values: number[][];
+
+  constructor(call: AggregateCall, target: SeriesBuilder) {
+    super(call);
+    this.#call = call;
+    this.#target = target;
+    this.#values = Array.from({ length: call.points }, () => []);
+  }
+
+  override add(series: PromSeries): void {
+    this.#call.context.countColumns(1, this.#call.points);
+    super.add(series);
+  }
+
+  addFloat(value: number, point: number): void {
+    this.#values[point].push(value);
+  }
+
+  finish(): void {
+    this.#values.forEach((some, point) => {
+      if (some.length > 0) this.#target.setFloat(point, quantileOf(this.#call.parameter?.[point] ?? NaN, some));
+    });
+  }
 }
 
 function checkQuantiles({ parameter, context, expr }: AggregateCall): void {
-  if (parameter === undefined) return;
-  const position = expr.args[0].position;
-  if (parameter.some(Number.isNaN)) context.annotations.invalidQuantile(NaN, position);
-  const high = Math.max(...parameter.filter((phi) => phi > 1).subarray(0, 1000));
-  const low = Math.min(...parameter.filter((phi) => phi < 0).subarray(0, 1000));
+  const position = placeOf(expr.args[0]);
+  let [low, high] = [Infinity, -Infinity];
+  for (const phi of parameter ?? []) {
+    if (phi < low) low = phi;
+    if (phi > high) high = phi;
+  }
+  if (parameter?.some(Number.isNaN) === true) context.annotations.invalidQuantile(NaN, position);
   if (high > 1) context.annotations.invalidQuantile(high, position);
   if (low < 0) context.annotations.invalidQuantile(low, position);
 }

@@ -1,8 +1,9 @@
 /** Aggregates that pick some of the series of each group, point by point: topk, bottomk, limitk, limit_ratio. */
 import { InputError } from "../base/errors.ts";
-import { labelOffset } from "./label_hash.ts";
-import { groupSeries } from "./grouping.ts";
 import type { AggregateCall } from "./aggregate.ts";
+import { placeOf } from "./expression.ts";
+import { groupSeries } from "./grouping.ts";
+import { labelOffset } from "./label_hash.ts";
 import { histogramPoint, noPoint, type PromSeries, SeriesBuilder } from "./vector.ts";
 
 /**
@@ -36,7 +37,7 @@ function targetOf(call: AggregateCall, targets: Map<PromSeries, SeriesBuilder>, 
 /** Whether anything is to be picked at all. */
 function checkParameter(call: AggregateCall, parameter: Float64Array): boolean {
   const { annotations } = call.context;
-  const position = call.expr.args[0].position;
+  const position = placeOf(call.expr.args[0]);
   let [low, high] = [Infinity, -Infinity];
   for (const value of parameter) {
     if (value < low) low = value;

@@ -10,17 +10,18 @@
  */
 import { assert } from "../base/assert.ts";
 import { InputError } from "../base/errors.ts";
-import type { AggregateExpr, Expr, FunctionExpr, RollupExpr } from "../metricsql/ast.ts";
+import type { AggregateExpr, Expr, FunctionExpr, RollupExpr, SelectorExpr } from "../metricsql/ast.ts";
 import { promqlType } from "../metricsql/promql_check.ts";
-import type { Labels } from "../model/labels.ts";
+import { type Labels, metricNameLabel } from "../model/labels.ts";
+import type { TimeRange } from "../model/store.ts";
 import { type Grid, gridBetween } from "../query/grid.ts";
 import { checkLimit } from "../query/limits.ts";
-import { aggregate, type AggregateCall, countValues } from "./aggregate.ts";
+import { type AggregateCall, Aggregation, countValues, takesSeriesOneByOne } from "./aggregate.ts";
 import { aggregateK } from "./aggregate_k.ts";
 import { evaluateBinary } from "./binary.ts";
 import { type Call, vectorOf } from "./call.ts";
 import type { PromContext } from "./context.ts";
-import { isStepInvariant, isSubquery, selectorOf, placeOf } from "./expression.ts";
+import { isStepInvariant, placeOf, selectorOf } from "./expression.ts";
 import { absentSeries, instantFunctions } from "./functions.ts";
 import { extendedSamples } from "./extended_samples.ts";
 import { addInfoLabels } from "./info.ts";
@@ -29,7 +30,7 @@ import { negated } from "./negation.ts";
 import { rangeFunctions } from "./range_functions.ts";
 import { rangeSamples, type SampleColumns } from "./samples.ts";
 import { haveSameMetadata, mergeNameless, metricNameOf, namelessLabels, refuseSameLabels } from "./series_labels.ts";
-import { mapSeries } from "./series_reader.ts";
+import { mapSeries, type SeriesRequest, visitSeries } from "./series_reader.ts";
 import { smoothedSeries } from "./smoothed_selector.ts";
 import { subquerySamples } from "./subquery.ts";
 import { lengthMs, shifted } from "./time_shift.ts";
@@ -80,22 +81,42 @@ async function evaluateNode(context: PromContext, expr: Expr, grid: Grid): Promi
 
 // ---- selectors ----
 
+/** Series that are made one by one of what the store has. */
+interface SeriesFlow {
+  readonly request: SeriesRequest;
+  /** undefined: the series has no point. */
+  readonly compute: (labels: Labels, samples: SampleColumns) => PromSeries | undefined;
+}
+
 async function evaluateSelector(context: PromContext, expr: Expr, grid: Grid, column: InstantColumn): Promise<PromSeries[]> {
+  const { request, compute } = selectorFlow(context, expr, grid, column);
+  return mapSeries(context, request, (labels, samples) => {
+    context.countColumns(1, grid.points);
+    return compute(labels, samples);
+  });
+}
+
+function selectorFlow(context: PromContext, expr: Expr, grid: Grid, column: InstantColumn): SeriesFlow {
   const rollup = expr.kind === "rollup" ? expr : undefined;
   const selector = selectorOf(expr);
   assert(selector !== undefined);
   const shift = rollup === undefined ? grid : shifted(context, rollup, grid);
   const times: LookTimes = { startMs: shift.startMs, stepMs: shift.stepMs, points: grid.points };
-  const { lookbackMs } = context;
+  const { lookbackMs, annotations } = context;
   const isSmoothed = rollup?.modifier === "smoothed";
   const endMs = shift.startMs + (grid.points - 1) * shift.stepMs;
   const range = { minMs: shift.startMs - lookbackMs + 1, maxMs: isSmoothed ? endMs + lookbackMs : endMs };
-  const request = { filters: selector.groups[0] ?? [], range, tellsResets: context.selectorsOfNumbers.has(selector) };
-  return mapSeries(context, request, (labels, samples) => {
-    context.countColumns(1, grid.points);
-    if (!isSmoothed) return instantSeries(labels, samples, times, lookbackMs, column);
-    return smoothedSeries(labels, rangeSamples(samples), times, lookbackMs, context.annotations, placeOf(expr));
-  });
+  return {
+    request: requestOf(context, selector, range),
+    compute: (labels, samples) =>
+      isSmoothed
+        ? smoothedSeries(labels, rangeSamples(samples), times, lookbackMs, annotations, placeOf(expr))
+        : instantSeries(labels, samples, times, lookbackMs, column),
+  };
+}
+
+function requestOf(context: PromContext, selector: SelectorExpr, range: TimeRange): SeriesRequest {
+  return { filters: selector.groups[0] ?? [], range, tellsResets: context.selectorsOfNumbers.has(selector) };
 }
 
 // ---- aggregates ----
@@ -103,29 +124,55 @@ async function evaluateSelector(context: PromContext, expr: Expr, grid: Grid, co
 async function evaluateAggregate(context: PromContext, expr: AggregateExpr, grid: Grid): Promise<PromValue> {
   const vectorExpr = expr.args[expr.args.length - 1];
   const parameter = expr.args.length > 1 ? await evaluate(context, expr.args[0], grid) : undefined;
-  const vector = await evaluate(context, vectorExpr, grid);
-  assert(vector.kind === "vector");
   const call: AggregateCall = {
     context, expr, position: placeOf(vectorExpr), points: grid.points, parameter: parameter?.kind === "scalar" ? parameter.values : undefined,
   };
-  switch (expr.name) {
-    case "topk":
-    case "bottomk":
-    case "limitk":
-    case "limit_ratio":
-      return vectorOf(aggregateK(call, vector.series));
-    case "count_values":
-      return vectorOf(countValues(call, parameter?.kind === "string" ? parameter.text : "", vector.series));
-    default:
-      return vectorOf(aggregate(call, vector.series));
+  if (takesSeriesOneByOne(expr.name)) return vectorOf(await aggregateOneByOne(call, vectorExpr, grid));
+  const vector = await evaluate(context, vectorExpr, grid);
+  assert(vector.kind === "vector");
+  if (expr.name !== "count_values") return vectorOf(aggregateK(call, vector.series));
+  return vectorOf(countValues(call, parameter?.kind === "string" ? parameter.text : "", vector.series));
+}
+
+/** Without holding the series of the input, if they come straight from the store. */
+async function aggregateOneByOne(call: AggregateCall, vectorExpr: Expr, grid: Grid): Promise<PromSeries[]> {
+  const { context } = call;
+  const flow = await flowOf(context, vectorExpr, grid);
+  if (flow !== undefined) {
+    const aggregation = new Aggregation(call);
+    const isComplete = await visitSeries(context, flow.request, (labels, samples) => {
+      const series = flow.compute(labels, samples);
+      if (series !== undefined) aggregation.add(series);
+    });
+    if (isComplete) return aggregation.finish();
   }
+  const vector = await evaluate(context, vectorExpr, grid);
+  assert(vector.kind === "vector");
+  const aggregation = new Aggregation(call);
+  for (const series of vector.series) aggregation.add(series);
+  return aggregation.finish();
+}
+
+/** The series of a vector, if each is made of one series of the store. */
+async function flowOf(context: PromContext, expr: Expr, grid: Grid): Promise<SeriesFlow | undefined> {
+  if (grid.points > 1 && isStepInvariant(expr)) return undefined;
+  if (expr.kind === "selector" || expr.kind === "rollup") return selectorFlow(context, expr, grid, "value");
+  if (expr.kind !== "function" || expr.name === "absent_over_time") return undefined;
+  const range = expr.args.find((arg) => promqlType(arg) === "matrix");
+  const selector = range === undefined ? undefined : selectorOf(range);
+  if (range?.kind !== "rollup" || selector === undefined) return undefined;
+  // Without their names several metrics might have the same labels, which is an error that needs all of them.
+  const hasOneName = selector.groups[0]?.some(({ name, op }) => name === metricNameLabel && op === "=") ?? false;
+  if (!hasOneName && rangeFunctions.get(expr.name)?.keepsName !== true && !context.delaysNameRemoval) return undefined;
+  const { plan, compute } = await planRangeCall(context, expr, range, grid);
+  return { request: requestOf(context, selector, windowTimes(plan)), compute: (labels, samples) => compute(labels, rangeSamples(samples), false) };
 }
 
 // ---- functions ----
 
 async function evaluateFunction(context: PromContext, expr: FunctionExpr, grid: Grid): Promise<PromValue> {
-  const rangeIndex = expr.args.findIndex((arg) => promqlType(arg) === "matrix");
-  if (rangeIndex >= 0) return evaluateRangeFunction(context, expr, rangeIndex, grid);
+  const range = expr.args.find((arg) => promqlType(arg) === "matrix");
+  if (range?.kind === "rollup") return evaluateRangeFunction(context, expr, range, grid);
   if (expr.name === "info") return addInfoLabels(context, expr, await evaluate(context, expr.args[0], grid), grid);
   if (expr.name === "timestamp" && selectorOf(expr.args[0]) !== undefined) return evaluateTimestamps(context, expr, grid);
   const args: PromValue[] = [];
@@ -144,11 +191,31 @@ async function evaluateTimestamps(context: PromContext, expr: FunctionExpr, grid
   }))));
 }
 
-async function evaluateRangeFunction(context: PromContext, expr: FunctionExpr, rangeIndex: number, grid: Grid): Promise<PromValue> {
-  const range = expr.args[rangeIndex];
+async function evaluateRangeFunction(context: PromContext, expr: FunctionExpr, range: RollupExpr, grid: Grid): Promise<PromValue> {
+  const { plan, dropsName, compute } = await planRangeCall(context, expr, range, grid);
+  const sources: Labels[] = [];
+  const all = await mapRange(context, range, plan, (labels, samples, isNameless) => {
+    context.countColumns(1, grid.points);
+    const series = compute(labels, samples, isNameless);
+    if (series !== undefined) sources.push(labels);
+    return series;
+  });
+  if (expr.name === "absent_over_time") return absentSeries(range, all, grid.points);
+  if (!context.delaysNameRemoval && dropsName && !haveSameMetadata(sources)) refuseSameLabels(all);
+  return vectorOf(all);
+}
+
+/** A function of a range with its other arguments evaluated. */
+interface RangeCall {
+  readonly plan: WindowPlan;
+  readonly dropsName: boolean;
+  readonly compute: RangeMapper;
+}
+
+async function planRangeCall(context: PromContext, expr: FunctionExpr, range: RollupExpr, grid: Grid): Promise<RangeCall> {
   const facts = rangeFunctions.get(expr.name);
-  assert(facts !== undefined && range.kind === "rollup");
-  const others = expr.args.filter((_, i) => i !== rangeIndex);
+  assert(facts !== undefined);
+  const others = expr.args.filter((arg) => arg !== range);
   const args: Float64Array[] = [];
   for (const other of others) {
     const value = await evaluate(context, other, grid);
@@ -157,20 +224,17 @@ async function evaluateRangeFunction(context: PromContext, expr: FunctionExpr, r
   }
   const plan = planWindows(context, range, grid, args, others.map(placeOf));
   const dropsName = facts.keepsName !== true;
-  const sources: Labels[] = [];
   const reported = new Set<string>();
-  const all = await mapRange(context, range, plan, (labels, samples, isDropping) => {
-    context.countColumns(1, grid.points);
-    const kept = dropsName ? namelessLabels(context, labels) : labels;
-    const series = evaluateWindows(plan, facts.run, kept, dropsName || isDropping, labels, samples);
-    if (series === undefined) return undefined;
-    sources.push(labels);
-    if (facts.needsCounter === true && series.present.includes(floatPoint)) reportNonCounter(context, metricNameOf(labels), plan.position, reported);
-    return series;
-  });
-  if (expr.name === "absent_over_time") return absentSeries(range, all, grid.points);
-  if (!context.delaysNameRemoval && dropsName && !haveSameMetadata(sources)) refuseSameLabels(all);
-  return vectorOf(all);
+  return {
+    plan,
+    dropsName,
+    compute: (labels, samples, isNameless) => {
+      const kept = dropsName ? namelessLabels(context, labels) : labels;
+      const series = evaluateWindows(plan, facts.run, kept, dropsName || isNameless, labels, samples);
+      if (facts.needsCounter === true && series?.present.includes(floatPoint) === true) reportNonCounter(context, metricNameOf(labels), plan.position, reported);
+      return series;
+    },
+  };
 }
 
 /** Names in `reported` have been looked at. */
@@ -200,27 +264,24 @@ function planWindows(context: PromContext, range: RollupExpr, grid: Grid, args: 
   };
 }
 
-type RangeMapper = (labels: Labels, samples: SampleColumns, dropsName: boolean) => PromSeries | undefined;
+/** `isNameless`: the name is to be left out of the answer in any case. */
+type RangeMapper = (labels: Labels, samples: SampleColumns, isNameless: boolean) => PromSeries | undefined;
 
 /** What `compute` makes of each series of a range; samples are without stale markers. */
 async function mapRange(context: PromContext, range: RollupExpr, plan: WindowPlan, compute: RangeMapper): Promise<PromSeries[]> {
-  const firstMs = plan.endMs - plan.rangeMs - plan.beforeMs;
-  const lastMs = plan.endMs + (plan.points - 1) * plan.endStepMs;
-  if (isSubquery(range)) {
-    const inner = subqueryGrid(context, range, firstMs, lastMs);
-    if (inner.points <= 0) return [];
-    const value = await evaluate(context, range.inner, inner);
-    assert(value.kind === "vector");
-    return value.series.map((series) => compute(series.labels, subquerySamples(series, inner), series.dropsName)).filter((series) => series !== undefined);
-  }
   const selector = selectorOf(range);
-  assert(selector !== undefined);
-  const request = {
-    filters: selector.groups[0] ?? [],
-    range: { minMs: firstMs + 1, maxMs: lastMs + plan.afterMs },
-    tellsResets: context.selectorsOfNumbers.has(selector),
-  };
-  return mapSeries(context, request, (labels, samples) => compute(labels, rangeSamples(samples), false));
+  if (selector !== undefined) return mapSeries(context, requestOf(context, selector, windowTimes(plan)), (labels, samples) => compute(labels, rangeSamples(samples), false));
+  const { minMs, maxMs } = windowTimes(plan);
+  const inner = subqueryGrid(context, range, minMs - 1, maxMs);
+  if (inner.points <= 0) return [];
+  const value = await evaluate(context, range.inner, inner);
+  assert(value.kind === "vector");
+  return value.series.map((series) => compute(series.labels, subquerySamples(series, inner), series.dropsName)).filter((series) => series !== undefined);
+}
+
+/** The times of the samples that the windows need. */
+function windowTimes(plan: WindowPlan): TimeRange {
+  return { minMs: plan.endMs - plan.rangeMs - plan.beforeMs + 1, maxMs: plan.endMs + (plan.points - 1) * plan.endStepMs + plan.afterMs };
 }
 
 /** The multiples of the step that are later than the start of the first window. */

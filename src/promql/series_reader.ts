@@ -34,25 +34,44 @@ export interface SeriesRequest {
 
 /** What `compute` makes of each series that has samples in the range; undefined is left out. */
 export async function mapSeries<T>(context: PromContext, request: SeriesRequest, compute: SeriesFunction<T>): Promise<T[]> {
-  const { filters, range } = request;
-  if (filters.length === 0 || range.minMs > range.maxMs) return [];
   const results: T[] = [];
   const sources: Labels[] = [];
-  const gathered = new Map<string, JoinedSeries>();
-  await readBatches(context, [filters], range, (batch, i) => {
-    const labels = batch.labels(i);
-    if (gather(gathered, labels, batch, i)) return;
-    const [from, to] = [batch.sampleFrom[i], batch.sampleFrom[i + 1]];
-    const result = compute(labels, floatSamples(batch.timestampsMs.subarray(from, to), batch.values.subarray(from, to)));
+  const gathered = await readSeries(context, request, (labels, samples) => {
+    const result = compute(labels, samples);
     if (result === undefined) return;
     results.push(result);
     sources.push(labels);
   });
   if (gathered.size === 0) return results;
-  const floats = await readFloats(context, filters, range, gathered);
-  const before = await readHistogramsBefore(context, request);
+  const floats = await readFloats(context, request, gathered);
   const onlyFloats = floats.size === 0 ? results : results.filter((_, i) => !floats.has(labelsKey(sources[i])));
-  return [...onlyFloats, ...mapHistograms(gathered, { floats, before, tellsResets: request.tellsResets === true }, compute)];
+  return [...onlyFloats, ...(await mapHistograms(context, request, gathered, floats, compute))];
+}
+
+/**
+ * Calls `visit` for each series, holding none. Resolves with false if a series turned out to have floats and histograms, which have not been
+ * seen together then: mapSeries gives them as they are.
+ */
+export async function visitSeries(context: PromContext, request: SeriesRequest, visit: (labels: Labels, samples: SampleColumns) => void): Promise<boolean> {
+  const gathered = await readSeries(context, request, visit);
+  if (gathered.size === 0) return true;
+  const floats = await readFloats(context, request, gathered);
+  if (floats.size > 0) return false;
+  await mapHistograms(context, request, gathered, floats, (labels, samples) => void visit(labels, samples));
+  return true;
+}
+
+/** Visits the floats of all series, and gathers the components of histograms. */
+async function readSeries(context: PromContext, { filters, range }: SeriesRequest, visit: (labels: Labels, samples: SampleColumns) => void): Promise<Map<string, JoinedSeries>> {
+  const gathered = new Map<string, JoinedSeries>();
+  if (filters.length === 0 || range.minMs > range.maxMs) return gathered;
+  await readBatches(context, [filters], range, (batch, i) => {
+    const labels = batch.labels(i);
+    if (gather(gathered, labels, batch, i)) return;
+    const [from, to] = [batch.sampleFrom[i], batch.sampleFrom[i + 1]];
+    visit(labels, floatSamples(batch.timestampsMs.subarray(from, to), batch.values.subarray(from, to)));
+  });
+  return gathered;
 }
 
 async function readBatches(context: PromContext, selector: Selector, range: TimeRange, visit: (batch: SeriesBatch, index: number) => void): Promise<void> {
@@ -83,9 +102,7 @@ function gather(gathered: Map<string, JoinedSeries>, labels: Labels, batch: Seri
 }
 
 /** The floats of the series that have histograms. */
-async function readFloats(
-  context: PromContext, filters: readonly Matcher[], range: TimeRange, gathered: ReadonlyMap<string, JoinedSeries>,
-): Promise<ReadonlyMap<string, SampleColumns>> {
+async function readFloats(context: PromContext, { filters, range }: SeriesRequest, gathered: ReadonlyMap<string, JoinedSeries>): Promise<ReadonlyMap<string, SampleColumns>> {
   const floats = new Map<string, SampleColumns>();
   const noHistograms: Matcher = { name: histogramLabel, op: "=", value: "" };
   await readBatches(context, [[...filters, noHistograms]], range, (batch, i) => {
@@ -112,19 +129,15 @@ async function readHistogramsBefore(context: PromContext, { filters, range }: Se
   return last;
 }
 
-/** What belongs to the histograms of a request. */
-interface Surroundings {
-  readonly floats: ReadonlyMap<string, SampleColumns>;
-  readonly before: ReadonlyMap<string, FloatHistogram>;
-  readonly tellsResets: boolean;
-}
-
-function mapHistograms<T>(gathered: ReadonlyMap<string, JoinedSeries>, { floats, before, tellsResets }: Surroundings, compute: SeriesFunction<T>): T[] {
+async function mapHistograms<T>(
+  context: PromContext, request: SeriesRequest, gathered: ReadonlyMap<string, JoinedSeries>, floats: ReadonlyMap<string, SampleColumns>, compute: SeriesFunction<T>,
+): Promise<T[]> {
+  const before = await readHistogramsBefore(context, request);
   const noFloats = floatSamples(new Float64Array(0), new Float64Array(0));
   const results: T[] = [];
   for (const [key, { labels, components }] of gathered) {
     const { timestampsMs, histograms } = joinHistograms(components);
-    const samples = { histogramTimesMs: timestampsMs, histograms: withDetectedResets(histograms, before.get(key), tellsResets) };
+    const samples = { histogramTimesMs: timestampsMs, histograms: withDetectedResets(histograms, before.get(key), request.tellsResets === true) };
     const result = compute(labels, { ...(floats.get(key) ?? noFloats), ...samples });
     if (result !== undefined) results.push(result);
   }
