@@ -110,7 +110,7 @@ function selectorFlow(context: PromContext, expr: Expr, grid: Grid, column: Inst
     request: requestOf(context, selector, range),
     compute: (labels, samples) =>
       isSmoothed
-        ? smoothedSeries(labels, rangeSamples(samples), times, lookbackMs, annotations, placeOf(expr))
+        ? smoothedSeries(labels, rangeSamples(samples), times, lookbackMs, { annotations, metricName: metricNameOf(labels), position: placeOf(expr) })
         : instantSeries(labels, samples, times, lookbackMs, column),
   };
 }
@@ -230,7 +230,7 @@ async function planRangeCall(context: PromContext, expr: FunctionExpr, range: Ro
     dropsName,
     compute: (labels, samples, isNameless) => {
       const kept = dropsName ? namelessLabels(context, labels) : labels;
-      const series = evaluateWindows(plan, facts.run, kept, dropsName || isNameless, labels, samples);
+      const series = evaluateWindows(plan, facts.run, labels, samples, { labels: kept, dropsName: dropsName || isNameless });
       if (facts.needsCounter === true && series?.present.includes(floatPoint) === true) reportNonCounter(context, metricNameOf(labels), plan.position, reported);
       return series;
     },

@@ -1,25 +1,20 @@
 /** `m smoothed`: what is on the line between the samples around each point; the last sample where none follows. */
 import type { Labels } from "../model/labels.ts";
 import { hasCustomBuckets } from "../model/native_histogram.ts";
-import type { Annotations } from "./annotations.ts";
 import { interpolate } from "./extended_rate.ts";
 import { histogramBetween, type HistogramReport, type HistogramSample } from "./histogram_report.ts";
 import type { LookTimes } from "./instant_selector.ts";
 import type { SampleColumns } from "./samples.ts";
-import { metricNameOf } from "./series_labels.ts";
 import { type PromSeries, SeriesBuilder } from "./vector.ts";
 
 /** Samples count up to `lookbackMs` before and after a point. Where there are floats and histograms among them there is no value. */
-export function smoothedSeries(
-  labels: Labels, samples: SampleColumns, times: LookTimes, lookbackMs: number, annotations: Annotations, position: number,
-): PromSeries | undefined {
+export function smoothedSeries(labels: Labels, samples: SampleColumns, times: LookTimes, lookbackMs: number, report: HistogramReport): PromSeries | undefined {
   const target = new SeriesBuilder(labels, times.points);
-  const report: HistogramReport = { annotations, metricName: metricNameOf(labels), position };
   for (let point = 0; point < times.points; point++) {
     const timeMs = times.startMs + point * times.stepMs;
     const hasFloats = hasSampleNear(samples.timestampsMs, timeMs, lookbackMs);
     const hasHistograms = hasSampleNear(samples.histogramTimesMs, timeMs, lookbackMs);
-    if (hasFloats && hasHistograms) annotations.mixedFloatsAndHistograms(report.metricName, position);
+    if (hasFloats && hasHistograms) report.annotations.mixedFloatsAndHistograms(report.metricName, report.position);
     else if (hasFloats) setFloat(target, point, samples, timeMs, lookbackMs);
     else if (hasHistograms) setHistogram(target, point, samples, timeMs, lookbackMs, report);
   }

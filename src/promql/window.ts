@@ -142,12 +142,16 @@ function firstAfter(timestampsMs: Float64Array, timeMs: number, index: number): 
   return index;
 }
 
-/** The function's values at all points; undefined if it has none. `labels` are those of the result. */
-export function evaluateWindows(
-  plan: WindowPlan, run: WindowFunction, labels: Labels, dropsName: boolean, sourceLabels: Labels, samples: SampleColumns,
-): SeriesBuilder | undefined {
+/** What becomes of the labels of a series. */
+export interface ResultLabels {
+  readonly labels: Labels;
+  readonly dropsName: boolean;
+}
+
+/** The function's values for a series at all points; undefined if it has none. `source` are the labels of the samples. */
+export function evaluateWindows(plan: WindowPlan, run: WindowFunction, source: Labels, samples: SampleColumns, { labels, dropsName }: ResultLabels): SeriesBuilder | undefined {
   const target = new SeriesBuilder(labels, plan.points, dropsName);
-  const window = new Window(plan, metricNameOf(sourceLabels), samples);
+  const window = new Window(plan, metricNameOf(source), samples);
   let hasPoint = false;
   for (let point = 0; point < plan.points; point++) {
     window.moveTo(point);
