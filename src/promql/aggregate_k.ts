@@ -1,6 +1,6 @@
 /** Aggregates that pick some of the series of each group, point by point: topk, bottomk, limitk, limit_ratio. */
 import { InputError } from "../base/errors.ts";
-import type { AggregateCall } from "./aggregate.ts";
+import type { AggregateCall } from "./accumulators.ts";
 import { placeOf } from "./expression.ts";
 import { groupSeries } from "./grouping.ts";
 import { labelOffset } from "./label_hash.ts";
