@@ -5,7 +5,7 @@ import type { Store } from "../model/store.ts";
 import { checkLimit, type QueryLimits } from "../query/limits.ts";
 import type { QueryStats } from "../query/query_context.ts";
 import { Annotations } from "./annotations.ts";
-import type { PromValue } from "./vector.ts";
+import { histogramBytes, type PromSeries, type PromValue } from "./vector.ts";
 
 export interface PromContextOptions {
   readonly store: Store;
@@ -90,22 +90,32 @@ export class PromContext {
     checkLimit("too_many_samples", "samples read by the query", this.stats.samplesScanned, this.limits.samplesMax, "search.maxSamplesPerQuery");
   }
 
-  /** Bytes of the columns that the query holds. */
+  /** Bytes of the columns and histograms that the query holds. */
   get heldBytes(): number {
     return this.#heldBytes;
   }
 
   /** Counts columns that are about to be made; to be called between series, so that a query can be given up there. */
   countColumns(seriesCount: number, points: number): void {
-    this.signal?.throwIfAborted();
-    this.#heldBytes += seriesCount * points * pointBytes;
-    this.stats.memoryBytes = Math.max(this.stats.memoryBytes, this.#heldBytes);
-    checkLimit("too_much_memory", "bytes of columns held by the query", this.#heldBytes, this.limits.memoryBytesMax, "search.maxMemoryPerQuery");
+    this.countBytes(seriesCount * points * pointBytes);
   }
 
-  /** Of all columns made since `heldBytes` was asked for, only those of `value` are still of use. */
+  /** Counts the histograms that a series has come to hold. */
+  countHistograms(series: PromSeries): void {
+    if (series.histograms !== undefined) this.countBytes(histogramBytes(series.histograms));
+  }
+
+  countBytes(bytes: number): void {
+    this.signal?.throwIfAborted();
+    this.#heldBytes += bytes;
+    this.stats.memoryBytes = Math.max(this.stats.memoryBytes, this.#heldBytes);
+    checkLimit("too_much_memory", "bytes held by the query", this.#heldBytes, this.limits.memoryBytesMax, "search.maxMemoryPerQuery");
+  }
+
+  /** Of all that was made since `heldBytes` was asked for, only `value` is still of use. */
   keepOnly(heldBytesBefore: number, value: PromValue, points: number): void {
     this.#heldBytes = heldBytesBefore;
     this.countColumns(value.kind === "vector" ? value.series.length : 1, points);
+    if (value.kind === "vector") for (const series of value.series) this.countHistograms(series);
   }
 }

@@ -2,7 +2,10 @@
 // conformance.test.ts and properties.test.ts.
 import assert from "node:assert/strict";
 import test from "node:test";
-import { labelsOf, labelsToRecord } from "../model/labels.ts";
+import { visitComponents, withHistogramLabel } from "../model/histogram_series.ts";
+import { encodeLabelRun, labelsOf, labelsToRecord } from "../model/labels.ts";
+import { consecutiveBuckets, createHistogram } from "../model/native_histogram.ts";
+import { sampleKindHistogram } from "../model/row_batch.ts";
 import { RowBatchBuilder } from "../model/row_batch_builder.ts";
 import { MemoryStore } from "../stores/memory_store.ts";
 import { measurePromql } from "./engine.bench.ts";
@@ -84,6 +87,26 @@ test("columns that are of no use any more do not count", async () => {
   const { stats } = await engine.range({ query, startMs: 0, endMs: 290_000, stepMs: 1000 });
   const columnBytes = 3 * 291 * 9;
   assert(stats.memoryBytes >= columnBytes && stats.memoryBytes <= 3 * columnBytes, `${stats.memoryBytes} bytes`);
+});
+
+test("histograms count as memory of the query", async () => {
+  const bucketCount = 100;
+  const counts = new Float64Array(bucketCount).fill(1);
+  const ofHistograms = new MemoryStore();
+  const rows = new RowBatchBuilder();
+  visitComponents(createHistogram({ count: bucketCount, sum: 1, positive: consecutiveBuckets(0, counts) }), (component, value) => {
+    rows.addLabelRun(encodeLabelRun(withHistogramLabel(labelsOf({ __name__: "h" }), component)), times, times.map(() => value), sampleKindHistogram);
+  });
+  await ofHistograms.write(rows.build());
+  const read = async (memoryBytesMax: number): Promise<number> => {
+    const { stats } = await new PromqlEngine({ store: ofHistograms, nowMs: () => 0, limits: { memoryBytesMax } }).range({ query: "h * 2", startMs: 0, endMs: 285_000, stepMs: 15_000 });
+    return stats.memoryBytes;
+  };
+  const componentBytes = (bucketCount + 3) * times.length * 16;
+  const histogramBytes = bucketCount * times.length * 12;
+  const memoryBytes = await read(1e6);
+  assert(memoryBytes >= componentBytes + histogramBytes && memoryBytes <= 2 * (componentBytes + histogramBytes), `${memoryBytes} bytes`);
+  await assert.rejects(read(componentBytes), /-search.maxMemoryPerQuery/);
 });
 
 test("an aborted query ends with the reason", async () => {

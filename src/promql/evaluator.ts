@@ -94,7 +94,9 @@ async function evaluateSelector(context: PromContext, expr: Expr, grid: Grid, co
   const { request, compute } = selectorFlow(context, expr, grid, column);
   return mapSeries(context, request, (labels, samples) => {
     context.countColumns(1, grid.points);
-    return compute(labels, samples);
+    const series = compute(labels, samples);
+    if (series !== undefined) context.countHistograms(series);
+    return series;
   });
 }
 
@@ -199,7 +201,9 @@ async function evaluateRangeFunction(context: PromContext, expr: FunctionExpr, r
   const all = await mapRange(context, range, plan, (labels, samples, isNameless) => {
     context.countColumns(1, grid.points);
     const series = compute(labels, samples, isNameless);
-    if (series !== undefined) sources.push(labels);
+    if (series === undefined) return undefined;
+    context.countHistograms(series);
+    sources.push(labels);
     return series;
   });
   if (expr.name === "absent_over_time") return absentSeries(range, all, grid.points);

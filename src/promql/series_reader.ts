@@ -18,6 +18,9 @@ import { floatSamples, type SampleColumns } from "./samples.ts";
 /** `samples` are valid during the call only. */
 type SeriesFunction<T> = (labels: Labels, samples: SampleColumns) => T | undefined;
 
+/** Bytes that a sample of a component takes. */
+const sampleBytes = 16;
+
 interface JoinedSeries {
   readonly labels: Labels;
   readonly components: ComponentColumns[];
@@ -67,7 +70,7 @@ async function readSeries(context: PromContext, { filters, range }: SeriesReques
   if (filters.length === 0 || range.minMs > range.maxMs) return gathered;
   await readBatches(context, [filters], range, (batch, i) => {
     const labels = batch.labels(i);
-    if (gather(gathered, labels, batch, i)) return;
+    if (gather(context, gathered, labels, batch, i)) return;
     const [from, to] = [batch.sampleFrom[i], batch.sampleFrom[i + 1]];
     visit(labels, floatSamples(batch.timestampsMs.subarray(from, to), batch.values.subarray(from, to)));
   });
@@ -89,10 +92,11 @@ async function readBatches(context: PromContext, selector: Selector, range: Time
 }
 
 /** Copies a series of the batch if it is a component of histograms. */
-function gather(gathered: Map<string, JoinedSeries>, labels: Labels, batch: SeriesBatch, index: number): boolean {
+function gather(context: PromContext, gathered: Map<string, JoinedSeries>, labels: Labels, batch: SeriesBatch, index: number): boolean {
   const split = splitHistogramLabel(labels);
   if (split === undefined) return false;
   const [from, to] = [batch.sampleFrom[index], batch.sampleFrom[index + 1]];
+  context.countBytes((to - from) * sampleBytes);
   const component = { component: split.component, timestampsMs: batch.timestampsMs.slice(from, to), values: batch.values.slice(from, to) };
   const key = labelsKey(split.labels);
   const series = gathered.get(key);
@@ -120,7 +124,7 @@ async function readFloats(context: PromContext, { filters, range }: SeriesReques
 async function readHistogramsBefore(context: PromContext, { filters, range }: SeriesRequest): Promise<ReadonlyMap<string, FloatHistogram>> {
   const gathered = new Map<string, JoinedSeries>();
   const summary: Matcher = { name: histogramLabel, op: "=~", value: "schema|count|sum|z:.*" };
-  await readBatches(context, [[...filters, summary]], { minMs: range.minMs - context.lookbackMs, maxMs: range.minMs - 1 }, (batch, i) => gather(gathered, batch.labels(i), batch, i));
+  await readBatches(context, [[...filters, summary]], { minMs: range.minMs - context.lookbackMs, maxMs: range.minMs - 1 }, (batch, i) => gather(context, gathered, batch.labels(i), batch, i));
   const last = new Map<string, FloatHistogram>();
   for (const [key, { components }] of gathered) {
     const histogram = joinHistograms(components).histograms.at(-1);
@@ -136,6 +140,7 @@ async function mapHistograms<T>(
   const noFloats = floatSamples(new Float64Array(0), new Float64Array(0));
   const results: T[] = [];
   for (const [key, { labels, components }] of gathered) {
+    await context.takeTurns();
     const { timestampsMs, histograms } = joinHistograms(components);
     const samples = { histogramTimesMs: timestampsMs, histograms: withDetectedResets(histograms, before.get(key), request.tellsResets === true) };
     const result = compute(labels, { ...(floats.get(key) ?? noFloats), ...samples });

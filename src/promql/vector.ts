@@ -94,3 +94,18 @@ export function repeatedSeries(series: PromSeries, points: number): PromSeries {
     dropsName: series.dropsName,
   };
 }
+
+/** Bytes of a histogram without its buckets, and of one bucket. */
+const bytesOfHistogram = 400;
+const bytesOfBucket = 12;
+
+/** About the memory that a column of histograms takes; one that is there several times in a row counts once. */
+export function histogramBytes(histograms: readonly (FloatHistogram | undefined)[]): number {
+  let bytes = 0;
+  let previous: FloatHistogram | undefined;
+  for (const histogram of histograms) {
+    if (histogram !== undefined && histogram !== previous) bytes += bytesOfHistogram + (histogram.positive.indexes.length + histogram.negative.indexes.length) * bytesOfBucket;
+    previous = histogram;
+  }
+  return bytes;
+}
