@@ -21,7 +21,7 @@ import { headKnownSeries } from "./head";
 import {
   addNote, bodyAt, bodyEndAt, carryRun, compareBytes, countDropped, droppedAt, errorOffsetAt, extraCountAt, finishFull, finishedRun,
   finishedRunSize, labelRunAdd, labelRunAddExtra, labelRunAddPlain, labelRunBeginSlice, labelRunFinish, labelRunReset, labelsMaxAt,
-  nameSizeMaxAt, noteCountAt, notesMaxAt, positionAt, reasonNan, reasonNoLabels, resumeRun, rowCountAt, rowsMaxAt, runPointerAt, runSizeAt,
+  nameSizeMaxAt, pendingNoteAt, pendingNoteSizeAt, positionAt, reasonNan, reasonNoLabels, resumeRun, rowCountAt, rowsMaxAt, runPointerAt, runSizeAt,
   sampleCountAt, samplesMaxAt, seriesEndAt, seriesHintsAt, seriesReasonAt, sliceEndAt, staleMarker, statusBroken, statusDone, statusFull, timestampsAt,
   valueSizeMaxAt, valuesAt, writeRow,
 } from "./label_run";
@@ -237,7 +237,7 @@ function rewriteLabels(context: usize, pointer: usize, end: usize): u32 {
 
 /** Added to the size of a note that is a whole TimeSeries: it has histograms or exemplars, which TypeScript reads. */
 const seriesNote: usize = 0x80000000;
-// Whether readSamples met histograms or exemplars.
+// Set by readSamples when it meets histograms or exemplars; whoever calls it clears it.
 let metMore: bool = false;
 
 /** Whether a field of a series is an exemplar (3) or a histogram (4). */
@@ -298,15 +298,13 @@ function readSamples(context: usize, pointer: usize, end: usize, reason: u32, al
   const samplesMax = load<u32>(context, samplesMaxAt);
   const sliceEnd = load<u32>(context, sliceEndAt) as usize;
   let sampleCount = load<u32>(context, sampleCountAt);
-  let more = false;
-  metMore = false;
   while (pointer < end) {
     let next = readPlainSample(pointer, end);
     if (next == 0) {
       next = readField(pointer, end);
       if (next == 0) return statusBroken;
       if (fieldTag != 0x12) {
-        if (isMore(fieldTag)) more = true;
+        if (isMore(fieldTag)) metMore = true;
         else if (fieldTag == 0x0a && !allLabelsKnown) return statusLateLabel;
         pointer = next;
         continue;
@@ -316,7 +314,6 @@ function readSamples(context: usize, pointer: usize, end: usize, reason: u32, al
     if (sampleCount >= samplesMax || pointer > sliceEnd) {
       store<u32>(context, sampleCount, sampleCountAt);
       store<u32>(context, pointer as u32, positionAt);
-      metMore = more;
       return statusFull;
     }
     pointer = next;
@@ -331,7 +328,6 @@ function readSamples(context: usize, pointer: usize, end: usize, reason: u32, al
     }
   }
   store<u32>(context, sampleCount, sampleCountAt);
-  metMore = more;
   return statusDone;
 }
 
@@ -343,6 +339,23 @@ function hasMore(pointer: usize, end: usize): bool {
     if (isMore(fieldTag)) return true;
   }
   return false;
+}
+
+/**
+ * Notes the series whose field begins at `pointer` for TypeScript if it has more than floats. A series that goes on in the next slice is noted once. Without
+ * room the note is kept for the next slice, which goes on behind the series, and the answer is true. It is exported, and reads the field anew, to keep it and
+ * its variables out of the loop, as remoteWriteLongLabel.
+ */
+export function remoteWriteNoteMore(context: usize, pointer: usize, bodyEnd: usize, status: u32): bool {
+  const end = readField(pointer, bodyEnd);
+  const start = fieldBody;
+  const isNoted = metMore || (status == statusFull && hasMore(load<u32>(context, positionAt) as usize, end));
+  metMore = false;
+  if (!isNoted || addNote(context, start, (end - start) | seriesNote)) return false;
+  store<u32>(context, start as u32, pendingNoteAt);
+  store<u32>(context, (end - start) as u32, pendingNoteSizeAt);
+  if (status == statusDone) store<u32>(context, end as u32, positionAt);
+  return true;
 }
 
 /** Whether a label stands among the fields of [pointer, end). A broken field ends the search: it is reported when it is read. */
@@ -414,8 +427,6 @@ function parseSeries(context: usize, start: usize, end: usize): u32 {
   }
   if (status == statusBroken) return statusBroken;
   if (load<u32>(context, sampleCountAt) != sampleFrom) writeSeriesRow(context, run, runSize, sampleFrom, hints, known);
-  // There is room for the note, and a series that goes on in the next slice is noted once.
-  if (metMore || (status == statusFull && hasMore(load<u32>(context, positionAt) as usize, end))) addNote(context, start, (end - start) | seriesNote);
   if (status == statusFull) {
     carrySeries(context, run, reason == 0 ? runSize : 0, end, reason, rewritten);
     if (hints != 0) store<u32>(hints, known, cutSeriesAt);
@@ -445,6 +456,7 @@ function resumeSeries(context: usize, pointer: usize): u32 {
     store<u32>(context, sampleFrom, sampleCountAt);
     return statusBroken;
   }
+  metMore = false; // it was noted when it was cut
   const hints = load<u32>(context, seriesHintsAt) as usize;
   if (load<u32>(context, sampleCountAt) != sampleFrom) writeSeriesRow(context, run, runSize, sampleFrom, hints, hints == 0 ? 0 : load<u32>(hints, cutSeriesAt));
   if (status == statusFull) return statusFull;
@@ -484,6 +496,12 @@ function reportBroken(context: usize): u32 {
 /** Fills the batch from where the last call stopped: see the parse context in label_run.ts. Returns one of `status...`. */
 export function remoteWriteParse(context: usize): u32 {
   labelRunBeginSlice(context);
+  metMore = false;
+  const pendingNoteSize = load<u32>(context, pendingNoteSizeAt) as usize;
+  if (pendingNoteSize != 0) {
+    store<u32>(context, 0, pendingNoteSizeAt);
+    addNote(context, load<u32>(context, pendingNoteAt) as usize, pendingNoteSize | seriesNote);
+  }
   const bodyEnd = load<u32>(context, bodyEndAt) as usize;
   const sliceEnd = load<u32>(context, sliceEndAt) as usize;
   const rowsMax = load<u32>(context, rowsMaxAt);
@@ -507,10 +525,11 @@ export function remoteWriteParse(context: usize): u32 {
     const next = readField(pointer, bodyEnd);
     if (next == 0) return reportBroken(context);
     if (fieldTag == 0x0a) {
-      if (load<u32>(context, noteCountAt) >= load<u32>(context, notesMaxAt)) return statusFull;
       const status = parseSeries(context, fieldBody, next);
-      if (status == statusBroken) return reportBroken(context);
-      if (status != statusDone) return statusFull;
+      if (metMore || status != statusDone) {
+        if (status == statusBroken) return reportBroken(context);
+        if (status == statusNotBegun || remoteWriteNoteMore(context, pointer, bodyEnd, status) || status == statusFull) return statusFull;
+      }
     } else if (fieldTag == 0x1a && !addNote(context, fieldBody, fieldSize)) return statusFull;
     pointer = next;
   }
