@@ -106,6 +106,11 @@ function print(result: QueryResult): string[] {
   });
 }
 
+/** Buckets up to 1, 2 and infinity. */
+function bucketsOf(...counts: readonly string[]): string {
+  return `(${counts.map((count, i) => `label_set(${count}, "le", "${["1", "2", "+Inf"][i]}")`).join(", ")})`;
+}
+
 interface Row {
   name: string;
   query: string;
@@ -160,6 +165,7 @@ const instantRows: Row[] = [
   { name: "count_over_time is left-open", query: 'count_over_time(temperature{room="a"}[1m])', expected: ["{room=a} 4"] },
   { name: "quantile_over_time", query: 'quantile_over_time(0.5, temperature{room="a"}[1m])', expected: ["temperature{room=a} 238.5"] },
   { name: "quantiles_over_time", query: 'quantiles_over_time("q", 0, 1, temperature{room="a"}[1m])', expected: ["temperature{q=0,room=a} 237", "temperature{q=1,room=a} 240"] },
+  { name: "quantiles_over_time with a quantile twice", query: 'quantiles_over_time("q", 0, 0, temperature{room="a"}[1m])', expected: ["temperature{q=0,room=a} 237"] },
   { name: "rollup with all variants", query: 'rollup(temperature{room="a"}[1m])', expected: [
     "temperature{rollup=avg,room=a} 238.5", "temperature{rollup=max,room=a} 240", "temperature{rollup=min,room=a} 237"] },
   { name: "histogram_over_time", query: 'histogram_over_time(temperature{room="b"}[1m])', expected: [
@@ -207,6 +213,8 @@ const instantRows: Row[] = [
   { name: "scalar arithmetic", query: 'temperature{room="a"} * 2 + 1', expected: ["{room=a} 481"] },
   { name: "filter keeps the name", query: "temperature > 200", expected: ["temperature{room=a} 240"] },
   { name: "filter by a number on the left", query: "200 < temperature", expected: ["temperature{room=a} 240"] },
+  { name: "filter by the time on the left", query: "time() > (temperature > 200)", expected: ["temperature{room=a} 240"] },
+  { name: "the time is filtered by a number", query: "time() > 1", expected: [`{} ${endMs / 1000}`] },
   { name: "bool", query: "temperature > bool 200", expected: ["{room=a} 1", "{room=b} 0"] },
   { name: "one to one", query: 'temperature{room="a"} - temperature', expected: ["{room=a} 0"] },
   { name: "on", query: 'sum by (job) (rate(requests_total[5m])) * on(job) info{job="db"}', atS: 1800, expected: ["{job=db} 3"] },
@@ -229,6 +237,9 @@ const instantRows: Row[] = [
   { name: "power and modulo", query: 'temperature{room="a"} % 7 ^ 2', expected: ["{room=a} 44"] },
   // functions
   { name: "histogram_quantile", query: "histogram_quantile(0.5, rate(latency_bucket[5m]))", expected: ["{} 0.55"] },
+  { name: "the first buckets are missing", query: `histogram_quantile(0.25, ${bucketsOf("NaN", "10", "20")})`, expected: ["{} 1.5"] },
+  { name: "all buckets are missing", query: `histogram_quantile(0.25, ${bucketsOf("NaN", "NaN", "NaN")}, "bound")`, expected: [] },
+  { name: "share with the first bucket missing", query: `histogram_share(1.5, ${bucketsOf("NaN", "10", "20")})`, expected: ["{} 0.25"] },
   { name: "label_replace", query: 'label_replace(temperature{room="a"}, "x", "$1-$name", "room", "(?P<name>.)")', expected: ["temperature{room=a,x=a-a} 240"] },
   { name: "label_set and label_del", query: 'label_del(label_set(temperature{room="a"}, "x", "y"), "room")', expected: ["temperature{x=y} 240"] },
   { name: "clamp, round", query: 'round(clamp(temperature{room="a"}, 0, 100.26), 0.1)', expected: ["temperature{room=a} 100.3"] },
