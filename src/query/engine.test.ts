@@ -260,6 +260,23 @@ for (const [kind, engine] of Object.entries(engines)) {
   }
 }
 
+test("a series that the store hands out without samples is not there", async () => {
+  const store = new MemoryStore();
+  store.search = async (request) => {
+    const { batches, isPartial } = await source.search(request);
+    return { batches: withEmptySeries(batches), isPartial };
+  };
+  const result = await engineOver(store).instant({ query: 'sgn(temperature{room="a"})', timeMs: endMs });
+  assert.deepEqual(print(result), ["{room=a} 1"]);
+});
+
+async function* withEmptySeries(batches: AsyncIterable<SeriesBatch>): AsyncGenerator<SeriesBatch> {
+  for await (const batch of batches) {
+    const sampleFrom = Uint32Array.of(...batch.sampleFrom.subarray(0, batch.seriesCount + 1), batch.sampleFrom[batch.seriesCount]);
+    yield { ...batch, seriesCount: batch.seriesCount + 1, sampleFrom, labels: (i) => (i === batch.seriesCount ? labelsOf({ __name__: "temperature", room: "none" }) : batch.labels(i)) };
+  }
+}
+
 interface RangeRow {
   name: string;
   query: string;

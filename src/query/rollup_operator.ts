@@ -253,6 +253,7 @@ export class SelectorRollupOperator implements Operator {
     const target: Series[] = [];
     for (let i = 0; i < batch.seriesCount; i++) {
       const from = batch.sampleFrom[i];
+      if (batch.sampleFrom[i + 1] === from) continue;
       const place = { timestamps: samples.timestamps + from * 8, values: samples.values + from * 8, count: batch.sampleFrom[i + 1] - from };
       rollup.add(place, () => batch.labels(i), target);
     }
