@@ -78,6 +78,7 @@ export interface LocalStoreStats {
   readonly readers: number;
   readonly newSeries: number;
   readonly predictionMisses: number;
+  readonly exemplars: number;
   /** What reading threads have loaded of old index segments. */
   readonly indexCache: SegmentCacheStats;
 }
@@ -295,6 +296,7 @@ export class LocalStore implements Store {
       readers: this.#pins.count,
       newSeries: sum((shard) => shard.head.counters().newSeries),
       predictionMisses: sum((shard) => shard.head.counters().predictionMisses),
+      exemplars: this.#exemplars.count,
       indexCache: this.#labelSource === this.#reader ? this.#reader.segmentStats : addSegmentStats(this.#reader.segmentStats, this.#labelSource.segmentStats),
     };
   }
