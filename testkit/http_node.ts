@@ -20,6 +20,8 @@ export const testLimits: ApiLimits = {
   insertBytesMax: 1 << 20,
   latencyOffsetMs: 0,
   skipsCaches: false,
+  dialect: "metricsql",
+  lookbackDeltaMs: 300_000,
   queryDurationMsMax: 5000,
   slowQueryMsMin: 5000,
   heavyQueryBytesMin: 0,

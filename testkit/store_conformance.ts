@@ -4,9 +4,9 @@
  */
 import assert from "node:assert/strict";
 import test from "node:test";
-import { compareLabels, type Labels, labelsOf, labelsToRecord } from "../src/model/labels.ts";
+import { compareLabels, encodeLabelRun, type Labels, labelsOf, labelsToRecord } from "../src/model/labels.ts";
 import { defaultTenant, type Matcher, type Selector, type Tenant } from "../src/model/matcher.ts";
-import { writeStaleMarker } from "../src/model/row_batch.ts";
+import { sampleKindHistogram, writeStaleMarker } from "../src/model/row_batch.ts";
 import { RowBatchBuilder } from "../src/model/row_batch_builder.ts";
 import type { LabelsRequest, SearchRequest, Store } from "../src/model/store.ts";
 
@@ -120,6 +120,19 @@ export function storeConformance(options: StoreConformanceOptions): void {
       assert.deepEqual(listed.map(labelsToRecord), sorted(expected));
     });
   }
+
+  storeTest("only rows of histogram components begin series with __histogram__; their NaNs are kept", async (store) => {
+    const own = labelsOf({ __name__: "h", Job: "a", zone: "b", __histogram__: "sum" });
+    const times = Float64Array.of(nowMs);
+    const foreign = new RowBatchBuilder().addSeries(own, times, Float64Array.of(1)).addSeries(labelsOf({ __name__: "h" }), times, Float64Array.of(2));
+    const refused = await store.write(foreign.build());
+    assert.deepEqual([refused.acceptedSamples, refused.droppedSamples["reserved_label"]], [1, 1]);
+    const accepted = await store.write(new RowBatchBuilder().addLabelRun(encodeLabelRun(own), times, Float64Array.of(NaN), sampleKindHistogram).build());
+    assert.equal(accepted.acceptedSamples, 1);
+    await options.settle?.(store);
+    const found = await search(store, request({ selector: [[m("__histogram__", "=", "sum")]] }));
+    assert.deepEqual(found.map((one) => [one.labels, (one.words[0] & 0x7ff8000000000000n) === 0x7ff8000000000000n]), [[labelsToRecord(own), true]]);
+  });
 
   storeTest("an empty store answers with nothing", async (store) => {
     assert.deepEqual(await search(store, request()), []);

@@ -25,6 +25,7 @@ export const layers: Readonly<Record<string, number>> = {
   kernel: 1, model: 1, disk: 1,
   metricsql: 2, protocol: 2,
   index: 3, query: 3,
+  promql: 4,
   storage: 4, pipeline: 4,
   rpc: 5, worker: 5, stores: 5, http: 5, agent: 5, alert: 5,
   library: 6, role: 6,

@@ -11,7 +11,7 @@ import type { Authorization, HttpSettings, Secret, TlsSettings } from "./http_se
 import { type ScrapeClient, ScrapeError, type ScrapeRequest, type ScrapeResponse } from "./scrape_client.ts";
 
 const redirectsMax = 10;
-const accept = "text/plain;version=0.0.4;q=1,application/openmetrics-text;version=1.0.0;q=0.6,*/*;q=0.1";
+const textFormats = "text/plain;version=0.0.4;q=1,application/openmetrics-text;version=1.0.0;q=0.6,*/*;q=0.1";
 const decompress = promisify(gunzip);
 
 interface RawResponse {
@@ -65,7 +65,7 @@ export class HttpScrapeClient implements ScrapeClient {
     }
   }
 
-  #headers({ http, timeoutMs }: ScrapeRequest, withCredentials: boolean): Record<string, string> {
+  #headers({ http, timeoutMs, accept = textFormats }: ScrapeRequest, withCredentials: boolean): Record<string, string> {
     const headers: Record<string, string> = {
       "Accept": accept,
       "Accept-Encoding": http.acceptsGzip ? "gzip" : "identity",

@@ -5,6 +5,8 @@ import type { HttpSettings } from "./http_settings.ts";
 export interface ScrapeRequest {
   readonly url: string;
   readonly http: HttpSettings;
+  /** The Accept header; undefined: the text formats. */
+  readonly accept?: string | undefined;
   /** The target is told; the signal ends it. */
   readonly timeoutMs: number;
   /** Of the decompressed body. */

@@ -26,9 +26,15 @@ import {
 } from "../pipeline/config_value.ts";
 import { relabelRulesField } from "../pipeline/relabel_config.ts";
 import { noRelabelRules, type RelabelRules } from "../pipeline/relabel_rules.ts";
+import type { HistogramOptions } from "../protocol/prometheus_protobuf.ts";
+import { defaultBucketsMax } from "../protocol/remote_write_series.ts";
 import { type HttpSettings, httpFields, readHttpSettings } from "./http_settings.ts";
 import { type FileDiscovery, fileDiscoveryField, type TargetGroup, targetGroupField } from "./target_group.ts";
 import { parseYamlConfig } from "./yaml_config.ts";
+
+/** The words of scrape_protocols. */
+export const scrapeProtocols = ["PrometheusProto", "OpenMetricsText0.0.1", "OpenMetricsText1.0.0", "PrometheusText0.0.4", "PrometheusText1.0.0"] as const;
+export type ScrapeProtocol = (typeof scrapeProtocols)[number];
 
 export interface ScrapeConfig {
   readonly path: string;
@@ -64,6 +70,9 @@ export interface ScrapeJob {
   readonly metricRelabelRules: RelabelRules;
   readonly limits: ScrapeLimits;
   readonly http: HttpSettings;
+  /** What is asked for, best first; undefined: the text formats. */
+  readonly protocols: readonly ScrapeProtocol[] | undefined;
+  readonly histograms: HistogramOptions;
   readonly staticGroups: readonly TargetGroup[];
   readonly fileDiscoveries: readonly FileDiscovery[];
   /** A hash of all settings but the targets: a target keeps its loop over a reload if this and its labels stay the same. */
@@ -98,8 +107,17 @@ const limitFields = {
   max_scrape_size: byteSizeField,
 };
 
-const noNativeHistograms = ignoredField("native histograms are not scraped yet");
-const textFormatsOnly = ignoredField("the text formats of Prometheus and OpenMetrics are asked for");
+const protocolsField: ConfigField<readonly ScrapeProtocol[]> = (value, path, problems) => {
+  const protocols = listField(wordField(scrapeProtocols))(value, path, problems);
+  if (protocols === undefined) return undefined;
+  if (protocols.length === 0) return problems.add(value.position, path, "must not be empty");
+  return new Set(protocols).size === protocols.length ? protocols : problems.add(value.position, path, "has a protocol twice");
+};
+
+const factorField: ConfigField<number> = (value, path, problems) => {
+  const factor = value.kind === "scalar" && value.text !== "" ? Number(value.text) : NaN;
+  return factor >= 0 && factor <= 65_536 ? factor : problems.add(value.position, path, "bad factor; allowed: a number from 0 to 65536; 0 is no limit");
+};
 const unsupportedLimit = unsupportedField();
 
 /** Keys that jobs and `global` have in common and that are not obeyed. */
@@ -107,14 +125,14 @@ const commonFields = {
   series_limit: unsupportedLimit,
   target_limit: unsupportedLimit,
   keep_dropped_targets: ignoredField("dropped targets are shown up to a fixed number"),
-  scrape_protocols: textFormatsOnly,
+  scrape_protocols: protocolsField,
   metric_name_validation_scheme: ignoredField("all UTF-8 names are accepted"),
   metric_name_escaping_scheme: ignoredField("names are not escaped"),
   scrape_failure_log_file: ignoredField("failures are shown by /api/v1/targets"),
-  scrape_native_histograms: noNativeHistograms,
-  scrape_classic_histograms: noNativeHistograms,
-  always_scrape_classic_histograms: noNativeHistograms,
-  convert_classic_histograms_to_nhcb: noNativeHistograms,
+  scrape_native_histograms: booleanField,
+  always_scrape_classic_histograms: booleanField,
+  scrape_classic_histograms: booleanField,
+  convert_classic_histograms_to_nhcb: ignoredField("classic histograms are stored as they are"),
   extra_scrape_metrics: ignoredField("the automatic series are fixed"),
 };
 
@@ -169,9 +187,9 @@ const jobFields = {
   scrape_offset: unsupportedField(),
   stream_parse: ignoredField("bodies are always parsed in slices"),
   track_timestamps_staleness: ignoredField("staleness is tracked for series with timestamps, too"),
-  fallback_scrape_protocol: textFormatsOnly,
-  native_histogram_bucket_limit: noNativeHistograms,
-  native_histogram_min_bucket_factor: noNativeHistograms,
+  fallback_scrape_protocol: ignoredField("a page without a known Content-Type is read as text"),
+  native_histogram_bucket_limit: integerField(0, countMax),
+  native_histogram_min_bucket_factor: factorField,
   relabel_debug: ignoredField("there is no relabel debugger yet"),
   metric_relabel_debug: ignoredField("there is no relabel debugger yet"),
 };
@@ -250,6 +268,7 @@ function readJob(value: ConfigValue, path: string, globals: GlobalRecord | undef
     sendsStaleMarkers: record.no_stale_markers !== true,
     limits: limitsOf(record, globals),
     http,
+    ...histogramSettings(record, globals),
   };
   const job: ScrapeJob = {
     ...settings,
@@ -286,6 +305,24 @@ function limitsOf(record: JobRecord, globals: GlobalRecord | undefined): ScrapeL
     bodyBytesMax: bodyBytesMax === 0 ? bodyBytesHardMax : Math.min(bodyBytesMax, bodyBytesHardMax),
   };
 }
+
+/** As in Prometheus: native histograms are asked for before all else, unless the protocols are given. */
+function histogramSettings(record: JobRecord, globals: GlobalRecord | undefined): Pick<ScrapeJob, "protocols" | "histograms"> {
+  const takesNative = record.scrape_native_histograms ?? globals?.scrape_native_histograms ?? false;
+  const classic = [record.always_scrape_classic_histograms, record.scrape_classic_histograms, globals?.always_scrape_classic_histograms, globals?.scrape_classic_histograms];
+  const protocols = record.scrape_protocols ?? globals?.scrape_protocols;
+  return {
+    protocols: protocols ?? (takesNative ? nativeProtocols : undefined),
+    histograms: {
+      takesNative,
+      takesClassicBesides: classic.find((flag) => flag !== undefined) ?? false,
+      bucketsMax: record.native_histogram_bucket_limit || defaultBucketsMax,
+      minBucketFactor: record.native_histogram_min_bucket_factor ?? 0,
+    },
+  };
+}
+
+const nativeProtocols: readonly ScrapeProtocol[] = ["PrometheusProto", "OpenMetricsText1.0.0", "OpenMetricsText0.0.1", "PrometheusText1.0.0", "PrometheusText0.0.4"];
 
 function checkNames(jobs: readonly ReturnType<typeof readJob>[], problems: ConfigProblems): void {
   const lines = new Map<string, number>();

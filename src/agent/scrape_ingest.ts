@@ -9,14 +9,16 @@
  */
 import { Kernel } from "../kernel/kernel.ts";
 import { bodySlackBytes, defaultLabelLimits, type LabelLimits } from "../kernel/label_run.ts";
+import { countSamples, splitHistogramLabel, withHistogramLabel } from "../model/histogram_series.ts";
 import { decodeLabelRun, type Labels } from "../model/labels.ts";
 import { defaultTenant } from "../model/matcher.ts";
 import { type RowBatch, seriesRow } from "../model/row_batch.ts";
 import type { Store } from "../model/store.ts";
 import { narrowLabelBytes } from "../pipeline/label_bytes.ts";
 import { BatchRelabeler } from "../pipeline/relabel_batch.ts";
+import { type HistogramOptions, isPrometheusProtobuf, PrometheusProtobufParser } from "../protocol/prometheus_protobuf.ts";
 import { PrometheusTextParser, timestampUnitOf } from "../protocol/prometheus_text.ts";
-import type { ParseReport } from "../protocol/slice_parser.ts";
+import type { ParseReport, SliceParser } from "../protocol/slice_parser.ts";
 import { RunList } from "./run_list.ts";
 import type { ScrapeLimits } from "./scrape_config.ts";
 import { ScrapeError, type ScrapeResponse } from "./scrape_client.ts";
@@ -34,18 +36,20 @@ export class TargetIngest {
   readonly labeling: TargetLabeling;
   readonly limits: ScrapeLimits;
   readonly honorTimestamps: boolean;
+  readonly histograms: HistogramOptions;
   readonly tracker: SeriesTracker;
   #relabeler: BatchRelabeler | undefined;
 
-  constructor(labeling: TargetLabeling, limits: ScrapeLimits, honorTimestamps: boolean, tracker: SeriesTracker) {
+  constructor(labeling: TargetLabeling, limits: ScrapeLimits, honorTimestamps: boolean, histograms: HistogramOptions, tracker: SeriesTracker) {
     this.labeling = labeling;
     this.limits = limits;
     this.honorTimestamps = honorTimestamps;
+    this.histograms = histograms;
     this.tracker = tracker;
   }
 
   get relabeler(): BatchRelabeler {
-    this.#relabeler ??= new BatchRelabeler((labels) => storedLabels(labels, this.labeling));
+    this.#relabeler ??= new BatchRelabeler((labels) => relabelComponent(labels, (own) => storedLabels(own, this.labeling)));
     return this.#relabeler;
   }
 }
@@ -59,6 +63,13 @@ export interface PageResult {
   readonly firstError: string;
 }
 
+/** A memory and the parsers in it. */
+interface PageParsers {
+  readonly kernel: Kernel;
+  readonly text: PrometheusTextParser;
+  readonly protobuf: PrometheusProtobufParser;
+}
+
 /** A memory that has grown beyond this is given back. */
 const memoryBytesMax = 128 << 20;
 
@@ -66,7 +77,7 @@ export class ScrapeIngest {
   readonly #sink: ScrapeSink;
   readonly #labelLimits: LabelLimits;
   readonly #runs = new RunList();
-  #parser: { readonly kernel: Kernel; readonly text: PrometheusTextParser } | undefined;
+  #parsers: PageParsers | undefined;
   #tail: Promise<unknown> = Promise.resolve();
 
   constructor(sink: ScrapeSink, labelLimits: LabelLimits = defaultLabelLimits) {
@@ -91,21 +102,24 @@ export class ScrapeIngest {
   }
 
   async #ingest(target: TargetIngest, response: ScrapeResponse, timestampMs: number): Promise<PageResult> {
-    const { kernel, text } = this.#takeParser();
+    const { kernel, text, protobuf } = this.#takeParsers();
     const mark = kernel.mark();
     try {
       const body = kernel.allocate(response.body.length + bodySlackBytes);
       kernel.u8.set(response.body, body);
-      const parse = pageParse(target, response, timestampMs);
-      const start = (): void => text.start(body, response.body.length, parse.options);
+      const isProtobuf = isPrometheusProtobuf(response.contentType);
+      const parse = pageParse(target, response, timestampMs, isProtobuf);
+      const parser: SliceParser = isProtobuf ? protobuf : text;
+      const start = (): void => (isProtobuf ? protobuf : text).start(body, response.body.length, { ...parse.options, histograms: target.histograms });
       const { limits } = target;
       if (limits.sampleLimit > 0 || limits.labelLimit > 0 || limits.labelNameLengthLimit > 0 || limits.labelValueLengthLimit > 0) {
         start();
-        await this.#check(text, target, parse.relabels);
+        await this.#check(parser, target, parse.relabels);
       }
       start();
-      const samplesStored = await this.#store(text, target, parse.relabels, timestampMs);
-      const { report } = text;
+      const samplesStored = await this.#store(parser, target, parse.relabels, timestampMs);
+      const { report } = parser;
+      if (report.broken) throw new ScrapeError("no_samples", report.firstError?.message ?? "the page is broken");
       if (report.samples === 0 && report.skippedLines > 0) throw new ScrapeError("no_samples", `no line can be read: ${report.firstError?.message ?? ""}`);
       const change = await target.tracker.replace(this.#runs);
       if (parse.relabels) target.relabeler.trim(this.#runs.count);
@@ -115,32 +129,32 @@ export class ScrapeIngest {
       };
     } finally {
       kernel.reset(mark);
-      if (kernel.sizeBytes > memoryBytesMax) this.#parser = undefined;
+      if (kernel.sizeBytes > memoryBytesMax) this.#parsers = undefined;
     }
   }
 
-  #takeParser(): { readonly kernel: Kernel; readonly text: PrometheusTextParser } {
-    if (this.#parser === undefined) {
+  #takeParsers(): PageParsers {
+    if (this.#parsers === undefined) {
       const kernel = new Kernel();
-      this.#parser = { kernel, text: new PrometheusTextParser(kernel, this.#labelLimits) };
+      this.#parsers = { kernel, text: new PrometheusTextParser(kernel, this.#labelLimits), protobuf: new PrometheusProtobufParser(kernel, this.#labelLimits) };
     }
-    return this.#parser;
+    return this.#parsers;
   }
 
   /** Looks at all rows as they would be stored. */
-  async #check(parser: PrometheusTextParser, { limits, relabeler }: TargetIngest, relabels: boolean): Promise<void> {
+  async #check(parser: SliceParser, { limits, relabeler }: TargetIngest, relabels: boolean): Promise<void> {
     const checksLabels = limits.labelLimit > 0 || limits.labelNameLengthLimit > 0 || limits.labelValueLengthLimit > 0;
     let samples = 0;
     for (let batch = parser.next(); batch !== undefined; batch = parser.next()) {
       const stored = relabels ? relabeler.apply(batch) : batch;
-      samples += stored.sampleCount;
+      samples += countSamples(stored);
       if (checksLabels) checkLabels(stored, limits);
       await turn();
     }
     if (limits.sampleLimit > 0 && samples > limits.sampleLimit) throw new ScrapeError("over_limit", `the page has ${samples} samples, more than sample_limit ${limits.sampleLimit}`);
   }
 
-  async #store(parser: PrometheusTextParser, target: TargetIngest, relabels: boolean, timestampMs: number): Promise<number> {
+  async #store(parser: SliceParser, target: TargetIngest, relabels: boolean, timestampMs: number): Promise<number> {
     const writes: Promise<unknown>[] = [];
     this.#runs.clear();
     let samples = 0;
@@ -149,7 +163,7 @@ export class ScrapeIngest {
         const stored = relabels ? target.relabeler.apply(batch) : batch;
         if (!target.honorTimestamps) stored.timestampsMs.fill(timestampMs);
         this.#runs.add(stored);
-        samples += stored.sampleCount;
+        samples += countSamples(stored);
         writes.push(this.#sink.write(narrowLabelBytes(stored)));
         writes.at(-1)!.catch(() => undefined); // looked at below
         await (this.#sink.applied === undefined ? writes.at(-1) : this.#sink.applied());
@@ -164,20 +178,29 @@ export class ScrapeIngest {
 }
 
 /** How the parser is to be started, and whether its rows go through the relabeler, which then adds the target's labels. */
-function pageParse(target: TargetIngest, { body, contentType }: ScrapeResponse, nowMs: number): { relabels: boolean; options: Parameters<PrometheusTextParser["start"]>[2] } {
+function pageParse(target: TargetIngest, { body, contentType }: ScrapeResponse, nowMs: number, isProtobuf: boolean): { relabels: boolean; options: Parameters<PrometheusTextParser["start"]>[2] } {
   const { targetLabels, externalLabels, metricRelabelRules } = target.labeling;
   const own = new Set(targetLabels.map(({ name }) => name));
   const clash = externalLabels.some(({ name }) => own.has(name));
   const added: Labels = [...targetLabels, ...externalLabels];
-  const relabels = !metricRelabelRules.isEmpty || clash || mayHaveLabels(body, added.map(({ name }) => name));
+  const relabels = !metricRelabelRules.isEmpty || clash || isProtobuf || mayHaveLabels(body, added.map(({ name }) => name));
   const extraLabels = relabels ? [] : added;
   return { relabels, options: { tenant: defaultTenant, extraLabels, nowMs, unit: timestampUnitOf(contentType) } };
+}
+
+/** What relabeling does to the labels of a native histogram, which its components have in common. */
+function relabelComponent(labels: Labels, relabel: (labels: Labels) => Labels | undefined): Labels | undefined {
+  const split = splitHistogramLabel(labels);
+  if (split === undefined) return relabel(labels);
+  const stored = relabel(split.labels);
+  return stored && withHistogramLabel(stored, split.component);
 }
 
 function checkLabels({ seriesCount, seriesRows, labelBytes }: RowBatch, limits: ScrapeLimits): void {
   for (let i = 0; i < seriesCount; i++) {
     const from = seriesRows[i * seriesRow.slots + seriesRow.labelsOffset];
-    const labels = decodeLabelRun(labelBytes, from, from + seriesRows[i * seriesRow.slots + seriesRow.labelsSize]);
+    const run = decodeLabelRun(labelBytes, from, from + seriesRows[i * seriesRow.slots + seriesRow.labelsSize]);
+    const labels = splitHistogramLabel(run)?.labels ?? run;
     const metric = labels.find(({ name }) => name === "__name__")?.value ?? "";
     if (limits.labelLimit > 0 && labels.length > limits.labelLimit) {
       throw new ScrapeError("over_limit", `a series of ${metric} has ${labels.length} labels, more than label_limit ${limits.labelLimit}`);

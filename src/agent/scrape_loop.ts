@@ -9,9 +9,10 @@
  */
 import type { Clock } from "../base/clock.ts";
 import { encodeLabelRun } from "../model/labels.ts";
-import { writeStaleMarker } from "../model/row_batch.ts";
+import { sampleKindHistogram, writeStaleMarker } from "../model/row_batch.ts";
 import { RowBatchBuilder } from "../model/row_batch_builder.ts";
 import { type ScrapeClient, ScrapeError } from "./scrape_client.ts";
+import { acceptHeader } from "./scrape_accept.ts";
 import type { ScrapeConfig } from "./scrape_config.ts";
 import { type PageResult, type ScrapeIngest, TargetIngest } from "./scrape_ingest.ts";
 import { SeriesTracker } from "./series_tracker.ts";
@@ -80,7 +81,7 @@ export class ScrapeLoop {
     const labeling = {
       targetLabels: target.labels, honorLabels: job.honorLabels, metricRelabelRules: job.metricRelabelRules, externalLabels: options.externalLabels,
     };
-    this.#ingest = new TargetIngest(labeling, target.limits, job.honorTimestamps, new SeriesTracker());
+    this.#ingest = new TargetIngest(labeling, target.limits, job.honorTimestamps, job.histograms, new SeriesTracker());
   }
 
   get state(): TargetState {
@@ -153,7 +154,7 @@ export class ScrapeLoop {
     let storeError: unknown;
     let bodyBytes = 0;
     try {
-      const response = await client.get({ url, http: job.http, timeoutMs, bodyBytesMax: limits.bodyBytesMax, signal: abort.signal });
+      const response = await client.get({ url, http: job.http, accept: acceptHeader(job.protocols), timeoutMs, bodyBytesMax: limits.bodyBytesMax, signal: abort.signal });
       bodyBytes = response.body.length;
       page = await ingest.ingest(this.#ingest, response, timestampMs);
     } catch (cause) {
@@ -208,7 +209,8 @@ function addStaleMarkers(builder: RowBatchBuilder, runs: readonly Uint8Array[], 
   const time = Float64Array.of(timestampMs);
   const marker = new Float64Array(1);
   writeStaleMarker(marker, 0);
-  for (const run of runs) builder.addLabelRun(run, time, marker);
+  // Of this kind, because some may be components of native histograms.
+  for (const run of runs) builder.addLabelRun(run, time, marker, sampleKindHistogram);
 }
 
 /** The series that every scrape has besides those of the page, by name. */

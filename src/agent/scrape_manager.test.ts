@@ -1,6 +1,7 @@
 // Whole scrapes on a simulated clock: what reaches the store for pages, failures and reloads, and when.
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { encodeExposition, expositionContentType } from "../../testkit/exposition_body.ts";
 import { SimulatedClock } from "../base/clock.ts";
 import type { Logger } from "../base/logger.ts";
 import { MetricRegistry } from "../base/metrics.ts";
@@ -13,7 +14,7 @@ import { parseScrapeConfig } from "./scrape_config.ts";
 import { type ScrapeClient, ScrapeError, type ScrapeRequest, type ScrapeResponse } from "./scrape_client.ts";
 import { ScrapeManager } from "./scrape_manager.ts";
 
-type Answer = string | { readonly error: ScrapeError } | { readonly text: string; readonly contentType: string } | "never";
+type Answer = string | { readonly error: ScrapeError } | { readonly text: string | Uint8Array; readonly contentType: string } | "never";
 
 /** Answers by URL; each may be a function of the number of requests so far. */
 class FakeClient implements ScrapeClient {
@@ -389,4 +390,29 @@ test("what is asked of a target: URL, timeout, limits, settings", async () => {
   assert.deepEqual([request.url, request.timeoutMs, request.bodyBytesMax], ["https://a:1/m?x=1", 2_000, 1 << 20]);
   assert.deepEqual(request.http.authorization, { kind: "header", type: "Bearer", credentials: { text: "secret" } });
   assert.equal(setup.manager.activeTargets()[0].health, "up");
+});
+
+test("native histograms: asked for by protobuf, relabeled as one series, counted as one sample, stale when they are gone", async () => {
+  const histogram = { sample_count: 3, sample_sum: 4, schema: 0, zero_threshold: 0.5, zero_count: 1, positive_span: [{ offset: 1, length: 1 }], positive_delta: [2], bucket: [{ cumulative_count: 3, upper_bound: 9 }] };
+  const families = [{ name: "h", type: 4, metric: [{ label: [{ name: "job", value: "own" }], histogram }] }, { name: "g", type: 1, metric: [{ gauge: { value: 1 } }] }];
+  const pages = { "http://a:1/metrics": (request: number) => ({ text: encodeExposition(request === 0 ? families : families.slice(1)), contentType: expositionContentType }) };
+  const config = `
+global:
+  scrape_interval: 10s
+scrape_configs:
+  - job_name: a
+    scrape_native_histograms: true
+    sample_limit: 2
+    metric_relabel_configs: [{ target_label: zone, replacement: z }]
+    static_configs: [{ targets: ["a:1"] }]`;
+  await using setup = new Setup(pages, config);
+  await setup.pass(20);
+  assert.match(setup.client.requests[0].accept ?? "", /^application\/vnd\.google\.protobuf;proto=io\.prometheus\.client\.MetricFamily;encoding=delimited;q=0\.6,application\/openmetrics-text;version=1\.0\.0;q=0\.5,/);
+  const components = await setup.samples("h");
+  const key = (component: string): string => Object.keys(components).find((labels) => labels.includes(`"${component}"`)) ?? "";
+  assert.deepEqual(["count", "p0:1", "z:0.5", "schema"].map((component) => components[key(component)]), ["3 stale", "2 stale", "1 stale", "516 stale"]);
+  for (const part of ['"zone":"z"', '"job":"a"', '"exported_job":"own"']) assert(key("count").includes(part), key("count"));
+  const scraped = Object.values(await setup.samples("scrape_samples_scraped"))[0];
+  assert.equal(scraped, "2 1");
+  assert.deepEqual(await setup.samples("h_bucket"), {});
 });

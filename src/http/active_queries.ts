@@ -1,11 +1,13 @@
 /** The queries that are being answered, for /api/v1/status/active_queries, and the way to end one before its time. */
 import type { Clock } from "../base/clock.ts";
 import { InputError } from "../base/errors.ts";
+import type { Dialect } from "../metricsql/parser.ts";
 import type { Exchange } from "./exchange.ts";
 
 /** A query in the words of its request. Times in milliseconds; an instant query starts where it ends. */
 export interface QueryFacts {
   readonly query: string;
+  readonly dialect: Dialect;
   readonly startMs: number;
   readonly endMs: number;
   readonly stepMs: number;

@@ -2,6 +2,7 @@
 import type { Clock } from "../base/clock.ts";
 import type { Logger } from "../base/logger.ts";
 import type { MetricRegistry } from "../base/metrics.ts";
+import type { Dialect } from "../metricsql/parser.ts";
 import type { Store } from "../model/store.ts";
 import type { SliceParser } from "../protocol/slice_parser.ts";
 import type { ActiveQueries } from "./active_queries.ts";
@@ -21,6 +22,10 @@ export interface ApiLimits {
   readonly latencyOffsetMs: number;
   /** -search.disableCache */
   readonly skipsCaches: boolean;
+  /** -search.dialect */
+  readonly dialect: Dialect;
+  /** -search.lookbackDelta */
+  readonly lookbackDeltaMs: number;
   /** -search.maxQueryDuration */
   readonly queryDurationMsMax: number;
   /** -search.logSlowQueryDuration; 0: none are logged. */

@@ -12,6 +12,7 @@ import { labelsRoute } from "./endpoints/labels.ts";
 import { metadataRoute } from "./endpoints/metadata.ts";
 import { metricsRoute } from "./endpoints/metrics.ts";
 import { queryRoute } from "./endpoints/query.ts";
+import { queryExemplarsRoute } from "./endpoints/query_exemplars.ts";
 import { queryRangeRoute } from "./endpoints/query_range.ts";
 import { queryTextRoutes } from "./endpoints/query_text.ts";
 import { reloadRoute } from "./endpoints/reload.ts";
@@ -30,6 +31,7 @@ export function apiRoutes(api: Api): Route[] {
     queryRoute(api),
     queryRangeRoute(api),
     ...queryTextRoutes(api),
+    queryExemplarsRoute(api),
     labelsRoute(api),
     labelValuesRoute(api),
     seriesRoute(api),

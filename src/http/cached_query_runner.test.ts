@@ -9,7 +9,7 @@ const nowMs = 1_700_000_000_000;
 const hourMs = 3_600_000;
 
 const range: RangeRequest = {
-  tenant: { accountId: 0, projectId: 0 }, query: "up", seriesLimit: 0, enforcedFilters: [[]], lookbackMs: 0, roundDigits: undefined, isTraced: false,
+  tenant: { accountId: 0, projectId: 0 }, dialect: "metricsql", query: "up", seriesLimit: 0, enforcedFilters: [[]], lookbackMs: 0, roundDigits: undefined, isTraced: false,
   signal: new AbortController().signal, startMs: nowMs - 2 * hourMs, endMs: nowMs - hourMs, stepMs: 15_000,
 };
 const { startMs: _startMs, endMs: _endMs, ...text } = range;

@@ -79,7 +79,7 @@ interface Selection {
 
 type Group = readonly Matcher[];
 
-function selectionsOf({ query, startMs, endMs, stepMs }: EmptyQuery): Selection[] {
+function selectionsOf({ query, dialect, startMs, endMs, stepMs }: EmptyQuery): Selection[] {
   const selections: Selection[] = [];
   const visit = (expr: Expr, windowMs: number, offsetMs: number): void => {
     if (expr.kind === "rollup") {
@@ -90,7 +90,7 @@ function selectionsOf({ query, startMs, endMs, stepMs }: EmptyQuery): Selection[
     const range = { minMs: Math.max(0, startMs - offsetMs - Math.max(windowMs, lookbackMs)), maxMs: Math.max(0, endMs - offsetMs) };
     for (const group of expr.groups) if (group.length > 0 && selections.length < selectionsMax) selections.push({ group, range });
   };
-  visit(parseExpr(query), 0, 0);
+  visit(parseExpr(query, { dialect }), 0, 0);
   return selections;
 }
 
@@ -139,7 +139,7 @@ class HintSearch {
       else lateMs = middleMs;
     }
     for (const timeMs of [Math.min(lateMs + dayMs, maxMs), lateMs, earlyMs]) {
-      const request = { tenant: defaultTenant, query, seriesLimit: 0, enforcedFilters, lookbackMs: 0, roundDigits: undefined, isTraced: false, signal };
+      const request = { tenant: defaultTenant, dialect: "metricsql" as const, query, seriesLimit: 0, enforcedFilters, lookbackMs: 0, roundDigits: undefined, isTraced: false, signal };
       const { body } = await this.#api.queryRunner.instant({ ...request, timeMs, stepMs: 60_000 });
       const { data } = JSON.parse(Buffer.from(body).toString()) as { data: { result: readonly { value: readonly [number, string] }[] } };
       if (data.result.length > 0) return Math.round(Number(data.result[0].value[1]) * 1000);

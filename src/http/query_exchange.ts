@@ -1,6 +1,7 @@
 /** What the query endpoints share: reading the query, waiting for a turn, the time limit, sending the answer. */
 import { assert } from "../base/assert.ts";
 import { InputError, LimitError, UnavailableError } from "../base/errors.ts";
+import type { Dialect } from "../metricsql/parser.ts";
 import { defaultTenant, type Selector } from "../model/matcher.ts";
 import type { TraceNode } from "../query/query_trace.ts";
 import type { QueryFacts } from "./active_queries.ts";
@@ -14,18 +15,20 @@ import { enforcedFilters } from "./selector_argument.ts";
 
 export const defaultStepMs = 300_000;
 
-type QueryText = Pick<InstantRequest, "tenant" | "query" | "seriesLimit" | "enforcedFilters" | "lookbackMs" | "roundDigits" | "skipsCaches" | "isTraced">;
+type QueryText = Pick<InstantRequest, "tenant" | "dialect" | "query" | "seriesLimit" | "enforcedFilters" | "lookbackMs" | "roundDigits" | "skipsCaches" | "isTraced">;
 
 /** The arguments that instant and range queries have in common. */
 export function readQuery(api: Api, requestArguments: RequestArguments): QueryText {
   const query = requestArguments.requiredText("query");
   checkQueryText(api, query);
+  const dialect = readDialect(api, requestArguments);
   return {
     tenant: defaultTenant,
+    dialect,
     query,
     seriesLimit: requestArguments.count("limit", 0),
     enforcedFilters: enforcedFilters(requestArguments),
-    lookbackMs: Math.max(0, requestArguments.durationMs("max_lookback", 0)),
+    lookbackMs: readLookback(api, requestArguments, dialect),
     roundDigits: requestArguments.text("round_digits") === "" ? undefined : requestArguments.count("round_digits", 0),
     skipsCaches: requestArguments.isSet("nocache") || api.limits.skipsCaches,
     isTraced: !api.limits.deniesTracing && requestArguments.isSet("trace"),
@@ -37,6 +40,21 @@ export function checkQueryText(api: Api, query: string): void {
   const sizeBytes = Buffer.byteLength(query);
   const { queryBytesMax } = api.limits;
   if (sizeBytes > queryBytesMax) throw new LimitError("query_too_long", `the query is ${sizeBytes} bytes long, the limit is ${queryBytesMax} (-search.maxQueryLen)`);
+}
+
+/** The language of a query: argument `dialect`, or -search.dialect. */
+export function readDialect(api: Api, requestArguments: RequestArguments): Dialect {
+  const text = requestArguments.text("dialect");
+  if (text === "") return api.limits.dialect;
+  if (text === "metricsql" || text === "promql") return text;
+  throw new InputError("bad_argument", `bad value ${JSON.stringify(text)} in argument "dialect"; allowed: metricsql, promql`);
+}
+
+/** `max_lookback` (PromQL: `lookback_delta`) of the request; -search.lookbackDelta for PromQL without it. */
+function readLookback(api: Api, requestArguments: RequestArguments, dialect: Dialect): number {
+  const maxLookbackMs = Math.max(0, requestArguments.durationMs("max_lookback", 0));
+  if (dialect === "metricsql") return maxLookbackMs;
+  return Math.max(0, requestArguments.durationMs("lookback_delta", maxLookbackMs)) || api.limits.lookbackDeltaMs;
 }
 
 /** A step argument; nothing stands for 5 minutes. */

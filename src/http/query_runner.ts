@@ -2,6 +2,7 @@
  * QueryRunner: what the query endpoints ask. It takes a query's text and gives the finished JSON document, so that parsing, evaluation and
  * encoding may happen on another thread.
  */
+import type { Dialect } from "../metricsql/parser.ts";
 import type { Selector, Tenant } from "../model/matcher.ts";
 import type { TimeRange } from "../model/store.ts";
 import type { QueryStats } from "../query/query_context.ts";
@@ -9,12 +10,14 @@ import type { TraceNode } from "../query/query_trace.ts";
 
 interface QueryRequest {
   readonly tenant: Tenant;
+  /** The language of the query. */
+  readonly dialect: Dialect;
   readonly query: string;
   /** Given with the answer's series when it is not 0: at most so many. */
   readonly seriesLimit: number;
   /** Every selector of the query is narrowed by it; `[[]]` leaves it as it is. */
   readonly enforcedFilters: Selector;
-  /** How far a value may reach; 0: as the flags say. */
+  /** How far a value may reach; 0: as the flags say, for queries in MetricsQL. */
   readonly lookbackMs: number;
   /** Digits after the point that values are rounded to; undefined: none. */
   readonly roundDigits: number | undefined;

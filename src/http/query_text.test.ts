@@ -51,7 +51,7 @@ test("parse_query: every expression has a tree", () => {
   const random = seededRandom(seed);
   for (let i = 0; i < 500; i++) {
     const query = printExpr(randomExpr(random, 4));
-    assert.equal(typeof queryTree(query), "object", `seed ${seed}: ${query}`);
+    assert.equal(typeof queryTree(query, "metricsql"), "object", `seed ${seed}: ${query}`);
   }
 });
 

@@ -172,6 +172,20 @@ for (const row of grids) {
   });
 }
 
+test("query: the dialect reaches the runner", async () => {
+  await get("/api/v1/query?query=up");
+  assert.equal(asked.at(-1)?.dialect, "metricsql");
+  await get("/api/v1/query?query=up&dialect=promql&time=1700000000&latency_offset=30s");
+  const { dialect, lookbackMs, timeMs } = asked.at(-1) as InstantRequest;
+  assert.deepEqual([dialect, lookbackMs, timeMs], ["promql", 300_000, 1_700_000_000_000]);
+  await get("/api/v1/query?query=up&dialect=promql&lookback_delta=90s&max_lookback=1h");
+  assert.equal(asked.at(-1)?.lookbackMs, 90_000);
+  await get("/api/v1/query_range?query=up&dialect=promql&start=1000.5&end=1100.5&step=1");
+  const { startMs, endMs } = asked.at(-1) as RangeRequest;
+  assert.deepEqual([startMs, endMs], [1_000_500, 1_100_500]);
+  assert.equal((await get("/api/v1/query?query=up&dialect=sql")).status, 400);
+});
+
 test("query: a latency offset hides what is newer", async () => {
   await get("/api/v1/query?query=up&latency_offset=30s");
   assert.ok(Math.abs((asked.at(-1) as InstantRequest).timeMs - (Date.now() - 30_000)) < 2000);

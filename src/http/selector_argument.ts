@@ -42,7 +42,7 @@ function groupsOf(text: string): Selector {
 }
 
 /** Series that both let through. */
-function narrowed(selector: Selector, filters: Selector): Selector {
+export function narrowed(selector: Selector, filters: Selector): Selector {
   if (selector.length * filters.length > groupsMax) throw new InputError("bad_argument", `the selectors have more than ${groupsMax} combinations`);
   return selector.flatMap((group) => filters.map((filter) => (filter.length === 0 ? group : [...group, ...filter])));
 }

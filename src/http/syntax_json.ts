@@ -5,7 +5,8 @@
  */
 import type { BinaryExpr, DurationExpr, LabelFilter } from "../metricsql/ast.ts";
 import { functions, type FunctionFacts } from "../metricsql/functions.ts";
-import { parseExpr } from "../metricsql/parser.ts";
+import { type Dialect, parseExpr } from "../metricsql/parser.ts";
+import { checkPromql } from "../metricsql/promql_check.ts";
 import type { AggregateSyntax, BinarySyntax, DurationSyntax, FunctionSyntax, RollupSyntax, SelectorSyntax, Syntax } from "../metricsql/syntax.ts";
 import { parseSyntax } from "../metricsql/syntax_parser.ts";
 import { metricNameLabel } from "../model/labels.ts";
@@ -14,7 +15,12 @@ import { metricNameLabel } from "../model/labels.ts";
 type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json | undefined };
 
 /** The tree of a query. Throws InputError "parse_error" for what is no query. */
-export function queryTree(query: string): Json {
+export function queryTree(query: string, dialect: Dialect): Json {
+  if (dialect === "promql") {
+    const tree = parseExpr(query, { dialect });
+    checkPromql(tree);
+    return node(tree);
+  }
   const expr = parseExpr(query); // looks everything up, and folds constants
   const written = parseSyntax(query);
   return node(hasTemplates(written) ? expr : written);
@@ -40,6 +46,8 @@ function node(syntax: Syntax): Json {
       return aggregationNode(syntax);
     case "binary":
       return binaryNode(syntax);
+    case "unary":
+      return { type: "unaryExpr", op: syntax.op, expr: node(syntax.operand) };
     case "list":
       return { type: "list", items: syntax.items.map(node) };
     case "with":

@@ -100,6 +100,11 @@ export class SeriesIndex {
     return this.#kernel.u32.slice(from, from + count);
   }
 
+  /** Whether a series has, or had, a label of this name. */
+  hasLabelName(name: string): boolean {
+    return this.#dictionaries.findName(name) >= 0;
+  }
+
   /** Names of the labels that the selected series have, sorted bytewise. */
   labelNames(tenant: Tenant, options: LabelsOptions = {}): string[] {
     const nameIds = this.#coversAll(tenant, options) ? this.#allNameIds() : this.#selectedNameIds(tenant, options);

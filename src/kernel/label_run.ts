@@ -51,7 +51,7 @@ const at = {
 } as const;
 
 /** Reasons in the order of the counters in the parse context. */
-export const droppedReasons = ["", "nan_value", "too_many_labels", "label_too_long", "no_labels", "unsupported_sample_kind"] as const;
+export const droppedReasons = ["", "nan_value", "too_many_labels", "label_too_long", "no_labels"] as const;
 
 export class ParseArea {
   readonly kernel: Kernel;

@@ -20,6 +20,8 @@ export class ParsedBody {
   readonly series: ParsedSeries[] = [];
   readonly dropped: Record<string, number> = {};
   readonly notes: Uint8Array[] = [];
+  /** Remote write: series that have more than floats. */
+  readonly seriesNotes: Uint8Array[] = [];
   errorOffset: number | undefined;
   skippedLines = 0;
 

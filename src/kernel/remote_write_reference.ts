@@ -57,9 +57,9 @@ function* readFields(bytes: Uint8Array, base: number): Generator<Field> {
 function readSeries(message: Uint8Array, base: number, extra: readonly LabelPair[], limits: LabelLimits, body: ParsedBody): void {
   const labels: LabelPair[] = [];
   const series: ParsedSeries = { labelRun: new Uint8Array(0), timestampsMs: [], valueBits: [] };
-  let histogramCount = 0;
+  let hasMore = false;
   for (const field of readFields(message, base)) {
-    if (field.tag === 0x22) histogramCount++;
+    if (field.tag === 0x1a || field.tag === 0x22) hasMore = true;
     if (field.tag === 0x0a) {
       const label = { name: new Uint8Array(0), value: new Uint8Array(0) };
       for (const part of readFields(field.bytes, base)) {
@@ -78,7 +78,7 @@ function readSeries(message: Uint8Array, base: number, extra: readonly LabelPair
       series.valueBits.push(value);
     }
   }
-  if (histogramCount > 0) body.dropped["unsupported_sample_kind"] = (body.dropped["unsupported_sample_kind"] ?? 0) + histogramCount;
+  if (hasMore) body.seriesNotes.push(message);
   const run = labels.length === 0 ? "no_labels" : buildLabelRun(labels, extra, limits);
   body.addSeries(run, series);
 }

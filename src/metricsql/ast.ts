@@ -1,14 +1,19 @@
 /**
- * The syntax tree of MetricsQL (and, where it is a subset, PromQL), after WITH templates have been expanded.
+ * The syntax tree of MetricsQL, after WITH templates have been expanded, and of PromQL. What only PromQL has (`UnaryExpr`,
+ * `DurationExpr.formula`, `RollupExpr.modifier`, the operators `</` and `>/`, `start`) is never part of a MetricsQL tree. What a PromQL tree never has: durations
+ * outside of rollups (there they are numbers, in seconds), lists, several groups of filters, `limit`, `keepMetricNames`,
+ * `writtenName`, operations that are folded.
  * Trees are immutable. `position` is the character offset of the node in the query text, for error messages
  * (of a binary operation that of its operator).
  * printer.ts turns a tree back into canonical text; parse(print(tree)) equals tree but for positions.
  */
 
-export type Expr = NumberExpr | StringExpr | DurationExpr | SelectorExpr | RollupExpr | FunctionExpr | AggregateExpr | BinaryExpr | ListExpr;
+export type Expr = NumberExpr | StringExpr | DurationExpr | SelectorExpr | RollupExpr | FunctionExpr | AggregateExpr | BinaryExpr | UnaryExpr | ListExpr;
 
 interface Node {
   readonly position: number;
+  /** PromQL: where the outermost parentheses around the node begin; see startOf in visit.ts. */
+  readonly start?: number;
 }
 
 /** `12`, `1.5e3`, `1KiB`, `Inf`. `text` is what was written, so that it prints back the same; "" if folded. */
@@ -32,6 +37,17 @@ export interface DurationExpr extends Node {
   readonly fixedMs: number;
   readonly steps: number;
   readonly text: string;
+  /** PromQL: what is to be computed when step and range of the query are known; the other fields are 0, 0 and "" then. */
+  readonly formula?: DurationOperation;
+}
+
+/** Arithmetic of durations, in seconds: `5m * 2`, `max_of(step(), 1m)`, `-range()`. duration_formula.ts computes it. */
+export interface DurationOperation extends Node {
+  readonly op: "step" | "range" | "min_of" | "max_of" | "+" | "-" | "*" | "/" | "%" | "^";
+  /** undefined for `step` and `range`, and for `-`, if that is the sign of the right operand. */
+  readonly left: DurationExpr | undefined;
+  /** undefined for `step` and `range`. */
+  readonly right: DurationExpr | undefined;
 }
 
 export interface LabelFilter {
@@ -58,6 +74,8 @@ export interface RollupExpr extends Node {
   readonly inheritsStep: boolean;
   readonly offset: DurationExpr | undefined;
   readonly at: Expr | undefined;
+  /** PromQL: `m[5m] anchored`, `m smoothed`. Only around a selector. */
+  readonly modifier?: "anchored" | "smoothed";
 }
 
 /** A rollup, transform or label function; `name` is lower case as in vm-lists.json. The parser has checked that it exists. */
@@ -80,9 +98,10 @@ export interface AggregateExpr extends Node {
   readonly limit: number;
 }
 
+/** `</` and `>/` cut histograms off above and below a value; only PromQL has them. */
 export type BinaryOperator =
   | "+" | "-" | "*" | "/" | "%" | "^" | "atan2"
-  | "==" | "!=" | "<" | "<=" | ">" | ">="
+  | "==" | "!=" | "<" | "<=" | ">" | ">=" | "</" | ">/"
   | "and" | "or" | "unless" | "if" | "ifnot" | "default";
 
 export interface BinaryExpr extends Node {
@@ -96,6 +115,13 @@ export interface BinaryExpr extends Node {
   readonly fillLeft: number | undefined;
   readonly fillRight: number | undefined;
   readonly keepMetricNames: boolean;
+}
+
+/** PromQL: `-m`, `+m`; of a number literal the sign is part of the number. (In MetricsQL `-m` is `0 - m`.) */
+export interface UnaryExpr extends Node {
+  readonly kind: "unary";
+  readonly op: "-" | "+";
+  readonly operand: Expr;
 }
 
 /** `(a, b, c)`: a union, or the right side of a membership test; a single parenthesised expression is not kept as a list. */

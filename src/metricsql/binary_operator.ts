@@ -5,10 +5,13 @@ import type { BinaryOperator } from "./ast.ts";
 export interface OperatorFacts {
   /** Higher binds tighter. */
   readonly precedence: number;
-  readonly family: "arithmetic" | "comparison" | "set" | "condition";
+  readonly family: "arithmetic" | "comparison" | "trim" | "set" | "condition";
   readonly isRightAssociative: boolean;
   readonly evaluate: (left: number, right: number) => number;
 }
+
+/** Numbers cannot be cut off; the value is never asked for. */
+const trim: OperatorFacts = { precedence: 3, family: "trim", isRightAssociative: false, evaluate: () => NaN };
 
 /** All operators by their lower case name. */
 export const binaryOperators: Readonly<Record<BinaryOperator, OperatorFacts>> = {
@@ -24,6 +27,8 @@ export const binaryOperators: Readonly<Record<BinaryOperator, OperatorFacts>> = 
   ">": comparison((left, right) => left > right),
   "<=": comparison((left, right) => left <= right),
   ">=": comparison((left, right) => left >= right),
+  "</": trim,
+  ">/": trim,
   "+": arithmetic(4, (left, right) => left + right),
   "-": arithmetic(4, (left, right) => left - right),
   "*": arithmetic(5, (left, right) => left * right),

@@ -32,9 +32,34 @@ export function normalizeGroup(filters: Group): LabelFilter[] {
   return unique;
 }
 
-/** Groups without repetitions; a group without filters matches everything, so the others do not matter then. */
+/**
+ * Groups without repetitions; a group without filters matches everything, so the others do not matter then. If the groups
+ * have one metric name between them, it holds for those without a filter on the name as well: `{__name__="m",a="b" or c="d"}`
+ * is `m{a="b" or c="d"}`.
+ */
 export function normalizeGroups(groups: readonly Group[]): LabelFilter[][] {
-  const normalized = groups.map(normalizeGroup);
+  const name = sharedMetricName(groups);
+  const normalized = groups.map((group) => normalizeGroup(name === undefined ? group : [name, ...group]));
   if (normalized.some((group) => group.length === 0)) return [[]];
   return [...new Map(normalized.map((group) => [group.map(filterKey).join("\0\0"), group])).values()];
+}
+
+/**
+ * Groups that mean the same when they are printed and read again. Those without a filter on the name, of groups that
+ * normalizeGroups would give the name of the others, get one that every series passes.
+ */
+export function withSeparateNames(groups: readonly Group[]): readonly Group[] {
+  if (sharedMetricName(groups) === undefined) return groups;
+  return groups.map((group) => (group.some(isNameFilter) ? group : [...group, { name: "__name__", op: "!=", value: "" }]));
+}
+
+/** The one metric name that groups have between them, if there are no other filters on the name. */
+function sharedMetricName(groups: readonly Group[]): LabelFilter | undefined {
+  const filters = new Map(groups.flat().filter(isNameFilter).map((filter) => [filterKey(filter), filter]));
+  const [name] = filters.values();
+  return filters.size === 1 && isMetricName(name) && name.value !== "" ? name : undefined;
+}
+
+function isNameFilter(filter: LabelFilter): boolean {
+  return filter.name === "__name__";
 }

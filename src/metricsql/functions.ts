@@ -308,12 +308,12 @@ export function isSupportedFunction(name: string): boolean {
   return name === "" || functions.has(name.toLowerCase());
 }
 
-/** The known name with the fewest letters to change, if it is close enough to be a slip. */
-export function nearestFunction(name: string): string | undefined {
+/** The one of `names` with the fewest letters to change, if it is close enough to be a slip. */
+export function nearestFunction(name: string, names: Iterable<string> = functions.keys()): string | undefined {
   const lower = name.slice(0, 64).toLowerCase();
   let nearest: string | undefined;
   let least = Math.min(lower.length - 1, Math.max(2, Math.floor(lower.length / 2))) + 1;
-  for (const candidate of functions.keys()) {
+  for (const candidate of names) {
     const distance = editDistance(lower, candidate);
     if (distance >= least) continue;
     nearest = candidate;

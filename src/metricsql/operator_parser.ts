@@ -10,7 +10,7 @@ import type { BinarySyntax, JoinSyntax, Syntax } from "./syntax.ts";
 import type { TokenStream } from "./token_stream.ts";
 
 /** What stands between the operands, modifiers included. */
-type Operation = { -readonly [Key in Exclude<keyof BinarySyntax, "left" | "right">]: BinarySyntax[Key] };
+type Operation = { -readonly [Key in Exclude<keyof BinarySyntax, "left" | "right" | "start">]: BinarySyntax[Key] };
 
 interface Frame {
   readonly left: Syntax;

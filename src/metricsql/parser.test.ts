@@ -2,6 +2,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { InputError } from "../base/errors.ts";
+import type { LabelFilter } from "./ast.ts";
+import { withSeparateNames } from "./filter_group.ts";
 import { hasImplicitConversion } from "./implicit_conversion.ts";
 import { optimizeExpr } from "./filter_pushdown.ts";
 import { parseExpr, parseSelector } from "./parser.ts";
@@ -25,6 +27,9 @@ const canonical = [
   { name: "negative base", query: "(-5) ^ x", text: "(-5) ^ x" },
   { name: "power is right associative", query: "a ^ b ^ c", text: "a ^ (b ^ c)" },
   { name: "metric name is moved to the front", query: '{a="b",__name__="m"}', text: 'm{a="b"}' },
+  { name: "a metric name is that of all groups", query: '{a="b" or __name__="m",c="d" or e="f"}', text: 'm{a="b" or c="d" or e="f"}' },
+  { name: "two metric names are those of their groups", query: '{a="b" or __name__="m",c="d" or __name__="n"}', text: '{a="b" or __name__="m",c="d" or __name__="n"}' },
+  { name: "a pattern on the name is that of its group", query: '{a="b" or __name__=~"m.*"}', text: '{a="b" or __name__=~"m.*"}' },
   { name: "metrics called like numbers", query: "\\inf + \\nan", text: "\\inf + \\nan" },
   { name: "string and metric", query: '"a" + (b)', text: '"a" + (b)' },
   { name: "octal and binary numbers", query: "0o17 + 017 + 0b11 + 1_000", text: "1033" },
@@ -98,7 +103,18 @@ test("nodes of a built-in template have the position of its call", () => {
 test("parseSelector takes selectors only", () => {
   assert.deepEqual(parseSelector('{a="b"}').groups, [[{ name: "a", op: "=", value: "b" }]]);
   assert.deepEqual(parseSelector("{}").groups, [[]]);
+  assert.deepEqual(parseSelector('{a="b",__graphite__="c.*"}').groups, [[{ name: "a", op: "=", value: "b" }, { name: "__name__", op: "=~", value: "c\\.[^.]*" }]]);
   for (const query of ["up[5m]", "1", "up offset 5m", ""]) assert.throws(() => parseSelector(query), InputError);
+});
+
+test("groups of which only some have a name stay so when they are printed for another reader", () => {
+  const filter = (name: string, value: string): LabelFilter => ({ name, op: "=", value });
+  const groups = withSeparateNames([[filter("__name__", "m"), filter("a", "b")], [filter("c", "d")]]);
+  const text = printExpr({ kind: "selector", position: 0, groups });
+  assert.equal(text, '{__name__="m",a="b" or c="d",__name__!=""}');
+  assert.deepEqual(parseSelector(text).groups, groups);
+  const shared = [[filter("__name__", "m")], [filter("__name__", "n")], [filter("c", "d")]];
+  assert.equal(withSeparateNames(shared), shared);
 });
 
 const pushes = [

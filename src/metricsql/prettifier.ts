@@ -4,31 +4,37 @@
  */
 import type { Expr } from "./ast.ts";
 import { maxDepth, tooDeep } from "./expansion_budget.ts";
-import { escapeIdentifier } from "./identifier.ts";
 import {
-  functionName, needsLeftParentheses, needsRightParentheses, needsRollupParentheses, printAggregateSuffix, printFilter,
-  printFilters, printFunctionSuffix, printMetricName, printOperator, printRollupSuffix, printSyntax, printTemplateHead,
+  functionName, needsLeftParentheses, needsRightParentheses, needsRollupParentheses, needsSignParentheses, printAggregateHead,
+  printAggregateSuffix, printFilter, printFilters, printFunctionSuffix, printLabelSelector, printMetricName, printOperator, printRollupSuffix, printSyntax, printTemplateHead,
   takeMetricName,
 } from "./printer.ts";
-import type { SelectorParts } from "./printer.ts";
-import { quote } from "./string_literal.ts";
-import type { BinarySyntax, SelectorSyntax, Syntax, TemplateSyntax, WithSyntax } from "./syntax.ts";
+import type { PrintStyle, SelectorParts } from "./printer.ts";
+import { parsePromql } from "./promql_parser.ts";
+import { quote, quotePromql } from "./string_literal.ts";
+import type { BinarySyntax, FunctionSyntax, SelectorSyntax, Syntax, TemplateSyntax, UnarySyntax, WithSyntax } from "./syntax.ts";
 import { parseSyntax } from "./syntax_parser.ts";
 
 const maxLineLength = 80;
-const style = "quoted";
 
-/** Prettifies a query, or a tree that is parsed already. Names and types are not checked. */
-export function prettifyExpr(query: string | Expr): string {
-  if (typeof query !== "string") return new Prettifier().print(query, 0, false);
+/** Prettifies a query, or a tree that is parsed already. Types are not checked, and of MetricsQL neither are names. */
+export function prettifyExpr(query: string | Expr, { dialect = "metricsql" }: { readonly dialect?: "metricsql" | "promql" } = {}): string {
+  const prettifier = new Prettifier(dialect === "promql" ? "promql" : "quoted");
+  if (typeof query !== "string") return prettifier.print(query, 0, false);
+  if (dialect === "promql") return prettifier.print(parsePromql(query), 0, false);
   const syntax = parseSyntax(query);
   checkDepth(syntax, query);
-  return new Prettifier().print(syntax, 0, false);
+  return prettifier.print(syntax, 0, false);
 }
 
 class Prettifier {
+  readonly #style: PrintStyle;
   /** Every subtree is asked for at each level above it, so its text is kept. */
   readonly #lines = new Map<Syntax, string>();
+
+  constructor(style: PrintStyle) {
+    this.#style = style;
+  }
 
   print(syntax: Syntax, indent: number, needsParentheses: boolean): string {
     const line = indentation(indent) + inParentheses(this.#line(syntax), needsParentheses);
@@ -40,7 +46,7 @@ class Prettifier {
   #line(syntax: Syntax): string {
     let line = this.#lines.get(syntax);
     if (line === undefined) {
-      line = printSyntax(syntax, style, (part) => this.#line(part));
+      line = printSyntax(syntax, this.#style, (part) => this.#line(part));
       this.#lines.set(syntax, line);
     }
     return line;
@@ -53,15 +59,17 @@ class Prettifier {
       case "binary":
         return this.#splitBinary(syntax, indent);
       case "rollup":
-        return this.print(syntax.inner, indent, needsRollupParentheses(syntax.inner)) + printRollupSuffix(syntax, style);
+        return this.print(syntax.inner, indent, needsRollupParentheses(syntax.inner)) + printRollupSuffix(syntax, this.#style);
       case "aggregate":
-        return this.#splitArguments(escapeIdentifier(syntax.name), syntax.args, printAggregateSuffix(syntax, style), indent);
+        return this.#splitArguments(printAggregateHead(syntax, this.#style), syntax.args, printAggregateSuffix(syntax, this.#style), indent);
       case "function":
-        return this.#splitArguments(functionName(syntax), syntax.args, printFunctionSuffix(syntax), indent);
+        return this.#splitFunction(syntax, indent);
       case "list":
         return this.#splitArguments("", syntax.items, "", indent);
       case "selector":
-        return splitSelector(syntax, indent);
+        return splitSelector(syntax, indent, this.#style);
+      case "unary":
+        return this.#splitUnary(syntax, indent);
       default:
         return indentation(indent) + this.#line(syntax);
     }
@@ -79,31 +87,46 @@ class Prettifier {
     return `${head} = (\n${this.print(template.body, indent + 1, false)}\n${indentation(indent)})`;
   }
 
+  #splitUnary({ op, operand }: UnarySyntax, indent: number): string {
+    const text = this.print(operand, indent, needsSignParentheses(operand));
+    return indentation(indent) + op + text.slice(indentation(indent).length);
+  }
+
   #splitBinary(binary: BinarySyntax, indent: number): string {
     const inner = binary.keepMetricNames ? indent + 1 : indent;
     const left = this.print(binary.left, inner, needsLeftParentheses(binary));
     const right = this.print(binary.right, inner, needsRightParentheses(binary));
-    const text = `${left}\n${indentation(inner + 1)}${printOperator(binary, style)}\n${right}`;
+    const text = `${left}\n${indentation(inner + 1)}${printOperator(binary, this.#style)}\n${right}`;
     return binary.keepMetricNames ? `${indentation(indent)}(\n${text}\n${indentation(indent)}) keep_metric_names` : text;
   }
 
+  #splitFunction(call: FunctionSyntax, indent: number): string {
+    const isInfo = this.#style === "promql" && call.name === "info";
+    const lines = call.args.map((arg, i) =>
+      isInfo && i === 1 && arg.kind === "selector" ? indentation(indent + 1) + printLabelSelector(arg) : this.print(arg, indent + 1, false));
+    return joinArguments(functionName(call), lines, printFunctionSuffix(call), indent);
+  }
+
   #splitArguments(name: string, args: readonly Syntax[], suffix: string, indent: number): string {
-    const lines = args.map((arg) => this.print(arg, indent + 1, false)).join(",\n");
-    return `${indentation(indent)}${name}(\n${lines}\n${indentation(indent)})${suffix}`;
+    return joinArguments(name, args.map((arg) => this.print(arg, indent + 1, false)), suffix, indent);
   }
 }
 
-function splitSelector(selector: SelectorSyntax, indent: number): string {
-  const { name, groups } = takeMetricName(selector.groups);
+function joinArguments(name: string, lines: readonly string[], suffix: string, indent: number): string {
+  return `${indentation(indent)}${name}(\n${lines.join(",\n")}\n${indentation(indent)})${suffix}`;
+}
+
+function splitSelector(selector: SelectorSyntax, indent: number, style: PrintStyle): string {
+  const { name, groups } = takeMetricName(selector.groups, style);
   const nameText = printMetricName(name, style);
   // A lone name has nothing to split.
   if (groups.every((group) => group.length === 0)) return indentation(indent) + printSyntax(selector, style);
-  const filters = groups.map((group) => splitFilters(group, indent + 1)).join(`\n${indentation(indent + 2)}or\n`);
-  const quotedName = nameText === undefined ? `${indentation(indent + 1)}${quote(name)},\n` : "";
+  const filters = groups.map((group) => splitFilters(group, indent + 1, style)).join(`\n${indentation(indent + 2)}or\n`);
+  const quotedName = nameText === undefined ? `${indentation(indent + 1)}${style === "promql" ? quotePromql(name) : quote(name)},\n` : "";
   return `${indentation(indent)}${nameText ?? ""}{\n${quotedName}${filters}\n${indentation(indent)}}`;
 }
 
-function splitFilters(filters: SelectorParts["groups"][number], indent: number): string {
+function splitFilters(filters: SelectorParts["groups"][number], indent: number, style: PrintStyle): string {
   const line = indentation(indent) + printFilters(filters, style);
   return line.length <= maxLineLength ? line : filters.map((filter) => indentation(indent) + printFilter(filter, style)).join(",\n");
 }
@@ -136,6 +159,8 @@ function partsOf(syntax: Syntax): readonly Syntax[] {
     case "aggregate":
     case "function":
       return syntax.args;
+    case "unary":
+      return [syntax.operand];
     case "list":
       return syntax.items;
     default:

@@ -9,7 +9,7 @@ import { functions } from "./functions.ts";
 const templates: ReadonlySet<string> = new Set(["alias", "range_median", "ru", "ttf"]);
 const callNames = [...functions].flatMap(([name, { family }]) => (family === "aggregate" || templates.has(name) ? [] : [name]));
 const aggregateNames = [...functions].flatMap(([name, { family }]) => (family === "aggregate" ? [name] : []));
-const operators = Object.keys(binaryOperators) as BinaryOperator[];
+const operators = (Object.keys(binaryOperators) as BinaryOperator[]).filter((op) => binaryOperators[op].family !== "trim");
 const names = [
   "up", "job:rate:sum", "a.b", "_", "or", "by", "on", "bool", "prefix", "fill", "offset", "with", "sum", "rate", "inf", "NaN", "limit",
   "keep_metric_names", "foo bar", "1st", "x-y", "água", "温度", "a{b}", "\u202c", "é\n", "\u{1f600}", "\\", "x", "uu", "group_left",

@@ -1,6 +1,7 @@
 /**
  * String literals: "double", 'single' and `back` quoted. Escapes are those of Go; back quoted strings have none.
- * `\x` and octal escapes are bytes of UTF-8 in a value, but characters in a quoted name.
+ * `\x` and octal escapes are bytes of UTF-8 in a value, but characters in a quoted name of MetricsQL. In PromQL a byte that is
+ * no UTF-8 becomes a lone surrogate, U+DC80 to U+DCFF, which no other text has: so it can be told and be printed again.
  */
 import { isPrintable } from "./identifier.ts";
 
@@ -16,8 +17,11 @@ export interface LiteralError {
   readonly problem: string;
 }
 
+/** What byte escapes make: text (with U+FFFD for what is no UTF-8), characters of that code, or text with lone surrogates. */
+export type ByteMeaning = "utf8" | "chars" | "bytes";
+
 /** The value of a literal with its quotes; `bytesAs` says what `\xff` means. */
-export function unquote(literal: string, bytesAs: "utf8" | "chars" = "utf8"): string | LiteralError {
+export function unquote(literal: string, bytesAs: ByteMeaning = "utf8"): string | LiteralError {
   const quote = literal[0];
   const inner = literal.slice(1, -1);
   if (quote === "`") {
@@ -29,11 +33,11 @@ export function unquote(literal: string, bytesAs: "utf8" | "chars" = "utf8"): st
   return inner.includes("\\") ? decodeEscapes(inner, quote, bytesAs) : inner;
 }
 
-function decodeEscapes(inner: string, quote: string, bytesAs: "utf8" | "chars"): string | LiteralError {
+function decodeEscapes(inner: string, quote: string, bytesAs: ByteMeaning): string | LiteralError {
   let value = "";
   let bytes: number[] = [];
   const flushBytes = (): void => {
-    if (bytes.length > 0) value += Buffer.from(bytes).toString("utf8");
+    if (bytes.length > 0) value += bytesAs === "bytes" ? decodeBytes(bytes) : Buffer.from(bytes).toString("utf8");
     bytes = [];
   };
   for (let i = 0; i < inner.length; ) {
@@ -46,7 +50,7 @@ function decodeEscapes(inner: string, quote: string, bytesAs: "utf8" | "chars"):
     }
     const escape = decodeEscape(inner, i + 1, quote);
     if (escape === undefined) return unknownEscape(inner, i);
-    if (escape.byte !== undefined && bytesAs === "utf8") {
+    if (escape.byte !== undefined && bytesAs !== "chars") {
       bytes.push(escape.byte);
     } else {
       flushBytes();
@@ -56,6 +60,15 @@ function decodeEscapes(inner: string, quote: string, bytesAs: "utf8" | "chars"):
   }
   flushBytes();
   return value;
+}
+
+const utf8Character = /[^\x80-\xff]+|[\xc2-\xdf][\x80-\xbf]|\xe0[\xa0-\xbf][\x80-\xbf]|\xed[\x80-\x9f][\x80-\xbf]|[\xe1-\xec\xee\xef][\x80-\xbf]{2}|\xf0[\x90-\xbf][\x80-\xbf]{2}|[\xf1-\xf3][\x80-\xbf]{3}|\xf4[\x80-\x8f][\x80-\xbf]{2}|[^]/g;
+
+function decodeBytes(bytes: readonly number[]): string {
+  return Buffer.from(bytes).toString("latin1").replace(utf8Character, (text) => {
+    const isStray = text.length === 1 && text >= "\x80";
+    return isStray ? String.fromCharCode(0xdc00 + text.charCodeAt(0)) : Buffer.from(text, "latin1").toString("utf8");
+  });
 }
 
 interface Escape {
@@ -88,6 +101,11 @@ function unknownEscape(inner: string, index: number): LiteralError {
 const escapesByChar: Readonly<Record<string, string>> = {
   "\x07": "\\a", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\v": "\\v", "\\": "\\\\", '"': '\\"',
 };
+
+/** Writes `value` as a double quoted literal of PromQL: lone surrogates that stand for bytes become escapes again. */
+export function quotePromql(value: string): string {
+  return quote(value).replace(/[\udc80-\udcff]/gu, (char) => "\\x" + (char.charCodeAt(0) - 0xdc00).toString(16));
+}
 
 /** Writes `value` as a double quoted literal that reads back the same. */
 export function quote(value: string): string {

@@ -3,12 +3,12 @@
  * wider children), so the printer handles both; what only exists before expansion has kinds of its own.
  */
 import type {
-  AggregateExpr, BinaryExpr, DurationExpr, FunctionExpr, LabelFilter, ListExpr, NumberExpr, RollupExpr, StringExpr,
+  AggregateExpr, BinaryExpr, DurationExpr, FunctionExpr, LabelFilter, ListExpr, NumberExpr, RollupExpr, StringExpr, UnaryExpr,
 } from "./ast.ts";
 
 export type Syntax =
   | NumberExpr | StringExpr | StringSyntax | DurationExpr | SelectorSyntax | RollupSyntax | FunctionSyntax
-  | AggregateSyntax | BinarySyntax | ListSyntax | WithSyntax;
+  | AggregateSyntax | BinarySyntax | UnarySyntax | ListSyntax | WithSyntax;
 
 /** `"a" + name + "b"`: literals and names of templates that stand for strings. */
 export interface StringSyntax {
@@ -82,6 +82,10 @@ export interface BinarySyntax extends Omit<BinaryExpr, "left" | "right" | "join"
   readonly left: Syntax;
   readonly right: Syntax;
   readonly join: JoinSyntax | undefined;
+}
+
+export interface UnarySyntax extends Omit<UnaryExpr, "operand"> {
+  readonly operand: Syntax;
 }
 
 export interface ListSyntax extends Omit<ListExpr, "items"> {

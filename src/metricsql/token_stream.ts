@@ -11,16 +11,22 @@ import { parseError } from "./parse_error.ts";
  */
 export const maxNesting = 2 * maxDepth + 2;
 
+/** What cuts a text into tokens: one lexer for each dialect. */
+export interface TokenSource {
+  readonly text: string;
+  next(): Token;
+}
+
 /** Tokens of one query, with a cursor. */
 export class TokenStream {
   readonly text: string;
-  readonly #lexer: Lexer;
+  readonly #lexer: TokenSource;
   readonly #ahead: Token[] = [];
   #nesting = 0;
 
-  constructor(text: string) {
-    this.text = text;
-    this.#lexer = new Lexer(text);
+  constructor(source: string | TokenSource) {
+    this.#lexer = typeof source === "string" ? new Lexer(source) : source;
+    this.text = this.#lexer.text;
   }
 
   /** The token `count` after the next one, without taking it. */

@@ -11,11 +11,20 @@ export function childrenOf(expr: Expr): readonly Expr[] {
       return expr.args;
     case "binary":
       return [expr.left, expr.right];
+    case "unary":
+      return [expr.operand];
     case "list":
       return expr.items;
     default:
       return [];
   }
+}
+
+/** Where the text of `expr` begins, parentheses included (which only PromQL remembers): the place that Prometheus names in its annotations. */
+export function startOf(expr: Expr): number {
+  let first = expr;
+  while (first.start === undefined && (first.kind === "binary" || first.kind === "rollup")) first = first.kind === "binary" ? first.left : first.inner;
+  return first.start ?? first.position;
 }
 
 /** Calls `visit` for every node, children first. */
@@ -51,6 +60,10 @@ export function mapChildren(expr: Expr, map: (child: Expr) => Expr): Expr {
       const left = map(expr.left);
       const right = map(expr.right);
       return left === expr.left && right === expr.right ? expr : { ...expr, left, right };
+    }
+    case "unary": {
+      const operand = map(expr.operand);
+      return operand === expr.operand ? expr : { ...expr, operand };
     }
     case "list": {
       const items = mapList(expr.items, map);

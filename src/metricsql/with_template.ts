@@ -68,6 +68,8 @@ class Expansion {
         return this.#expandAggregate(syntax, scope);
       case "binary":
         return this.#expandBinary(syntax, scope);
+      case "unary":
+        return { ...syntax, operand: this.expand(syntax.operand, scope) };
       case "list":
         return { ...syntax, items: this.#expandAll(syntax.items, scope) };
       case "with":

@@ -125,3 +125,35 @@ export function decodeLabelRun(bytes: Uint8Array, fromIndex: number, toIndex: nu
   }
   return labels;
 }
+
+/** Whether bytes[from, to) is a canonical label run. */
+export function isLabelRun(bytes: Uint8Array, from: number, to: number): boolean {
+  let position = from;
+  let previousName = new Uint8Array(0);
+  /** A minimal varint followed by that many bytes, up to `end`; the size, or -1. */
+  const readSize = (end: number): number => {
+    let value = 0;
+    for (let shift = 0; shift < 28 && position < end; shift += 7) {
+      const byte = bytes[position++];
+      value |= (byte & 127) << shift;
+      if (byte < 128) return (byte === 0 && shift > 0) || value > end - position ? -1 : value;
+    }
+    return -1;
+  };
+  const readField = (tag: number, end: number): Uint8Array | undefined => {
+    if (position >= end || bytes[position++] !== tag) return undefined;
+    const size = readSize(end);
+    return size < 0 ? undefined : bytes.subarray(position, (position += size));
+  };
+  while (position < to) {
+    if (bytes[position++] !== 0x0a) return false;
+    const size = readSize(to);
+    const end = position + size;
+    const name = size < 0 ? undefined : readField(0x0a, end);
+    const value = name === undefined ? undefined : readField(0x12, end);
+    if (name === undefined || value === undefined || value.length === 0 || position !== end) return false;
+    if (Buffer.compare(name, previousName) <= 0) return false;
+    previousName = name as Uint8Array<ArrayBuffer>;
+  }
+  return to > from;
+}

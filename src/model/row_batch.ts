@@ -12,11 +12,12 @@
  *
  * The same layout framed (offsets relative, checksum) is the message between processes: docs/formats/row_batch.md.
  */
+import type { SeriesExemplar } from "./exemplar.ts";
 import type { Tenant } from "./matcher.ts";
 
 export const sampleKindFloat = 0;
-/** Reserved: not stored yet. */
-export const sampleKindNativeHistogram = 1;
+/** A component of a native histogram (histogram_series.ts): floats like the others, but only such rows may begin series with the label __histogram__. */
+export const sampleKindHistogram = 1;
 
 /** u32 slots of one row in `seriesRows`. */
 export const seriesRow = { labelsOffset: 0, labelsSize: 1, sampleFrom: 2, sampleCount: 3, sampleKind: 4, slots: 5 } as const;
@@ -33,6 +34,8 @@ export interface RowBatch {
   readonly knownSeries?: Uint32Array;
   /** Type, help and unit by metric family, where the protocol carries them. */
   readonly metadata: readonly MetricMetadata[];
+  /** Where the protocol carries them. */
+  readonly exemplars?: readonly SeriesExemplar[];
 }
 
 export interface MetricMetadata {

@@ -1,5 +1,6 @@
 /** Builds a RowBatch in plain memory, series by series. For tests, scrapes and protocols that are not hot. */
 import { encodeLabelRun, type Labels } from "./labels.ts";
+import type { SeriesExemplar } from "./exemplar.ts";
 import { defaultTenant, type Tenant } from "./matcher.ts";
 import { type MetricMetadata, type RowBatch, sampleKindFloat, seriesRow } from "./row_batch.ts";
 
@@ -13,6 +14,7 @@ export class RowBatchBuilder {
   #values = new Float64Array(256);
   #sampleCount = 0;
   #metadata: MetricMetadata[] = [];
+  #exemplars: SeriesExemplar[] = [];
 
   constructor(tenant: Tenant = defaultTenant) {
     this.#tenant = tenant;
@@ -28,7 +30,7 @@ export class RowBatchBuilder {
   }
 
   /** As addSeries, with a canonical label run. */
-  addLabelRun(labelRun: Uint8Array, timestampsMs: Float64Array, values: Float64Array): this {
+  addLabelRun(labelRun: Uint8Array, timestampsMs: Float64Array, values: Float64Array, sampleKind: number = sampleKindFloat): this {
     this.#labelBytes = grown(this.#labelBytes, this.#labelsSize + labelRun.length);
     this.#seriesRows = grown(this.#seriesRows, (this.#seriesCount + 1) * seriesRow.slots);
     this.#timestampsMs = grown(this.#timestampsMs, this.#sampleCount + timestampsMs.length);
@@ -38,13 +40,18 @@ export class RowBatchBuilder {
     this.#seriesRows[row + seriesRow.labelsSize] = labelRun.length;
     this.#seriesRows[row + seriesRow.sampleFrom] = this.#sampleCount;
     this.#seriesRows[row + seriesRow.sampleCount] = timestampsMs.length;
-    this.#seriesRows[row + seriesRow.sampleKind] = sampleKindFloat;
+    this.#seriesRows[row + seriesRow.sampleKind] = sampleKind;
     this.#labelBytes.set(labelRun, this.#labelsSize);
     this.#timestampsMs.set(timestampsMs, this.#sampleCount);
     this.#values.set(values, this.#sampleCount);
     this.#labelsSize += labelRun.length;
     this.#sampleCount += timestampsMs.length;
     this.#seriesCount++;
+    return this;
+  }
+
+  addExemplar(exemplar: SeriesExemplar): this {
+    this.#exemplars.push(exemplar);
     return this;
   }
 
@@ -64,6 +71,7 @@ export class RowBatchBuilder {
       timestampsMs: this.#timestampsMs.subarray(0, this.#sampleCount),
       values: this.#values.subarray(0, this.#sampleCount),
       metadata: this.#metadata,
+      ...(this.#exemplars.length > 0 && { exemplars: this.#exemplars }),
     };
   }
 
@@ -73,6 +81,7 @@ export class RowBatchBuilder {
     this.#seriesCount = 0;
     this.#sampleCount = 0;
     this.#metadata = [];
+    this.#exemplars = [];
   }
 }
 

@@ -2,12 +2,13 @@
  * Store: the one interface for data. Everything that holds samples implements it; everything that reads or writes samples
  * uses only it. testkit/store_conformance.ts runs against every implementation; stores/memory_store.ts is the naive twin.
  */
+import type { Exemplar } from "./exemplar.ts";
 import type { Label, Labels } from "./labels.ts";
 import type { Selector, Tenant } from "./matcher.ts";
 import type { MetricMetadata, RowBatch } from "./row_batch.ts";
 
 /** Why samples of a batch were not stored; reasons are stable words used in metrics, headers and logs. */
-export type DropReason = "too_old" | "too_far_in_future" | "nan_value" | "series_limit" | "too_many_labels" | "label_too_long" | "no_labels" | "unsupported_sample_kind";
+export type DropReason = "too_old" | "too_far_in_future" | "nan_value" | "series_limit" | "too_many_labels" | "label_too_long" | "no_labels" | "invalid_histogram" | "reserved_label";
 
 export interface WriteResult {
   readonly acceptedSamples: number;
@@ -28,6 +29,8 @@ export interface SearchRequest {
   readonly columnId?: number;
   readonly signal?: AbortSignal;
   readonly budget?: SearchBudget;
+  /** Native histograms appear as MetricsQL sees them (histogram_view.ts); otherwise their components are series like others. */
+  readonly viewsHistograms?: boolean;
   /** What the caller is going to compute; a Store that canRollup may do a part of it. */
   readonly rollup?: RollupPushDown;
 }
@@ -102,6 +105,19 @@ export interface LabelsRequest {
   readonly signal?: AbortSignal;
 }
 
+export interface ExemplarRequest {
+  readonly tenant: Tenant;
+  readonly selector: Selector;
+  readonly range: TimeRange;
+  readonly signal?: AbortSignal;
+}
+
+/** The exemplars of one series, ascending in time. */
+export interface SeriesExemplars {
+  readonly labels: Labels;
+  readonly exemplars: readonly Exemplar[];
+}
+
 export interface StoreCapabilities {
   /** Whether SearchRequest.rollup is looked at. */
   readonly canRollup: boolean;
@@ -121,6 +137,8 @@ export interface Store extends AsyncDisposable {
   /** Label sets, sorted. */
   series(request: LabelsRequest): Promise<Labels[]>;
   metadata(): Promise<MetricMetadata[]>;
+  /** Exemplars within the range of the series that match, sorted by labels. A Store that keeps none does without it. */
+  exemplars?(request: ExemplarRequest): Promise<SeriesExemplars[]>;
   /** Seals what is in memory into parts on disk. */
   flush(): Promise<void>;
   /** Merges the parts of every partition into one. */

@@ -2,6 +2,7 @@
  * Relabels RowBatches: every label run goes through a function once and is looked up from then on. Rows that are dropped are taken out
  * of the columns; the values are moved as bytes, so that stale markers keep their payload.
  */
+import type { SeriesExemplar } from "../model/exemplar.ts";
 import { decodeLabelRun, encodeLabelRun, type Labels } from "../model/labels.ts";
 import { type RowBatch, seriesRow } from "../model/row_batch.ts";
 import { LabelRunCache } from "./label_run_cache.ts";
@@ -73,6 +74,7 @@ export class BatchRelabeler {
     }
     return {
       tenant: batch.tenant, seriesCount, sampleCount, metadata: batch.metadata,
+      ...(batch.exemplars !== undefined && { exemplars: this.#relabelExemplars(batch.exemplars) }),
       labelBytes: this.#cache.bytes,
       seriesRows: rows.subarray(0, seriesCount * seriesRow.slots),
       timestampsMs: batch.timestampsMs.subarray(0, sampleCount),
@@ -94,6 +96,18 @@ export class BatchRelabeler {
       const found = this.#cache.find(bytes, from, size);
       this.#entries[i] = found >= 0 ? found : this.#insert(bytes, from, size);
     }
+  }
+
+  /** Exemplars of series that are kept, with their new labels. */
+  #relabelExemplars(exemplars: readonly SeriesExemplar[]): SeriesExemplar[] {
+    return exemplars.flatMap((exemplar) => {
+      const run = Buffer.from(exemplar.labelRun);
+      const found = this.#cache.find(run, 0, run.length);
+      const entry = found >= 0 ? found : this.#insert(run, 0, run.length);
+      if (this.#cache.isDropped(entry)) return [];
+      const from = this.#cache.outputOffset(entry);
+      return [{ ...exemplar, labelRun: new Uint8Array(this.#cache.bytes.subarray(from, from + this.#cache.outputSize(entry))) }];
+    });
   }
 
   #insert(bytes: Buffer, from: number, size: number): number {

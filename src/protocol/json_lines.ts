@@ -4,7 +4,7 @@
  */
 import type { InputError } from "../base/errors.ts";
 import { jsonLinesParse } from "../kernel/json_lines.ts";
-import type { MetricMetadata } from "../model/row_batch.ts";
+import { type MetricMetadata, sampleKindHistogram, seriesRow } from "../model/row_batch.ts";
 import { KernelSliceParser } from "./kernel_slice_parser.ts";
 import { firstLineError } from "./line_error.ts";
 import { applyFixes } from "./text_numbers.ts";
@@ -13,6 +13,9 @@ export class JsonLinesParser extends KernelSliceParser {
   protected override parseSlice(): number {
     const status = jsonLinesParse(this.area);
     applyFixes(this.area);
+    // An export has the components of native histograms as series like others, and is taken back as it is.
+    const rows = this.area.seriesRows;
+    for (let at: number = seriesRow.sampleKind; at < rows.length; at += seriesRow.slots) rows[at] = sampleKindHistogram;
     return status;
   }
 

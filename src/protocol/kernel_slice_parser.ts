@@ -2,6 +2,7 @@
 import type { InputError } from "../base/errors.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import { defaultLabelLimits, droppedReasons, type LabelLimits, ParseArea, parseStatus, timestampUnit } from "../kernel/label_run.ts";
+import type { SeriesExemplar } from "../model/exemplar.ts";
 import { compareBytewise, encodeLabelRun, type Labels } from "../model/labels.ts";
 import { defaultTenant, type Tenant } from "../model/matcher.ts";
 import type { MetricMetadata, RowBatch } from "../model/row_batch.ts";
@@ -26,6 +27,10 @@ export abstract class KernelSliceParser implements SliceParser {
   protected abstract parseSlice(): number;
   /** Decodes the notes of the slice; `finished` is true at the last one. */
   protected abstract takeMetadata(finished: boolean): readonly MetricMetadata[];
+  /** Exemplars in the notes of the slice; asked for behind takeMetadata(). */
+  protected takeExemplars(): readonly SeriesExemplar[] {
+    return [];
+  }
   /** The error that the area describes, when it describes one. */
   protected abstract describeError(status: number): InputError | undefined;
   /** One of timestampUnit. */
@@ -50,6 +55,7 @@ export abstract class KernelSliceParser implements SliceParser {
     this.#status = this.parseSlice();
     this.#firstError ??= this.describeError(this.#status);
     const metadata = this.takeMetadata(this.#status !== parseStatus.full);
+    const exemplars = this.takeExemplars();
     const sampleCount = area.sampleCount;
     this.#samples += sampleCount;
     if (this.#status !== parseStatus.full && sampleCount === 0 && metadata.length === 0) return undefined;
@@ -63,6 +69,7 @@ export abstract class KernelSliceParser implements SliceParser {
       values: area.values,
       ...(this.#head !== undefined && { knownSeries: area.knownSeries }),
       metadata,
+      ...(exemplars.length > 0 && { exemplars }),
     };
   }
 
@@ -83,7 +90,7 @@ export abstract class KernelSliceParser implements SliceParser {
 }
 
 /** Sorted, without empty values; of equal names the last one. */
-function canonical(labels: Labels): Labels {
+export function canonical(labels: Labels): Labels {
   const byName = new Map(labels.map((label) => [label.name, label]));
   return [...byName.values()].filter((label) => label.name !== "" && label.value !== "").sort((a, b) => compareBytewise(a.name, b.name));
 }

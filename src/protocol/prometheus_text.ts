@@ -1,13 +1,15 @@
 /**
- * The Prometheus text exposition format and OpenMetrics text. Comments and exemplars are passed over; HELP, TYPE and UNIT
+ * The Prometheus text exposition format and OpenMetrics text. Comments are passed over, in OpenMetrics but for exemplars; HELP, TYPE and UNIT
  * become metadata. Timestamps are milliseconds in the one and seconds in the other format: see timestampUnitOf.
  * Described in docs/protocols/prometheus_text.md.
  */
 import type { InputError } from "../base/errors.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import { defaultLabelLimits, type LabelLimits, timestampUnit } from "../kernel/label_run.ts";
-import { prometheusTextParse } from "../kernel/prometheus_text.ts";
-import type { MetricMetadata } from "../model/row_batch.ts";
+import { exemplarNoteFlag, prometheusTextParse } from "../kernel/prometheus_text.ts";
+import type { SeriesExemplar } from "../model/exemplar.ts";
+import { type MetricMetadata, seriesRow } from "../model/row_batch.ts";
+import { parseExemplar } from "./exemplar_text.ts";
 import { KernelSliceParser } from "./kernel_slice_parser.ts";
 import { firstLineError, lineError } from "./line_error.ts";
 import type { ParseReport, SliceOptions } from "./slice_parser.ts";
@@ -24,6 +26,7 @@ export function timestampUnitOf(contentType: string): "auto" | "seconds" {
 export class PrometheusTextParser extends KernelSliceParser {
   #unit: keyof typeof timestampUnit;
   #families = new MetadataReader();
+  #exemplars: SeriesExemplar[] = [];
 
   constructor(kernel: Kernel, limits: LabelLimits = defaultLabelLimits, unit: keyof typeof timestampUnit = "auto") {
     super(kernel, limits);
@@ -38,6 +41,7 @@ export class PrometheusTextParser extends KernelSliceParser {
   override start(bodyPointer: number, bodySize: number, options: SliceOptions & { unit?: keyof typeof timestampUnit }): void {
     this.#unit = options.unit ?? this.#unit;
     this.#families = new MetadataReader();
+    this.#exemplars = [];
     super.start(bodyPointer, bodySize, options);
   }
 
@@ -50,10 +54,30 @@ export class PrometheusTextParser extends KernelSliceParser {
   protected override takeMetadata(finished: boolean): readonly MetricMetadata[] {
     const { notes, kernel } = this.area;
     for (let i = 0; i < notes.length; i += 2) {
+      if (notes[i + 1] >= exemplarNoteFlag) {
+        if (this.#unit === "seconds") this.#readExemplar(notes[i], notes[i + 1] - exemplarNoteFlag, notes[i + 2], notes[i + 3]);
+        i += 2;
+        continue;
+      }
       const comment = Buffer.from(kernel.u8.subarray(notes[i], notes[i] + notes[i + 1])).toString("utf8");
       this.#families.read(comment, notes[i]);
     }
     return this.#families.take(finished);
+  }
+
+  /** Reads the exemplar at `pointer`, which belongs to a row and a sample of the slice. A broken one is left out. */
+  #readExemplar(pointer: number, size: number, row: number, sample: number): void {
+    const { kernel, seriesRows, timestampsMs } = this.area;
+    const exemplar = parseExemplar(Buffer.from(kernel.u8.subarray(pointer, pointer + size)).toString("utf8"), timestampsMs[sample]);
+    if (exemplar === undefined) return;
+    const from = seriesRows[row * seriesRow.slots + seriesRow.labelsOffset];
+    this.#exemplars.push({ ...exemplar, labelRun: kernel.u8.slice(from, from + seriesRows[row * seriesRow.slots + seriesRow.labelsSize]) });
+  }
+
+  protected override takeExemplars(): readonly SeriesExemplar[] {
+    const taken = this.#exemplars;
+    this.#exemplars = [];
+    return taken;
   }
 
   protected override describeError(): InputError | undefined {

@@ -1,20 +1,41 @@
 /**
- * Prometheus remote write 1.0: the protobuf WriteRequest, already decompressed (see kernel/snappy.ts). Exemplars are passed
- * over, native histograms counted as dropped. Wire format: docs/protocols/remote_write.md.
+ * Prometheus remote write 1.0: the protobuf WriteRequest, already decompressed (see kernel/snappy.ts). The kernel takes floats and leaves
+ * series with native histograms or exemplars to remote_write_series.ts. Wire format: docs/protocols/remote_write.md.
  */
 import { InputError } from "../base/errors.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import { defaultLabelLimits, type LabelLimits, parseStatus } from "../kernel/label_run.ts";
-import { remoteWriteParse } from "../kernel/remote_write.ts";
-import type { MetricMetadata } from "../model/row_batch.ts";
-import { KernelSliceParser } from "./kernel_slice_parser.ts";
+import { remoteWriteParse, seriesNoteFlag } from "../kernel/remote_write.ts";
+import type { MetricMetadata, RowBatch } from "../model/row_batch.ts";
+import { canonical, KernelSliceParser } from "./kernel_slice_parser.ts";
+import { defaultBucketsMax, RemoteWriteSeries } from "./remote_write_series.ts";
+import type { ParseReport, SliceOptions } from "./slice_parser.ts";
 
 /** Senders like to put 10,000 series with a sample each into a request: those make one slice. */
 export const remoteWriteSliceRowsMax = 10_240;
 
 export class RemoteWriteParser extends KernelSliceParser {
-  constructor(kernel: Kernel, limits: LabelLimits = defaultLabelLimits, head?: number) {
+  readonly #series: RemoteWriteSeries;
+
+  constructor(kernel: Kernel, limits: LabelLimits = defaultLabelLimits, head?: number, bucketsMax: number = defaultBucketsMax) {
     super(kernel, limits, head, remoteWriteSliceRowsMax);
+    this.#series = new RemoteWriteSeries({ limits, bucketsMax });
+  }
+
+  override start(bodyPointer: number, bodySize: number, options: SliceOptions): void {
+    super.start(bodyPointer, bodySize, options);
+    this.#series.start(options.tenant, canonical(options.extraLabels));
+  }
+
+  /** The floats of a slice, then its histograms and exemplars. */
+  override next(): RowBatch | undefined {
+    return this.#series.next() ?? super.next() ?? this.#series.next();
+  }
+
+  override get report(): ParseReport {
+    const report = super.report;
+    const { dropped, firstError, samples } = this.#series;
+    return { ...report, samples: report.samples + samples, firstError: report.firstError ?? firstError, droppedByReason: addCounts(report.droppedByReason, dropped) };
   }
 
   protected override parseSlice(): number {
@@ -31,11 +52,23 @@ export class RemoteWriteParser extends KernelSliceParser {
     const notes = this.area.notes;
     const metadata: MetricMetadata[] = [];
     for (let i = 0; i < notes.length; i += 2) {
-      const message = decodeMetadata(Buffer.from(this.area.kernel.u8.subarray(notes[i], notes[i] + notes[i + 1])));
+      const isSeries = notes[i + 1] >= seriesNoteFlag;
+      const bytes = this.area.kernel.u8.subarray(notes[i], notes[i] + (isSeries ? notes[i + 1] - seriesNoteFlag : notes[i + 1]));
+      if (isSeries) {
+        this.#series.add(bytes);
+        continue;
+      }
+      const message = decodeMetadata(Buffer.from(bytes));
       if (message !== undefined) metadata.push(message);
     }
     return metadata;
   }
+}
+
+function addCounts(left: ParseReport["droppedByReason"], right: ParseReport["droppedByReason"]): ParseReport["droppedByReason"] {
+  const sum = { ...left };
+  for (const [reason, count] of Object.entries(right) as [keyof typeof sum, number][]) sum[reason] = (sum[reason] ?? 0) + count;
+  return sum;
 }
 
 /** Numbers of MetricMetadata.MetricType. */

@@ -4,11 +4,11 @@ import { test } from "node:test";
 import { InputError } from "../base/errors.ts";
 import { type Random, seededRandom } from "../base/random.ts";
 import { checksumOfBytes } from "../kernel/checksum.ts";
-import { encodeLabelRun, labelsOf } from "../model/labels.ts";
+import { encodeLabelRun, isLabelRun, labelsOf } from "../model/labels.ts";
 import { RowBatchBuilder } from "../model/row_batch_builder.ts";
 import type { RowBatch } from "../model/row_batch.ts";
 import { type CollectedSeries, collectBatch, mutate } from "../../testkit/parse_body.ts";
-import { decodeRowBatchFrame, encodeRowBatchFrame, isLabelRun, rowBatchFrameSize } from "./row_batch_frame.ts";
+import { decodeRowBatchFrame, encodeRowBatchFrame, rowBatchFrameSize } from "./row_batch_frame.ts";
 import { testSeed } from "../../testkit/seed.ts";
 
 function randomBatch(random: Random): RowBatch {

@@ -5,7 +5,8 @@
 import { assert } from "../base/assert.ts";
 import { InputError } from "../base/errors.ts";
 import { checksumOfBytes } from "../kernel/checksum.ts";
-import { type MetricMetadata, type RowBatch, sampleKindFloat, seriesRow } from "../model/row_batch.ts";
+import { isLabelRun } from "../model/labels.ts";
+import { type MetricMetadata, type RowBatch, sampleKindHistogram, seriesRow } from "../model/row_batch.ts";
 
 const magic = 0x42524d54; // "TMRB"
 const version = 1;
@@ -142,42 +143,10 @@ function checkRows(batch: RowBatch, rowsFrom: number): void {
     const where = rowsFrom + row * 4;
     if (end > batch.labelBytes.length || !isLabelRun(batch.labelBytes, offset, end)) throw broken(where, "a label run");
     if (rows[row + seriesRow.sampleFrom] !== sampleFrom) throw broken(where, "the samples of a row");
-    if (rows[row + seriesRow.sampleKind] !== sampleKindFloat) throw new InputError("unsupported_frame", `sample kind ${rows[row + seriesRow.sampleKind]} in a row batch frame`);
+    if (rows[row + seriesRow.sampleKind] > sampleKindHistogram) throw new InputError("unsupported_frame", `sample kind ${rows[row + seriesRow.sampleKind]} in a row batch frame`);
     sampleFrom += rows[row + seriesRow.sampleCount];
   }
   if (sampleFrom !== batch.sampleCount) throw broken(rowsFrom, "the rows do not own all samples");
-}
-
-/** Whether bytes[from, to) is a canonical label run (model/labels.ts). */
-export function isLabelRun(bytes: Uint8Array, from: number, to: number): boolean {
-  let position = from;
-  let previousName = new Uint8Array(0);
-  /** A minimal varint followed by that many bytes, up to `end`; the size, or -1. */
-  const readSize = (end: number): number => {
-    let value = 0;
-    for (let shift = 0; shift < 28 && position < end; shift += 7) {
-      const byte = bytes[position++];
-      value |= (byte & 127) << shift;
-      if (byte < 128) return (byte === 0 && shift > 0) || value > end - position ? -1 : value;
-    }
-    return -1;
-  };
-  const readField = (tag: number, end: number): Uint8Array | undefined => {
-    if (position >= end || bytes[position++] !== tag) return undefined;
-    const size = readSize(end);
-    return size < 0 ? undefined : bytes.subarray(position, (position += size));
-  };
-  while (position < to) {
-    if (bytes[position++] !== 0x0a) return false;
-    const size = readSize(to);
-    const end = position + size;
-    const name = size < 0 ? undefined : readField(0x0a, end);
-    const value = name === undefined ? undefined : readField(0x12, end);
-    if (name === undefined || value === undefined || value.length === 0 || position !== end) return false;
-    if (Buffer.compare(name, previousName) <= 0) return false;
-    previousName = name as Uint8Array<ArrayBuffer>;
-  }
-  return to > from;
 }
 
 function decodeMetadata(bytes: Uint8Array, count: number, base: number): MetricMetadata[] {

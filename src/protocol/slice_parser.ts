@@ -25,7 +25,7 @@ export interface SliceOptions {
 
 /** What became of a body so far; it is complete when next() has answered undefined. */
 export interface ParseReport {
-  /** Samples handed out in batches. */
+  /** Samples handed out in batches; a native histogram is one. */
   readonly samples: number;
   /** Lines of a text body that could not be read. */
   readonly skippedLines: number;

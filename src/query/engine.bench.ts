@@ -8,11 +8,11 @@ import { MemoryStore } from "../stores/memory_store.ts";
 import { Engine } from "./engine.ts";
 import { encodeResult } from "./result_encoder.ts";
 
-const samples = 1440;
-const intervalMs = 15_000;
+export const samples = 1440;
+export const intervalMs = 15_000;
 const stepMs = 60_000;
 const batchSeries = 64;
-const startMs = 1_700_000_040_000;
+export const startMs = 1_700_000_040_000;
 
 const queries = [
   "sum by (g) (rate(m[5m]))", "count(m)", "max_over_time(m[5m])", "avg by (g) (avg_over_time(m[5m]))", "quantile by (g) (0.9, m)",
@@ -28,7 +28,7 @@ export interface QueryFigures {
 }
 
 /** A Store whose series all have the samples of one of a few batches, in the engine's memory. */
-class RepeatingStore extends MemoryStore {
+export class RepeatingStore extends MemoryStore {
   constructor(kernel: Kernel, seriesCount: number) {
     super();
     const area = kernel.allocate(batchSeries * samples * 16);

@@ -106,6 +106,11 @@ function print(result: QueryResult): string[] {
   });
 }
 
+/** Buckets up to 1, 2 and infinity. */
+function bucketsOf(...counts: readonly string[]): string {
+  return `(${counts.map((count, i) => `label_set(${count}, "le", "${["1", "2", "+Inf"][i]}")`).join(", ")})`;
+}
+
 interface Row {
   name: string;
   query: string;
@@ -127,6 +132,19 @@ const instantRows: Row[] = [
   { name: "a stale marker ends a series at once", query: "gone", atS: 100 * 15, expected: [] },
   { name: "other rollups do not see stale markers", query: "last_over_time(gone[1m])", atS: 100 * 15, expected: ["gone{job=api} 7"] },
   { name: "stale markers are counted", query: "stale_samples_over_time(gone[1m])", atS: 100 * 15, expected: ["{job=api} 1"] },
+  { name: "Graphite filter", query: '{__graphite__="temp{erature,o}",room=~"a|b"}', expected: ["temperature{room=a} 240", "temperature{room=b} 100"] },
+  { name: "the interval of a dashboard is the step", query: 'sum_over_time(temperature{room="a"}[$__interval])', atS: 60, stepS: 30, expected: ["{room=a} 7"] },
+  { name: "the rate interval of a dashboard is a fitting window", query: 'rate(requests_total{instance="2"}[$__rate_interval])', stepS: 15, expected: ["{instance=2,job=api} 2"] },
+  { name: "a window in steps", query: 'sum_over_time(temperature{room="a"}[2i])', atS: 60, stepS: 15, expected: ["{room=a} 7"] },
+  { name: "suffixes of numbers", query: '1Ki + 1.5K + 1MiB', expected: ["{} 1051100"] },
+  { name: "durations are numbers", query: "5m + 10", expected: ["{} 310"] },
+  { name: "offset of an expression", query: 'sum(temperature{room="a"} + 1) offset 15s', atS: 60, stepS: 15, expected: ["{} 4"] },
+  { name: "@ of an expression", query: 'sum(temperature{room="a"}) @ (end() - 30)', atS: 60, stepS: 15, expected: ["{} 2"] },
+  { name: "filled on the right", query: 'temperature + fill_right(1000) temperature{room="b"}', atS: 60, expected: ["{room=a} 1004", "{room=b} 192"] },
+  { name: "filled on the left", query: 'temperature{room="b"} + fill_left(1000) temperature', atS: 60, expected: ["{room=a} 1004", "{room=b} 192"] },
+  { name: "both sides filled", query: 'temperature{room="a"} + fill(1000) temperature{room="b"}', atS: 60, expected: ["{room=a} 1004", "{room=b} 1096"] },
+  { name: "templates", query: 'WITH (f(q) = q{room="a"}, t = temperature) alias(f(t), "x")', atS: 60, expected: ["x{room=a} 4"] },
+  { name: "built-in template of a share", query: 'ru(25, temperature{room="b"})', expected: ["{room=b} 75"] },
   { name: "no filter selects nothing", query: "{}", expected: [] },
   // counters
   { name: "rate", query: "rate(requests_total[5m])", atS: 1800, expected: ["{instance=1,job=api} 1", "{instance=1,job=db} 3", "{instance=2,job=api} 2"] },
@@ -147,6 +165,7 @@ const instantRows: Row[] = [
   { name: "count_over_time is left-open", query: 'count_over_time(temperature{room="a"}[1m])', expected: ["{room=a} 4"] },
   { name: "quantile_over_time", query: 'quantile_over_time(0.5, temperature{room="a"}[1m])', expected: ["temperature{room=a} 238.5"] },
   { name: "quantiles_over_time", query: 'quantiles_over_time("q", 0, 1, temperature{room="a"}[1m])', expected: ["temperature{q=0,room=a} 237", "temperature{q=1,room=a} 240"] },
+  { name: "quantiles_over_time with a quantile twice", query: 'quantiles_over_time("q", 0, 0, temperature{room="a"}[1m])', expected: ["temperature{q=0,room=a} 237"] },
   { name: "rollup with all variants", query: 'rollup(temperature{room="a"}[1m])', expected: [
     "temperature{rollup=avg,room=a} 238.5", "temperature{rollup=max,room=a} 240", "temperature{rollup=min,room=a} 237"] },
   { name: "histogram_over_time", query: 'histogram_over_time(temperature{room="b"}[1m])', expected: [
@@ -194,6 +213,8 @@ const instantRows: Row[] = [
   { name: "scalar arithmetic", query: 'temperature{room="a"} * 2 + 1', expected: ["{room=a} 481"] },
   { name: "filter keeps the name", query: "temperature > 200", expected: ["temperature{room=a} 240"] },
   { name: "filter by a number on the left", query: "200 < temperature", expected: ["temperature{room=a} 240"] },
+  { name: "filter by the time on the left", query: "time() > (temperature > 200)", expected: ["temperature{room=a} 240"] },
+  { name: "the time is filtered by a number", query: "time() > 1", expected: [`{} ${endMs / 1000}`] },
   { name: "bool", query: "temperature > bool 200", expected: ["{room=a} 1", "{room=b} 0"] },
   { name: "one to one", query: 'temperature{room="a"} - temperature', expected: ["{room=a} 0"] },
   { name: "on", query: 'sum by (job) (rate(requests_total[5m])) * on(job) info{job="db"}', atS: 1800, expected: ["{job=db} 3"] },
@@ -216,6 +237,9 @@ const instantRows: Row[] = [
   { name: "power and modulo", query: 'temperature{room="a"} % 7 ^ 2', expected: ["{room=a} 44"] },
   // functions
   { name: "histogram_quantile", query: "histogram_quantile(0.5, rate(latency_bucket[5m]))", expected: ["{} 0.55"] },
+  { name: "the first buckets are missing", query: `histogram_quantile(0.25, ${bucketsOf("NaN", "10", "20")})`, expected: ["{} 1.5"] },
+  { name: "all buckets are missing", query: `histogram_quantile(0.25, ${bucketsOf("NaN", "NaN", "NaN")}, "bound")`, expected: [] },
+  { name: "share with the first bucket missing", query: `histogram_share(1.5, ${bucketsOf("NaN", "10", "20")})`, expected: ["{} 0.25"] },
   { name: "label_replace", query: 'label_replace(temperature{room="a"}, "x", "$1-$name", "room", "(?P<name>.)")', expected: ["temperature{room=a,x=a-a} 240"] },
   { name: "label_set and label_del", query: 'label_del(label_set(temperature{room="a"}, "x", "y"), "room")', expected: ["temperature{x=y} 240"] },
   { name: "clamp, round", query: 'round(clamp(temperature{room="a"}, 0, 100.26), 0.1)', expected: ["temperature{room=a} 100.3"] },
@@ -233,6 +257,23 @@ for (const [kind, engine] of Object.entries(engines)) {
       assert.equal(result.resultType, "vector");
       assert.deepEqual(print(result), row.expected);
     });
+  }
+}
+
+test("a series that the store hands out without samples is not there", async () => {
+  const store = new MemoryStore();
+  store.search = async (request) => {
+    const { batches, isPartial } = await source.search(request);
+    return { batches: withEmptySeries(batches), isPartial };
+  };
+  const result = await engineOver(store).instant({ query: 'sgn(temperature{room="a"})', timeMs: endMs });
+  assert.deepEqual(print(result), ["{room=a} 1"]);
+});
+
+async function* withEmptySeries(batches: AsyncIterable<SeriesBatch>): AsyncGenerator<SeriesBatch> {
+  for await (const batch of batches) {
+    const sampleFrom = Uint32Array.of(...batch.sampleFrom.subarray(0, batch.seriesCount + 1), batch.sampleFrom[batch.seriesCount]);
+    yield { ...batch, seriesCount: batch.seriesCount + 1, sampleFrom, labels: (i) => (i === batch.seriesCount ? labelsOf({ __name__: "temperature", room: "none" }) : batch.labels(i)) };
   }
 }
 

@@ -161,6 +161,7 @@ export class Engine {
       selector: planSelector(selector).selector,
       range: { minMs: fromMs + 1, maxMs: toMs },
       budget: { seriesMax: limits.seriesMax, samplesMax: limits.samplesMax },
+      viewsHistograms: true,
       ...(signal === undefined ? {} : { signal }),
     });
     const series: ResultSeries[] = [];

@@ -57,9 +57,9 @@ function mergeEqualBounds(sorted: readonly Bucket[]): Bucket[] {
   return merged;
 }
 
-/** The next bucket contains all before it: where it is lower or missing, it takes the value of the one before. */
+/** The next bucket contains all before it: where it is lower or missing, it takes the value of the one before; the first ones count 0 where they are missing. */
 function makeMonotone(buckets: readonly Bucket[], i: number): void {
-  let before = buckets[0].values[i];
+  let before = Number.isNaN(buckets[0].values[i]) ? 0 : buckets[0].values[i];
   for (const { values } of buckets) {
     if (Number.isNaN(values[i]) || before > values[i]) values[i] = before;
     else before = values[i];

@@ -121,7 +121,7 @@ function namesOf(regexp: RE2JS): string[] {
 }
 
 /** Expands `$1`, `${1}`, `$name`, `${name}` and `$$` as Go does: a name takes all letters, digits and underscores that follow. */
-function expandTemplate(template: string, groups: readonly (string | undefined)[], names: readonly string[]): string {
+export function expandTemplate(template: string, groups: readonly (string | undefined)[], names: readonly string[]): string {
   return template.replace(/\$(?:(\$)|(\w+)|\{(\w+)\})/g, (_text, dollar: string | undefined, bare: string | undefined, braced: string | undefined) => {
     if (dollar !== undefined) return "$";
     const name = bare ?? braced ?? "";

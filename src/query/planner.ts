@@ -7,6 +7,7 @@ import { checkArguments } from "../metricsql/argument_check.ts";
 import type { AggregateExpr, BinaryExpr, BinaryOperator, Expr, FunctionExpr, LabelFilter, RollupExpr, SelectorExpr } from "../metricsql/ast.ts";
 import { optimizeExpr, pushDownFilters } from "../metricsql/filter_pushdown.ts";
 import { functions, seriesArgIndex } from "../metricsql/functions.ts";
+import { replaceGraphiteFilters } from "../metricsql/graphite_filter.ts";
 import { printNumber } from "../metricsql/number.ts";
 import { printExpr } from "../metricsql/printer.ts";
 import { type Label, type Labels, labelsOf, metricNameLabel } from "../model/labels.ts";
@@ -19,7 +20,7 @@ import { findTransformFunction } from "./transform_functions.ts";
 /** The plan of a checked and optimized tree. */
 export function planQuery(expr: Expr): Plan {
   checkArguments(expr);
-  return sharePlans(planExpr(optimizeExpr(expr)));
+  return sharePlans(planExpr(optimizeExpr(replaceGraphiteFilters(expr))));
 }
 
 /** The plan of an operand whose selectors are to pass more filters; undefined if they have no place in it. */
@@ -47,6 +48,8 @@ function planExpr(expr: Expr): Plan {
       return planBinary(reversedComparison(expr));
     case "list":
       return planTransform("union", expr.items, false);
+    case "unary":
+      throw new UnsupportedError("unary", "a tree of PromQL cannot be computed as MetricsQL");
   }
 }
 
@@ -153,10 +156,11 @@ function planAggrOverTime(names: Expr): { function: RollupFunction; outputs: Rol
 function planQuantiles(call: FunctionExpr, others: readonly Expr[]): RollupOutput[] {
   const [label, ...phis] = others;
   if (label?.kind !== "string") throw new InputError("bad_arguments", `${call.name}() needs a label name as argument 1`, { offset: call.position });
-  return phis.map((phi) => {
+  const outputs = phis.map((phi) => {
     if (phi.kind !== "number") throw new UnsupportedError(call.name, `${call.name}() is supported with constant quantiles only`);
-    return { kernel: "Quantile", label: { name: label.value, value: printNumber(phi.value) }, argument: planExpr(phi) };
+    return { kernel: "Quantile", label: { name: label.value, value: printNumber(phi.value) }, argument: planExpr(phi) } as const;
   });
+  return [...new Map(outputs.map((output) => [output.label.value, output])).values()];
 }
 
 /** rollup(m): all variants, labelled; rollup(m, "max"): one, without a label but for candles. */
@@ -206,11 +210,13 @@ function planBinary(expr: BinaryExpr): Plan {
 
 const reversed: Readonly<Partial<Record<BinaryOperator, BinaryOperator>>> = { "==": "==", "!=": "!=", "<": ">", "<=": ">=", ">": "<", ">=": "<=" };
 
-/** `0.5 < q` filters q, so it is `q > 0.5`. */
+const isConstant = ({ kind }: Expr): boolean => kind === "number" || kind === "duration";
+const isTime = (expr: Expr): boolean => expr.kind === "function" && expr.name === "time";
+
+/** `0.5 < q` filters q, so it is `q > 0.5`; the same with `time()` on the left. */
 function reversedComparison(expr: BinaryExpr): BinaryExpr {
   const op = reversed[expr.op];
-  const isConstant = ({ kind }: Expr): boolean => kind === "number" || kind === "duration";
-  if (op === undefined || !isConstant(expr.left) || isConstant(expr.right) || expr.matching !== undefined || expr.join !== undefined) return expr;
+  if (op === undefined || !(isConstant(expr.left) || isTime(expr.left)) || isConstant(expr.right) || expr.matching !== undefined || expr.join !== undefined) return expr;
   return { ...expr, op, left: expr.right, right: expr.left, fillLeft: expr.fillRight, fillRight: expr.fillLeft };
 }
 

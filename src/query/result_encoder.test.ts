@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import { Kernel } from "../kernel/kernel.ts";
 import { labelsOf } from "../model/labels.ts";
+import { consecutiveBuckets, createHistogram } from "../model/native_histogram.ts";
 import type { QueryResult } from "./result.ts";
 import { encodeResult } from "./result_encoder.ts";
 
@@ -19,6 +20,8 @@ function encode(result: Partial<QueryResult>): string {
 
 const envelope = (data: string, isPartial = false): string =>
   `{"status":"success","isPartial":${isPartial},"data":${data},"stats":{"seriesFetched":"2","executionTimeMsec":2}}`;
+
+const histogram = createHistogram({ count: 3, sum: 4.5, positive: consecutiveBuckets(1, [2]), negative: consecutiveBuckets(1, [1]) });
 
 const rows: { name: string; result: Partial<QueryResult>; data: string }[] = [
   { name: "no series", result: {}, data: '{"resultType":"matrix","result":[]}' },
@@ -49,6 +52,42 @@ const rows: { name: string; result: Partial<QueryResult>; data: string }[] = [
     data: '{"resultType":"vector","result":[{"metric":{"a":"1"},"value":[1700000000.123,"5e-324"]},{"metric":{"a":"2"},"value":[1700000000.123,"-3"]}]}',
   },
   {
+    name: "NaN that is a value, and histograms",
+    result: {
+      timestampsMs: Float64Array.of(1000, 2000, 3000),
+      series: [
+        { labels: labelsOf({ a: "1" }), values: Float64Array.of(NaN, NaN, 3), present: Uint8Array.of(1, 0, 1) },
+        { labels: labelsOf({ a: "2" }), values: new Float64Array(3), present: Uint8Array.of(0, 2, 1), histograms: [undefined, histogram, undefined] },
+        { labels: labelsOf({ a: "3" }), values: new Float64Array(3), present: Uint8Array.of(2, 0, 0), histograms: [createHistogram({ sum: Infinity }), undefined, undefined] },
+      ],
+    },
+    data: '{"resultType":"matrix","result":[{"metric":{"a":"1"},"values":[[1,"NaN"],[3,"3"]]},'
+      + '{"metric":{"a":"2"},"values":[[3,"0"]],"histograms":[[2,{"count":"3","sum":"4.5","buckets":[[1,"-2","-1","1"],[0,"1","2","2"]]}]]},'
+      + '{"metric":{"a":"3"},"histograms":[[1,{"count":"0","sum":"+Inf"}]]}]}',
+  },
+  {
+    name: "raw samples with NaN and histograms",
+    result: {
+      series: [
+        {
+          labels: [], values: Float64Array.of(NaN, 2), timestampsMs: Float64Array.of(1000, 2000), isExact: true,
+          rawHistograms: { timestampsMs: Float64Array.of(1500), histograms: [histogram] },
+        },
+      ],
+    },
+    data: '{"resultType":"matrix","result":[{"metric":{},"values":[[1,"NaN"],[2,"2"]],"histograms":[[1.5,{"count":"3","sum":"4.5","buckets":[[1,"-2","-1","1"],[0,"1","2","2"]]}]]}]}',
+  },
+  {
+    name: "vector with a histogram",
+    result: { resultType: "vector", timestampsMs: Float64Array.of(1000), series: [{ labels: [], values: new Float64Array(1), present: Uint8Array.of(2), histograms: [histogram] }] },
+    data: '{"resultType":"vector","result":[{"metric":{},"histogram":[1,{"count":"3","sum":"4.5","buckets":[[1,"-2","-1","1"],[0,"1","2","2"]]}]}]}',
+  },
+  {
+    name: "string of PromQL",
+    result: { resultType: "string", timestampsMs: Float64Array.of(1000), text: 'y"' },
+    data: '{"resultType":"string","result":[1,"y\\""]}',
+  },
+  {
     name: "scalar",
     result: { resultType: "scalar", timestampsMs: Float64Array.of(1000), series: [{ labels: [], values: Float64Array.of(NaN) }] },
     data: '{"resultType":"scalar","result":[1,"NaN"]}',
@@ -67,6 +106,11 @@ for (const row of rows) {
     assert.doesNotThrow(() => void JSON.parse(text));
   });
 }
+
+test("warnings and infos stand at the end", () => {
+  const text = encode({ warnings: ['a "b"'], infos: ["c", "d"] });
+  assert.equal(text, `${envelope('{"resultType":"matrix","result":[]}').slice(0, -1)},"warnings":["a \\"b\\""],"infos":["c","d"]}`);
+});
 
 test("partial results are marked", () => {
   assert.equal(encode({ isPartial: true }), envelope('{"resultType":"matrix","result":[]}', true));

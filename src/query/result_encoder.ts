@@ -3,11 +3,13 @@
  *
  *   {"status":"success","isPartial":false,"data":{"resultType":"matrix","result":[{"metric":{...},"values":[[t,"v"],...]}]},"stats":{...}}
  *
- * Points are written by a kernel, series by series; in front of each value goes a cell with its timestamp that is made once per grid.
+ * Points are written by a kernel, series by series; in front of each value goes a cell with its timestamp that is made once per grid. What only
+ * PromQL has is written by JavaScript: NaN that is a value, histograms, warnings and infos (histogram_json.ts).
  */
 import { cellBytes, type NumberTextKernels, numberTextBytesMax, numberTextKernels, pointBytesMax } from "../kernel/number_text.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import type { Labels } from "../model/labels.ts";
+import { histogramJson, histogramPointsJson } from "./histogram_json.ts";
 import type { QueryResult, ResultSeries } from "./result.ts";
 
 /** Bytes of the answer; nothing else is in their buffer, so it can be transferred. Uses scratch at the top of the kernel's arena. */
@@ -84,7 +86,10 @@ class ResultEncoder {
     else if (result.resultType === "vector") this.#addVector(result);
     else this.#addSingle(result);
     const { seriesFetched, executionTimeMs } = result.stats;
-    this.#output.addText(`},"stats":{"seriesFetched":"${seriesFetched}","executionTimeMsec":${Math.round(executionTimeMs)}}}`);
+    this.#output.addText(`},"stats":{"seriesFetched":"${seriesFetched}","executionTimeMsec":${Math.round(executionTimeMs)}}`);
+    if ((result.warnings ?? []).length > 0) this.#output.addText(`,"warnings":${JSON.stringify(result.warnings)}`);
+    if ((result.infos ?? []).length > 0) this.#output.addText(`,"infos":${JSON.stringify(result.infos)}`);
+    this.#output.addText("}");
   }
 
   finish(): Uint8Array<ArrayBuffer> {
@@ -102,11 +107,14 @@ class ResultEncoder {
     this.#kernels.numberTextCells(times, gridPoints, cells);
     this.#output.addText("[");
     result.series.forEach((series, i) => {
-      this.#output.addText(`${i > 0 ? "," : ""}{"metric":${this.#metric(series.labels)},"values":`);
-      this.#kernel.f64.set(series.values, values / 8);
-      const end = this.#writePoints(series, times, values, cells, text);
-      this.#output.addBytes(this.#kernel.u8.subarray(text, end));
-      this.#output.addText("}");
+      this.#output.addText(`${i > 0 ? "," : ""}{"metric":${this.#metric(series.labels)}`);
+      if (hasFloats(series)) {
+        this.#output.addText(',"values":');
+        this.#kernel.f64.set(floatsOf(series), values / 8);
+        if (hasNaN(series)) this.#addFloats(result, series);
+        else this.#output.addBytes(this.#kernel.u8.subarray(text, this.#writePoints(series, times, values, cells, text)));
+      }
+      this.#output.addText(`${histogramPointsJson(result, series)}}`);
       // The first series tell how large the answer gets; copying while growing would cost more than writing.
       if (i === sampledSeries) this.#output.expect(Math.ceil((this.#output.size / (i + 1)) * result.series.length * 1.1));
     });
@@ -124,16 +132,29 @@ class ResultEncoder {
     const time = result.timestampsMs[0] / 1000;
     this.#output.addText("[");
     result.series.forEach((series, i) => {
-      this.#output.addText(`${i > 0 ? "," : ""}{"metric":${this.#metric(series.labels)},"value":[${time},"${this.#number(series.values[0])}"]}`);
+      const histogram = series.present?.[0] === 2 ? series.histograms?.[0] : undefined;
+      const value = histogram === undefined ? `"value":[${time},"${this.#number(series.values[0])}"]` : `"histogram":[${time},${histogramJson(histogram)}]`;
+      this.#output.addText(`${i > 0 ? "," : ""}{"metric":${this.#metric(series.labels)},${value}}`);
     });
     this.#output.addText("]");
   }
 
-  /** A scalar or a string: the string is the name of the one series. */
+  /** The floats of a series point by point, for those with NaN among them. */
+  #addFloats(result: QueryResult, series: ResultSeries): void {
+    const times = series.timestampsMs ?? result.timestampsMs;
+    let separator = "[";
+    series.values.forEach((value, point) => {
+      if (series.present?.[point] !== undefined && series.present[point] !== 1) return;
+      this.#output.addText(`${separator}[${times[point] / 1000},"${this.#number(value)}"]`);
+      separator = ",";
+    });
+    this.#output.addText("]");
+  }
+
+  /** A scalar or a string: MetricsQL gives a string as the name of the one series. */
   #addSingle(result: QueryResult): void {
     const time = result.timestampsMs[0] / 1000;
-    const [series] = result.series;
-    const text = result.resultType === "string" ? (series?.labels[0]?.value ?? "") : this.#number(series?.values[0] ?? NaN);
+    const text = result.resultType === "string" ? (result.text ?? result.series[0]?.labels[0]?.value ?? "") : this.#number(result.series[0]?.values[0] ?? NaN);
     this.#output.addText(`[${time},${JSON.stringify(text)}]`);
   }
 
@@ -156,4 +177,30 @@ class ResultEncoder {
     }
     return `${text}}`;
   }
+}
+
+/** Whether a series gets "values"; where nothing tells which points there are, it always does. */
+function hasFloats({ present, values, rawHistograms }: ResultSeries): boolean {
+  if (rawHistograms !== undefined) return values.length > 0;
+  return present === undefined || present.includes(1);
+}
+
+/** The values with NaN for points that are no floats, which the kernel leaves out. */
+function floatsOf({ values, present }: ResultSeries): Float64Array {
+  if (present === undefined || isAllFloats(present)) return values;
+  const floats = new Float64Array(values.length).fill(NaN);
+  for (let point = 0; point < values.length; point++) if (present[point] === 1) floats[point] = values[point];
+  return floats;
+}
+
+function isAllFloats(present: Uint8Array): boolean {
+  for (let point = 0; point < present.length; point++) if (present[point] !== 1) return false;
+  return true;
+}
+
+/** Whether NaN is a value of the series. */
+function hasNaN({ values, present, isExact }: ResultSeries): boolean {
+  if (present === undefined && isExact !== true) return false;
+  for (let point = 0; point < values.length; point++) if (Number.isNaN(values[point]) && (present === undefined || present[point] === 1)) return true;
+  return false;
 }

@@ -358,6 +358,7 @@ export class SelectorRollupOperator implements Operator {
       range,
       budget: { seriesMax: context.limits.seriesMax, samplesMax: context.limits.samplesMax },
       ...(rollup === undefined ? {} : { rollup }),
+      viewsHistograms: true,
       ...(context.signal === undefined ? {} : { signal: context.signal }),
     });
     this.#isPartial = () => result.isPartial();

@@ -4,6 +4,7 @@
  * flag_compatibility.ts.
  */
 import type { LogLevel } from "../base/logger.ts";
+import type { Dialect } from "../metricsql/parser.ts";
 import {
   addressType, booleanType, decimalType, durationType, type FlagType, integerType, intervalType, retentionType,
   sizeType, stringType, timeoutType, wordType,
@@ -31,6 +32,7 @@ export const flags = {
   "insert.maxBytesInFlight": flag(sizeType(0, 2 ** 41), "0", "Bytes of request bodies that may be received and waiting at once; more is answered with 503. 0: a quarter of the allowed memory, at most 1GiB"),
   "loggerFormat": flag(wordType<"default" | "json">(["default", "json"]), "default", "Form of log lines: plain text, or one JSON object a line"),
   "loggerLevel": flag(wordType(logLevels), "INFO", "Least severe level that is logged"),
+  "maxBucketsPerHistogram": flag(integerType(1, 100_000), "1000", "Buckets of a native histogram; one with more gets a lower resolution, or is dropped if that does not help"),
   "maxInsertRequestSize": flag(sizeType(1024, 2 ** 29), "32MiB", "Largest body of a write request, as received and after decompression"),
   "maxLabelNameLen": flag(integerType(1, 4096), "256", "Bytes of a label name; series with a longer one are dropped"),
   "maxLabelsPerTimeseries": flag(integerType(1, 500), "40", "Labels of a series; series with more are dropped"),
@@ -40,10 +42,12 @@ export const flags = {
   "retentionPeriod": flag(retentionType, "1M", "How long samples are kept: units h d w M y, a bare number counts months of 31 days. The default is one month, as in VictoriaMetrics"),
   "search.cacheSizeBytes": flag(sizeType(0, 2 ** 40), "0", "Memory for results of queries that are kept. 0: a sixteenth of the allowed memory, at most 1GiB"),
   "search.cacheTimestampOffset": flag(durationType, "5m", "Results are kept only for times that are at least so long ago; samples that come later than that make the results of their times be computed again"),
+  "search.dialect": flag(wordType<Dialect>(["metricsql", "promql"]), "metricsql", "Language of queries that do not say it with the argument dialect: metricsql as VictoriaMetrics computes it, or promql as Prometheus does"),
   "search.disableCache": flag(booleanType, "false", "Keep no results of queries, and do not align range queries to their step"),
   "search.latencyOffset": flag(durationType, "0s", "Hide samples younger than this from queries. VictoriaMetrics: 30s"),
   "search.logQueryMemoryUsage": flag(sizeType(0, 2 ** 40), "0", "Log queries that need more memory than this, with what they read. 0: none"),
   "search.logSlowQueryDuration": flag(durationType, "5s", "Log queries that take longer than this, with what they read. 0: none"),
+  "search.lookbackDelta": flag(intervalType, "5m", "How far a value reaches in queries of the dialect promql. Prometheus: -query.lookback-delta"),
   "search.maxConcurrentRequests": flag(integerType(1, 10_000), "16", "Queries that run at once; further ones wait up to -search.maxQueueDuration"),
   "search.maxExportSeries": flag(integerType(1, countMax), "10000000", "Series that one export may read"),
   "search.maxMemoryPerQuery": flag(sizeType(0, 2 ** 40), "0", "Memory that one query may use for its columns. 0: decided by the allowed memory"),
@@ -67,7 +71,9 @@ export const flags = {
   "selfScrapeInstance": flag(stringType, "self", "Value of the label instance of the own metrics"),
   "selfScrapeInterval": flag(intervalType, "15s", "How often the own metrics are stored; 0 switches it off. VictoriaMetrics: 0"),
   "selfScrapeJob": flag(stringType, "tidemark", "Value of the label job of the own metrics"),
+  "storage.exemplarsPerSeries": flag(integerType(1, 1000), "100", "Exemplars kept of each series, the newest ones"),
   "storage.fsyncInterval": flag(intervalType, "1s", "How much time of acknowledged writes a power cut may take; 0 syncs the disk before every answer"),
+  "storage.maxExemplars": flag(integerType(0, 10_000_000), "100000", "Exemplars kept of all series, about 200 bytes of memory each; 0 keeps none"),
   "storage.mergeCpuShare": flag(decimalType(0.01, 1), "0.25", "Share of a core that merges in the background may take while something is written; more if parts pile up"),
   "storage.minFreeDiskSpaceBytes": flag(sizeType(0, 2 ** 50), "10MB", "With less free space on the disk of -storageDataPath than this, writes are refused with 503 and nothing is merged, until there is space again"),
   "storage.shards": flag(integerType(1, 64), "1", "Shards of a new data directory, each with a memory of 4 GiB for about 6 million active series. A directory keeps the number that it was made with"),

@@ -50,6 +50,7 @@ export async function openNodeStore({ flags, memory, clock, logger, onFatal }: N
   const store = await openLocalStore({
     clock,
     logger,
+    exemplars: { perSeriesMax: flags["storage.exemplarsPerSeries"], totalMax: flags["storage.maxExemplars"] },
     files: new RealFileSystem(),
     directory: resolve(flags.storageDataPath),
     processes: systemProcesses,

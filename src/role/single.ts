@@ -124,11 +124,13 @@ function createApi({ flags, memory, nodeStore, scraping, labelLimits, metrics, l
     }),
     ingestLane: new IngestLane({ kernel, target: store, clock, bodyBytesMax: insertBytesMax, bodyLimitFlag: "-maxInsertRequestSize" }),
     ingestBudget: new ByteBudget(Math.max(flags["insert.maxBytesInFlight"] || memory.insertBytesInFlight, insertBytesMax)),
-    parsers: createParsers(kernel, labelLimits, store.writeHead),
+    parsers: createParsers(kernel, labelLimits, store.writeHead, flags.maxBucketsPerHistogram),
     limits: {
       insertBytesMax,
       latencyOffsetMs: flags["search.latencyOffset"],
       skipsCaches: flags["search.disableCache"],
+      dialect: flags["search.dialect"],
+      lookbackDeltaMs: flags["search.lookbackDelta"],
       queryDurationMsMax: flags["search.maxQueryDuration"],
       slowQueryMsMin: flags["search.logSlowQueryDuration"],
       heavyQueryBytesMin: flags["search.logQueryMemoryUsage"],
@@ -153,9 +155,9 @@ function createApi({ flags, memory, nodeStore, scraping, labelLimits, metrics, l
   };
 }
 
-function createParsers(kernel: Kernel, limits: LabelLimits, head: number | undefined): IngestParsers {
+function createParsers(kernel: Kernel, limits: LabelLimits, head: number | undefined, bucketsMax: number): IngestParsers {
   return {
-    remoteWrite: new RemoteWriteParser(kernel, limits, head),
+    remoteWrite: new RemoteWriteParser(kernel, limits, head, bucketsMax),
     prometheusText: new PrometheusTextParser(kernel, limits),
     openMetricsText: new PrometheusTextParser(kernel, limits, "seconds"),
     jsonLines: new JsonLinesParser(kernel, limits),

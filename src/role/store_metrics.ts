@@ -10,6 +10,7 @@ export function registerStoreMetrics(metrics: MetricRegistry, store: LocalStore)
   // What dashboards take for the number of active series.
   const activeSeries = metrics.gauge("vm_cache_entries", "Entries; of storage/hour_metric_ids: active series.", { type: "storage/hour_metric_ids" });
   const sharedBytes = metrics.gauge("tidemark_shared_memory_bytes", "Memory shared between threads, reserved.");
+  const exemplars = metrics.gauge("tidemark_exemplars", "Exemplars that are kept.");
   const readers = metrics.gauge("tidemark_readers", "Searches that hold parts and buffers.");
   const indexCacheBytes = metrics.gauge("tidemark_index_cache_bytes", "Loaded of the indexes of old months.");
   let indexCacheLoads = 0;
@@ -40,6 +41,7 @@ export function registerStoreMetrics(metrics: MetricRegistry, store: LocalStore)
     parts.set(stats.partCount);
     activeSeries.set(stats.seriesCount);
     sharedBytes.set(stats.sharedMemoryBytes);
+    exemplars.set(stats.exemplars);
     readers.set(stats.readers);
     const { tableStats } = store;
     activeMerges.set(tableStats.mergesActive);

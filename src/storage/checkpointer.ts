@@ -3,10 +3,12 @@
  *
  *   lane: log written, new segment, row number ──> all chunks handed over ──> their seals published ──> checkpoint committed, old segments removed
  */
+import type { Clock } from "../base/clock.ts";
 import { UnavailableError } from "../base/errors.ts";
 import type { Head } from "./head.ts";
 import type { HeadWriter } from "./head_writer.ts";
 import type { LogBuffers } from "./log_buffers.ts";
+import type { ExemplarTable } from "./exemplar_table.ts";
 import type { MetadataTable } from "./metadata_table.ts";
 import type { ReaderPins } from "./reader_pins.ts";
 import type { SealQueue } from "./seal_queue.ts";
@@ -24,6 +26,9 @@ export interface CheckpointerOptions {
   readonly pins: ReaderPins;
   readonly table: TableClient;
   readonly metadata: MetadataTable;
+  readonly exemplars: ExemplarTable;
+  readonly clock: Clock;
+  readonly retentionMs: number;
   readonly publish: (version: TableVersion) => void;
   /** What is in the log already. */
   readonly logBytes: number;
@@ -87,7 +92,7 @@ export class Checkpointer {
   }
 
   async #checkpoint(): Promise<void> {
-    const { shards, writer, log, seals, table, metadata, publish } = this.#options;
+    const { shards, writer, log, seals, table, metadata, exemplars, clock, retentionMs, publish } = this.#options;
     let loggedBytes = 0;
     // In the lane nothing is appended, so the rows up to logRow are exactly those in the segments before the new one.
     const checkpoint: Checkpoint = await writer.enterLane(async () => {
@@ -98,7 +103,7 @@ export class Checkpointer {
     });
     for (const { head } of shards) await this.#handOverAll(head);
     await seals.drained();
-    publish(await table.checkpoint(checkpoint, metadata.encode()));
+    publish(await table.checkpoint(checkpoint, Buffer.concat([metadata.encode(), exemplars.encode(clock.nowMs() - retentionMs)])));
     this.#logBytes -= loggedBytes;
     this.#checkpointRow = checkpoint.logRow;
   }

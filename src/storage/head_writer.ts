@@ -11,6 +11,7 @@ import { UnavailableError } from "../base/errors.ts";
 import type { RowBatch } from "../model/row_batch.ts";
 import type { DropReason, WriteResult } from "../model/store.ts";
 import { BatchPlacement } from "./batch_placement.ts";
+import type { ExemplarTable } from "./exemplar_table.ts";
 import type { AppendStop, BatchPointers, Head, HeadCounters } from "./head.ts";
 import type { LogBuffers } from "./log_buffers.ts";
 import type { MetadataTable } from "./metadata_table.ts";
@@ -27,6 +28,7 @@ export interface HeadWriterOptions {
   readonly log: LogBuffers;
   readonly seals: SealQueue;
   readonly metadata: MetadataTable;
+  readonly exemplars: ExemplarTable;
   readonly clock: Clock;
   readonly retentionMs: number;
   /** Bytes of head chunks aimed at; decides how many samples a series collects before they are sealed. */
@@ -90,6 +92,10 @@ export class HeadWriter {
     for (const metadata of batch.metadata) {
       const record = this.#options.metadata.put(metadata);
       if (record !== undefined) this.#options.log.addRecords(record);
+    }
+    if (batch.exemplars !== undefined) {
+      const records = this.#options.exemplars.put(batch.exemplars);
+      if (records.length > 0) this.#options.log.addRecords(records);
     }
     const { shards } = this.#options;
     if (shards.length === 1) return this.#applyTo(shards[0], this.#placement.place(batch), bounds);
@@ -171,7 +177,7 @@ function writeResult(before: HeadCounters, after: HeadCounters): WriteResult {
   count("too_far_in_future", after.droppedFuture - before.droppedFuture);
   count("series_limit", after.droppedSeries - before.droppedSeries);
   count("label_too_long", after.droppedLabels - before.droppedLabels);
-  count("unsupported_sample_kind", after.droppedKind - before.droppedKind);
+  count("reserved_label", after.droppedKind - before.droppedKind);
   return { acceptedSamples: after.accepted - before.accepted, droppedSamples };
 }
 

@@ -12,6 +12,7 @@ import type { FileSystem } from "../disk/file_system.ts";
 import { columnKernels, sortScratchBytes } from "../kernel/columns.ts";
 import { headContext } from "../kernel/head.ts";
 import { Kernel } from "../kernel/kernel.ts";
+import { HistogramView } from "../model/histogram_view.ts";
 import { compareLabels, type Labels } from "../model/labels.ts";
 import type { LabelSpace, RollupPushDown, SearchRequest, SearchResult, SeriesBatch, TimeRange } from "../model/store.ts";
 import type { BlockList } from "./block_list.ts";
@@ -174,7 +175,9 @@ export class LocalReader implements LabelSource, Disposable {
       partial = true;
       this.#onUnreadable(path, error);
     };
-    return { batches: this.#batches(snapshot, request, unreadable), isPartial: () => partial };
+    const view = snapshot.viewsHistograms === true ? new HistogramView(request.selector) : undefined;
+    const batches = this.#batches(snapshot, view === undefined ? request : { ...request, selector: view.selector }, unreadable);
+    return { batches: view?.view(batches) ?? batches, isPartial: () => partial };
   }
 
   /** Figures about the old index segments that are loaded. */

@@ -13,8 +13,11 @@ import type { Kernel } from "../kernel/kernel.ts";
 import { LateWrites } from "../kernel/late_writes.ts";
 import { compareBytewise, compareLabels, decodeLabelRun, type Labels } from "../model/labels.ts";
 import type { MetricMetadata, RowBatch } from "../model/row_batch.ts";
-import type { LabelsRequest, SearchRequest, SearchResult, Store, StoreCapabilities, TimeRange, WriteResult } from "../model/store.ts";
+import type { ExemplarRequest, LabelsRequest, SearchRequest, SearchResult, SeriesExemplars, Store, StoreCapabilities, TimeRange, WriteResult } from "../model/store.ts";
+import { histogramLabel } from "../model/histogram_series.ts";
+import { HistogramView } from "../model/histogram_view.ts";
 import { Checkpointer } from "./checkpointer.ts";
+import type { ExemplarTable } from "./exemplar_table.ts";
 import { HeadWriter } from "./head_writer.ts";
 import { LocalReader } from "./local_reader.ts";
 import { type LogAreaSizes, LogBuffers } from "./log_buffers.ts";
@@ -58,6 +61,7 @@ export interface LocalStoreParts {
   readonly table: TableClient;
   readonly version: TableVersion;
   readonly metadata: MetadataTable;
+  readonly exemplars: ExemplarTable;
   /** Reads on the writing thread: search() of this object. */
   readonly reader: LocalReader;
   /** Released when the store is closed. */
@@ -82,6 +86,7 @@ export interface LocalStoreStats {
   readonly readers: number;
   readonly newSeries: number;
   readonly predictionMisses: number;
+  readonly exemplars: number;
   /** What reading threads have loaded of old index segments. */
   readonly indexCache: SegmentCacheStats;
 }
@@ -94,6 +99,7 @@ export class LocalStore implements Store {
   readonly #shards: readonly Shard[];
   readonly #table: TableClient;
   readonly #metadata: MetadataTable;
+  readonly #exemplars: ExemplarTable;
   readonly #reader: LocalReader;
   readonly #lock: Disposable;
   readonly #log: LogBuffers;
@@ -118,6 +124,7 @@ export class LocalStore implements Store {
     this.#table = parts.table;
     this.#version = parts.version;
     this.#metadata = parts.metadata;
+    this.#exemplars = parts.exemplars;
     this.#reader = parts.reader;
     this.#labelSource = parts.reader;
     this.#lock = parts.lock;
@@ -129,11 +136,12 @@ export class LocalStore implements Store {
       for (const piece of pieces) this.#checkpointer.addLogBytes(piece.size);
       return this.#table.appendLog(pieces, extra);
     });
-    const own = { shards: parts.shards, log: this.#log, seals: this.#seals, metadata: parts.metadata };
+    const own = { shards: parts.shards, log: this.#log, seals: this.#seals, metadata: parts.metadata, exemplars: parts.exemplars };
     const { clock, retentionMs, chunkBudgetBytes } = options;
     this.#writer = new HeadWriter({ ...own, clock, retentionMs, chunkBudgetBytes });
     this.#checkpointer = new Checkpointer({
-      ...own, writer: this.#writer, pins: this.#pins, table: parts.table, logBytes: parts.logBytes, checkpointRow: parts.checkpointRow, publish: (version) => this.#publish(version),
+      ...own, clock, retentionMs, writer: this.#writer, pins: this.#pins, table: parts.table, logBytes: parts.logBytes, checkpointRow: parts.checkpointRow,
+      publish: (version) => this.#publish(version),
     });
     this.#unreadable = new UnreadableFiles({ table: parts.table, clock, logger: options.logger, publish: (version) => this.#publish(version) });
     this.#upkeep = new Upkeep({
@@ -187,9 +195,11 @@ export class LocalStore implements Store {
     try {
       const { sealNumbers } = this.#version;
       const parts = this.#version.parts.filter((part) => part.maxMs >= request.range.minMs && part.minMs <= request.range.maxMs);
-      const series = this.#shards.map((shard) => shard.index.select(request.tenant, request.selector, { range: request.range }));
       const indexSegments = this.#oldIndexSegments(request.range, parts);
-      return { pin, series, publishedSeals: sealNumbers, parts, indexSegments, aliases: this.#aliases?.of(series) ?? [] };
+      const viewsHistograms = request.viewsHistograms === true && (indexSegments.length > 0 || this.#shards.some(({ index }) => index.hasLabelName(histogramLabel)));
+      const selector = viewsHistograms ? new HistogramView(request.selector).selector : request.selector;
+      const series = this.#shards.map((shard) => shard.index.select(request.tenant, selector, { range: request.range }));
+      return { pin, series, publishedSeals: sealNumbers, parts, indexSegments, aliases: this.#aliases?.of(series) ?? [], viewsHistograms };
     } catch (error) {
       this.#pins.release(pin);
       throw error;
@@ -267,6 +277,10 @@ export class LocalStore implements Store {
     return this.#metadata.list();
   }
 
+  exemplars(request: ExemplarRequest): Promise<SeriesExemplars[]> {
+    return this.#exemplars.select(request);
+  }
+
   /** Seals everything written until now into parts, cuts the log. Calls while a run is going on share the next one. */
   flush(): Promise<void> {
     return this.#checkpointer.run();
@@ -301,6 +315,7 @@ export class LocalStore implements Store {
       readers: this.#pins.count,
       newSeries: sum((shard) => shard.head.counters().newSeries),
       predictionMisses: sum((shard) => shard.head.counters().predictionMisses),
+      exemplars: this.#exemplars.count,
       indexCache: this.#labelSource === this.#reader ? this.#reader.segmentStats : addSegmentStats(this.#reader.segmentStats, this.#labelSource.segmentStats),
     };
   }

@@ -7,12 +7,14 @@
  *   newSeries   repeated: 0 u32 seriesId | 4 u32 accountId | 8 u32 projectId | 12 u32 labelsSize | 16 label run, padded to 8 with zeros
  *   metadata    repeated: 0 u32 accountId | 4 u32 projectId | 8 u8 type | 9 u8 reserved | 10 u16 familySize | 12 u16 helpSize | 14 u16 unitSize
  *               | 16 family, help, unit in UTF-8, padded to 8 with zeros
- *   exemplars   reserved
+ *   exemplars   repeated: 0 u32 accountId | 4 u32 projectId | 8 f64 timestampMs | 16 f64 value | 24 u32 labelsSize | 28 u32 exemplarLabelsSize
+ *               | 32 label run of the series, label run of the exemplar, padded to 8 with zeros
  *   checkpoint  reserved
  */
 import { assert } from "../base/assert.ts";
 import { logHeaderBytes, logRecordSize, sealLogRecord } from "../kernel/log_record.ts";
 import { encodeLogRows, expandedLogRowBytes, logRowsHeaderBytes } from "../kernel/log_rows.ts";
+import { isLabelRun } from "../model/labels.ts";
 import type { Tenant } from "../model/matcher.ts";
 import type { MetricMetadata } from "../model/row_batch.ts";
 
@@ -146,6 +148,54 @@ export function visitLogMetadata(payload: Uint8Array, visit: (tenant: Tenant, me
     const [metricFamily, help, unit] = sizes.map((size) => decoder.decode(payload.slice(from, (from += size))));
     const type = metadataTypes[view.getUint8(at + 8)] ?? "unknown";
     visit({ accountId: view.getUint32(at, true), projectId: view.getUint32(at + 4, true) }, { metricFamily, type, help, unit });
+    at = end;
+  }
+  return at === payload.length;
+}
+
+/** An exemplar with both label sets as runs. */
+export interface LogExemplar {
+  readonly labelRun: Uint8Array;
+  readonly exemplarRun: Uint8Array;
+  readonly value: number;
+  readonly timestampMs: number;
+}
+
+const exemplarHeaderBytes = 32;
+
+/** A whole record of exemplars. */
+export function encodeLogExemplars(tenant: Tenant, exemplars: readonly LogExemplar[]): Uint8Array {
+  const payloadSize = exemplars.reduce((sum, { labelRun, exemplarRun }) => sum + exemplarHeaderBytes + pad8(labelRun.length + exemplarRun.length), 0);
+  return encodeRecord(logRecordTypes.exemplars, payloadSize, (payload, view) => {
+    let at = 0;
+    for (const { labelRun, exemplarRun, value, timestampMs } of exemplars) {
+      view.setUint32(at, tenant.accountId, true);
+      view.setUint32(at + 4, tenant.projectId, true);
+      view.setFloat64(at + 8, timestampMs, true);
+      view.setFloat64(at + 16, value, true);
+      view.setUint32(at + 24, labelRun.length, true);
+      view.setUint32(at + 28, exemplarRun.length, true);
+      payload.set(labelRun, at + exemplarHeaderBytes);
+      payload.set(exemplarRun, at + exemplarHeaderBytes + labelRun.length);
+      at += exemplarHeaderBytes + pad8(labelRun.length + exemplarRun.length);
+    }
+  });
+}
+
+/** Calls `visit` for each exemplar of the payload, with views on it; false if the payload is malformed: what came before was visited. */
+export function visitLogExemplars(payload: Uint8Array, visit: (tenant: Tenant, exemplar: LogExemplar) => void): boolean {
+  const view = new DataView(payload.buffer, payload.byteOffset, payload.byteLength);
+  let at = 0;
+  while (at + exemplarHeaderBytes <= payload.length) {
+    const [labelsSize, exemplarSize] = [view.getUint32(at + 24, true), view.getUint32(at + 28, true)];
+    const labelsFrom = at + exemplarHeaderBytes;
+    const exemplarFrom = labelsFrom + labelsSize;
+    const end = labelsFrom + pad8(labelsSize + exemplarSize);
+    const [timestampMs, value] = [view.getFloat64(at + 8, true), view.getFloat64(at + 16, true)];
+    if (end > payload.length || !(Math.abs(timestampMs) <= timeMsMax)) return false;
+    if (!isLabelRun(payload, labelsFrom, exemplarFrom) || !(exemplarSize === 0 || isLabelRun(payload, exemplarFrom, exemplarFrom + exemplarSize))) return false;
+    const tenant = { accountId: view.getUint32(at, true), projectId: view.getUint32(at + 4, true) };
+    visit(tenant, { labelRun: payload.subarray(labelsFrom, exemplarFrom), exemplarRun: payload.subarray(exemplarFrom, exemplarFrom + exemplarSize), value, timestampMs });
     at = end;
   }
   return at === payload.length;

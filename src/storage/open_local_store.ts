@@ -18,6 +18,7 @@ import { LogReader, logReadBufferBytesMin } from "./log_reader.ts";
 import { logRecordTypes } from "./log_payload.ts";
 import { openManifest } from "./manifest.ts";
 import type { ManifestPartition, ManifestState } from "./manifest_state.ts";
+import { type ExemplarLimits, ExemplarTable } from "./exemplar_table.ts";
 import { MetadataTable } from "./metadata_table.ts";
 import { Part } from "./part.ts";
 import { partFiles } from "./part_writer.ts";
@@ -31,6 +32,8 @@ import type { TableSetup } from "./table_writer.ts";
 import { partitionPath, tableVersion } from "./table_version.ts";
 
 export interface OpenLocalStoreOptions extends LocalStoreOptions {
+  /** Default: 100 per series, 100,000 in all. */
+  readonly exemplars?: ExemplarLimits;
   readonly files: FileSystem;
   readonly directory: string;
   readonly processes: ProcessTable;
@@ -102,7 +105,8 @@ async function recover(options: OpenLocalStoreOptions, lock: DirectoryLock): Pro
   loader.loadWhenNeeded(state.partitions.filter(isOld).map((partition) => () => load(partition)));
   const { maxLogRows, unreadable } = loadLogRows(options, state, loader);
   const metadata = new MetadataTable();
-  const recovery = await replay(options, state, shards, loader, metadata);
+  const exemplars = new ExemplarTable(options.exemplars);
+  const recovery = await replay(options, state, shards, loader, metadata, exemplars);
   // Only now: a log of a newer format refuses the directory, and then nothing is changed.
   for (const orphan of manifest.removeOrphans()) logger.info(`${orphan} was left over by a crash and removed`);
   loader.forgetLogged();
@@ -133,7 +137,7 @@ async function recover(options: OpenLocalStoreOptions, lock: DirectoryLock): Pro
   const series = shards.reduce((sum, { head }) => sum + head.seriesCount, 0);
   logger.info(`opened ${directory}: ${series} series, ${recovery.recordCount} log records replayed in ${Math.round(clock.monotonicMs() - startMs)} ms`);
   const version = tableVersion(directory, state, 1, shards.map(() => 0));
-  const own = { shards, version, metadata, reader, lock, coveredSinceMs, aliases, logBytes: recovery.existingBytes, checkpointRow: state.checkpoint.logRow };
+  const own = { shards, version, metadata, exemplars, reader, lock, coveredSinceMs, aliases, logBytes: recovery.existingBytes, checkpointRow: state.checkpoint.logRow };
   const store = new LocalStore({ ...own, table: options.startTable(setup) }, options);
   return store;
 }
@@ -221,7 +225,7 @@ function compareWithLog(files: FileSystem, path: string, loader: SeriesLoader): 
 
 /** Replays the log into the heads, segment by segment with turns of the event loop in between. */
 async function replay(
-  options: OpenLocalStoreOptions, state: ManifestState, shards: readonly Shard[], loader: SeriesLoader, metadata: MetadataTable,
+  options: OpenLocalStoreOptions, state: ManifestState, shards: readonly Shard[], loader: SeriesLoader, metadata: MetadataTable, exemplars: ExemplarTable,
 ): Promise<TableSetup["log"] & { recordCount: number }> {
   const { files, directory, logger } = options;
   const { kernel } = shards[0];
@@ -233,6 +237,7 @@ async function replay(
     const more = reader.visitNextSegment((type, _version, payload, size) => {
       if (type === logRecordTypes.samples.type) loader.replaySamples(payload, size);
       else if (type === logRecordTypes.metadata.type) metadata.replay(kernel.u8.slice(payload, payload + size));
+      else if (type === logRecordTypes.exemplars.type) exemplars.replay(kernel.u8.slice(payload, payload + size));
     }, (records, size) => loader.registerLogged(records, size));
     if (!more) break;
     await nextTurn();

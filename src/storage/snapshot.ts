@@ -8,6 +8,8 @@ export interface SnapshotRequest {
   readonly tenant: Tenant;
   readonly selector: Selector;
   readonly range: TimeRange;
+  /** See SearchRequest. */
+  readonly viewsHistograms?: boolean;
 }
 
 export interface Snapshot {
@@ -22,4 +24,6 @@ export interface Snapshot {
   readonly indexSegments: readonly IndexSegmentRef[];
   /** Those of `series` that have several ids; hardly ever any. */
   readonly aliases: readonly SeriesAlias[];
+  /** The request asks for the view of histograms, and there may be some: the series are those of the view's selector. */
+  readonly viewsHistograms?: boolean;
 }

@@ -6,7 +6,7 @@ import { StorageError } from "../base/errors.ts";
 import type { FileSystem } from "../disk/file_system.ts";
 import { Kernel } from "../kernel/kernel.ts";
 import { expandedLogRowBytes, logRowsHeaderBytes } from "../kernel/log_rows.ts";
-import { logRecordTypes, visitLogMetadata, visitLogSeries } from "./log_payload.ts";
+import { logRecordTypes, visitLogExemplars, visitLogMetadata, visitLogSeries } from "./log_payload.ts";
 import { type LogIssue, LogReader } from "./log_reader.ts";
 import { logSegmentNumbers, logSegmentPath } from "./log_segment.ts";
 import type { ManifestState } from "./manifest_state.ts";
@@ -117,6 +117,7 @@ class LogVerifier {
     if (type === logRecordTypes.samples.type) this.#checkSamples(findings, record);
     else if (type === logRecordTypes.newSeries.type) this.#checkSeries(findings, record);
     else if (type === logRecordTypes.metadata.type && !visitLogMetadata(record, () => count(findings, "metadata", 1))) findings.damage("a record of metadata is malformed");
+    else if (type === logRecordTypes.exemplars.type && !visitLogExemplars(record, () => count(findings, "exemplars", 1))) findings.damage("a record of exemplars is malformed");
   }
 
   #checkSeries(findings: FileFindings, record: Uint8Array): void {

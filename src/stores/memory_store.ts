@@ -3,6 +3,8 @@
  * nothing is ever thrown away.
  */
 import { InputError, LimitError } from "../base/errors.ts";
+import { HistogramView } from "../model/histogram_view.ts";
+import { histogramLabel } from "../model/histogram_series.ts";
 import { compareBytewise, compareLabels, decodeLabelRun, type Labels, labelValue } from "../model/labels.ts";
 import type { Selector, Tenant } from "../model/matcher.ts";
 import { compileMatcher } from "../model/regexp.ts";
@@ -30,6 +32,12 @@ export class MemoryStore implements Store {
   readonly capabilities: StoreCapabilities = { canRollup: true, canAggregate: false, canDeleteRange: false };
   readonly #tenants = new Map<string, Map<string, MemorySeries>>();
   readonly #metadata = new Map<string, MetricMetadata>();
+  readonly #keepsNaN: boolean;
+
+  /** `keepsNaN`: NaN is stored like any other value. */
+  constructor({ keepsNaN = false }: { readonly keepsNaN?: boolean } = {}) {
+    this.#keepsNaN = keepsNaN;
+  }
 
   write(batch: RowBatch): Promise<WriteResult> {
     const all = this.#tenant(batch.tenant);
@@ -41,7 +49,9 @@ export class MemoryStore implements Store {
       const size = batch.seriesRows[slot + seriesRow.labelsSize];
       const sampleFrom = batch.seriesRows[slot + seriesRow.sampleFrom];
       const count = batch.seriesRows[slot + seriesRow.sampleCount];
-      const reason = size === 0 ? "no_labels" : batch.seriesRows[slot + seriesRow.sampleKind] === sampleKindFloat ? undefined : "unsupported_sample_kind";
+      const isFloat = batch.seriesRows[slot + seriesRow.sampleKind] === sampleKindFloat;
+      const isReserved = isFloat && decodeLabelRun(batch.labelBytes, from, from + size).some(({ name }) => name === histogramLabel);
+      const reason = size === 0 ? "no_labels" : isReserved ? "reserved_label" : undefined;
       if (reason !== undefined) {
         dropped[reason] = (dropped[reason] ?? 0) + count;
         continue;
@@ -53,7 +63,7 @@ export class MemoryStore implements Store {
         series = { labels: decodeLabelRun(run, 0, size), timestampsMs: new Float64Array(4), values: new Float64Array(4), count: 0 };
         all.set(key, series);
       }
-      const accepted = append(series, batch, sampleFrom, count);
+      const accepted = append(series, batch, sampleFrom, count, isFloat && !this.#keepsNaN);
       acceptedSamples += accepted;
       if (accepted < count) dropped["nan_value"] = (dropped["nan_value"] ?? 0) + count - accepted;
     }
@@ -62,8 +72,9 @@ export class MemoryStore implements Store {
   }
 
   search(request: SearchRequest): Promise<SearchResult> {
-    const found = this.#select(request.tenant, request.selector);
-    return Promise.resolve({ batches: batches(found, request), isPartial: () => false });
+    const view = request.viewsHistograms === true ? new HistogramView(request.selector) : undefined;
+    const found = batches(this.#select(request.tenant, view?.selector ?? request.selector), request);
+    return Promise.resolve({ batches: view?.view(found) ?? found, isPartial: () => false });
   }
 
   async labelNames(request: LabelsRequest): Promise<string[]> {
@@ -127,7 +138,7 @@ export function compileSelector(selector: Selector): (labels: Labels) => boolean
 }
 
 /** Appends samples, leaving out NaNs that are not stale markers; returns how many were kept. */
-function append(series: MemorySeries, batch: RowBatch, from: number, count: number): number {
+function append(series: MemorySeries, batch: RowBatch, from: number, count: number, dropsNaN: boolean): number {
   const needed = series.count + count;
   if (needed > series.timestampsMs.length) {
     series.timestampsMs = grown(series.timestampsMs, needed);
@@ -135,7 +146,7 @@ function append(series: MemorySeries, batch: RowBatch, from: number, count: numb
   }
   const before = series.count;
   for (let i = from; i < from + count; i++) {
-    if (Number.isNaN(batch.values[i]) && !isStaleMarker(batch.values, i)) continue;
+    if (dropsNaN && Number.isNaN(batch.values[i]) && !isStaleMarker(batch.values, i)) continue;
     series.timestampsMs[series.count] = batch.timestampsMs[i];
     series.values.set(batch.values.subarray(i, i + 1), series.count); // keeps the bits of the marker
     series.count++;

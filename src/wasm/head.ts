@@ -296,9 +296,48 @@ const SERIES_IDS_END: u32 = 0xffff0000;
 /** resolveSeries: the row's series is new, and no more are taken in this call. */
 const LATER: i32 = -2;
 
+/** Whether a canonical run has the label __histogram__, which only rows of histogram components may bring (kind 1). */
+function hasHistogramLabel(run: usize, size: usize): bool {
+  const end = run + size;
+  while (run < end) {
+    run = labelEnd(run + 1);
+    const name = labelEndName;
+    if (labelEndNameSize == 13 && load<u64>(name) == 0x676f747369685f5f && load<u32>(name, 8) == 0x5f6d6172 && load<u8>(name, 12) == 0x5f) return true;
+  }
+  return false;
+}
+
+// The name of the label just passed by labelEnd.
+let labelEndName: usize = 0;
+let labelEndNameSize: u32 = 0;
+
+/** The end of the label whose size stands at `pointer`. */
+function labelEnd(pointer: usize): usize {
+  let size: u32 = 0;
+  let shift: u32 = 0;
+  let byte: u32;
+  do {
+    byte = load<u8>(pointer++);
+    size |= (byte & 127) << shift;
+    shift += 7;
+  } while (byte >= 128 && shift < 28);
+  const end = pointer + (size as usize);
+  pointer++; // the tag of the name
+  size = 0;
+  shift = 0;
+  do {
+    byte = load<u8>(pointer++);
+    size |= (byte & 127) << shift;
+    shift += 7;
+  } while (byte >= 128 && shift < 28);
+  labelEndName = pointer;
+  labelEndNameSize = size;
+  return end;
+}
+
 /** The series of a row: predicted, found, or newly registered; -1 when the row is dropped, and counted; or LATER. */
 function resolveSeries(
-  context: usize, run: usize, size: usize, accountId: u32, projectId: u32, previous: u32, timestamps: usize, sampleCount: u32, minMs: f64, maxMs: f64,
+  context: usize, run: usize, size: usize, kind: u32, accountId: u32, projectId: u32, previous: u32, timestamps: usize, sampleCount: u32, minMs: f64, maxMs: f64,
 ): i32 {
   const low = fingerprint(context, run, size, accountId, projectId);
   const high = fingerprintHigh;
@@ -315,6 +354,10 @@ function resolveSeries(
   if (!anyInRange(context, timestamps, sampleCount, minMs, maxMs)) return -1;
   if (size > (load<u32>(context, RUN_SIZE_MAX) as usize)) {
     count64(context, DROPPED_LABELS, sampleCount);
+    return -1;
+  }
+  if (kind == 0 && hasHistogramLabel(run, size)) {
+    count64(context, DROPPED_KIND, sampleCount);
     return -1;
   }
   const seriesIndex = load<u32>(context, SERIES_COUNT);
@@ -414,14 +457,15 @@ export function headAppend(
     const at = rows + (row as usize) * 20;
     const sampleFrom = (load<u32>(at, 8) as usize) << 3;
     const sampleCount = load<u32>(at, 12);
-    if (load<u32>(at, 16) != 0) {
+    const kind = load<u32>(at, 16);
+    if (kind > 1) {
       count64(context, DROPPED_KIND, sampleCount);
       continue;
     }
     const run = labelBase + (load<u32>(at) as usize);
     let seriesIndex: u32 = knownSeries != 0 ? load<u32>(knownSeries + ((row as usize) << 2)) - 1 : NONE;
     if (seriesIndex == NONE) {
-      const found = resolveSeries(context, run, load<u32>(at, 4) as usize, accountId, projectId, previous, timestamps + sampleFrom, sampleCount, minMs, maxMs);
+      const found = resolveSeries(context, run, load<u32>(at, 4) as usize, kind, accountId, projectId, previous, timestamps + sampleFrom, sampleCount, minMs, maxMs);
       if (found == LATER) {
         status = STATUS_TURN;
         break;

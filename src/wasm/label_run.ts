@@ -17,7 +17,7 @@
 //   176 carry         180 sliceEnd       184 extraNameSizes (u64: bit n is set when an extra label has a name of n bytes, modulo 64)
 //   192 dropped samples by reason, u32 x 8 (see `reason...` below)
 //   224 fixes         228 fixesMax       232 fixCount       236 previousHasBraces
-//   240 valueCursor   244 timestampCursor 248 samplesLeft
+//   240 valueCursor   244 timestampCursor 248 samplesLeft (JSON lines; remote write: 244 pendingNote, 248 pendingNoteSize)
 //
 // seriesEnd to carry describe a series that the last slice cut in its middle (seriesEnd 0: none); carry is room for one run.
 // References: 16 bytes each: name pointer, name size, value pointer, value size. Capacity labelsMax + 1. A value pointer of
@@ -79,13 +79,14 @@
 @inline export const valueCursorAt: usize = 240;
 @inline export const timestampCursorAt: usize = 244;
 @inline export const samplesLeftAt: usize = 248;
+@inline export const pendingNoteAt: usize = 244;
+@inline export const pendingNoteSizeAt: usize = 248;
 
 // Why samples are dropped; the numbers are indexes of the counters in the context. 0 is "kept".
 @inline export const reasonNan: u32 = 1;
 @inline export const reasonTooManyLabels: u32 = 2;
 @inline export const reasonLabelTooLong: u32 = 3;
 @inline export const reasonNoLabels: u32 = 4;
-@inline export const reasonSampleKind: u32 = 5;
 
 // What a parser answers: the body is finished, the slice is full, the body is broken at errorOffset.
 @inline export const statusDone: u32 = 0;

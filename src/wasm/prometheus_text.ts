@@ -4,11 +4,11 @@
 //   name [{ label="value", "quoted label"="value", "quoted metric name", ... }] value [timestamp] [# exemplar]
 //
 // As in VictoriaMetrics names may hold any byte but white space and the punctuation of the format, and `#` behind the
-// value starts a comment (exemplars are comments). A line that cannot be read is counted and skipped.
+// value starts a comment (exemplars are comments too, which are noted for TypeScript). A line that cannot be read is counted and skipped.
 // Following lines with the same text before the value add samples to one row. The body has 16 readable bytes behind its end.
 import {
   addFix, addNote, bodyEndAt, countDropped, finishFull, finishedRun, finishedRunSize, fixCountAt, fixesMaxAt, labelRunAdd, labelRunAddExtra,
-  labelRunBeginSlice, labelRunFinish, labelRunReset, lineEnd, lineNumberAt, nameSizeMaxAt, nowMsAt, positionAt, previousHasBracesAt,
+  labelRunBeginSlice, labelRunFinish, labelRunReset, lineEnd, lineNumberAt, nameSizeMaxAt, noteCountAt, notesMaxAt, nowMsAt, positionAt, previousHasBracesAt,
   previousLabelsAt, previousLabelsSizeAt, quoteOrBackslash, rowCountAt, rowsAt, rowsMaxAt, sampleCountAt, samplesMaxAt, skipLine,
   sliceEndAt, statusDone, statusFull, stringsEndAt, stringsTopAt, timestampUnitAt, valueSizeMaxAt, writeRow, writeSample,
 } from "./label_run";
@@ -257,6 +257,7 @@ function parseSample(context: usize, pointer: usize, end: usize): u32 {
   const isExact = numberIsExact;
   let timestampMs = load<f64>(context, nowMsAt);
   const timestampStart = skipBlanks(valueEnd, end);
+  let comment = timestampStart;
   if (timestampStart < end && load<u8>(timestampStart) != 0x23) {
     const timestampEnd = tokenEnd(timestampStart, end);
     if (parseTimestamp(timestampStart, timestampEnd, load<u32>(context, timestampUnitAt)) != timestampEnd) {
@@ -269,7 +270,10 @@ function parseSample(context: usize, pointer: usize, end: usize): u32 {
       fail(rest, errorRest);
       return lineBad;
     }
+    comment = rest;
   }
+  const hasExemplar = comment < end && isExemplar(comment, end);
+  if (hasExemplar && load<u32>(context, noteCountAt) + 2 > load<u32>(context, notesMaxAt)) return lineNoRoom;
   if (isNewRow && dropReason == 0) {
     dropReason = labelRunFinish(context);
     if (dropReason == finishFull) return lineNoRoom;
@@ -290,7 +294,21 @@ function parseSample(context: usize, pointer: usize, end: usize): u32 {
     const row = (load<u32>(context, rowsAt) as usize) + ((load<u32>(context, rowCountAt) - 1) as usize) * 20;
     store<u32>(row, load<u32>(row, 12) + 1, 12);
   }
+  if (hasExemplar) noteExemplar(context, comment, end);
   return lineDone;
+}
+
+/** Whether the comment at `pointer` begins like an exemplar: `# {`. */
+@inline function isExemplar(pointer: usize, end: usize): bool {
+  return end - pointer > 3 && load<u16>(pointer) == 0x2023 && load<u8>(pointer, 2) == 0x7b;
+}
+
+/** Added to the size of a note that is an exemplar. Its row and sample stand in the note behind it. */
+const exemplarNote: usize = 0x80000000;
+
+function noteExemplar(context: usize, pointer: usize, end: usize): void {
+  addNote(context, pointer, (end - pointer) | exemplarNote);
+  addNote(context, load<u32>(context, rowCountAt) - 1, load<u32>(context, sampleCountAt) - 1);
 }
 
 /** Whether the comment at `pointer` is `# HELP `, `# TYPE ` or `# UNIT `. */

@@ -21,7 +21,7 @@ import { headKnownSeries } from "./head";
 import {
   addNote, bodyAt, bodyEndAt, carryRun, compareBytes, countDropped, droppedAt, errorOffsetAt, extraCountAt, finishFull, finishedRun,
   finishedRunSize, labelRunAdd, labelRunAddExtra, labelRunAddPlain, labelRunBeginSlice, labelRunFinish, labelRunReset, labelsMaxAt,
-  nameSizeMaxAt, positionAt, reasonNan, reasonNoLabels, reasonSampleKind, resumeRun, rowCountAt, rowsAt, rowsMaxAt, runPointerAt, runSizeAt,
+  nameSizeMaxAt, pendingNoteAt, pendingNoteSizeAt, positionAt, reasonNan, reasonNoLabels, resumeRun, rowCountAt, rowsAt, rowsMaxAt, runPointerAt, runSizeAt,
   sampleCountAt, samplesMaxAt, seriesEndAt, seriesHintsAt, seriesReasonAt, sliceEndAt, staleMarker, statusBroken, statusDone, statusFull, timestampsAt,
   valueSizeMaxAt, valuesAt, writeRow,
 } from "./label_run";
@@ -235,6 +235,16 @@ function rewriteLabels(context: usize, pointer: usize, end: usize): u32 {
   return labelCount == 0 ? reasonNoLabels : labelRunFinish(context);
 }
 
+/** Added to the size of a note that is a whole TimeSeries: it has histograms or exemplars, which TypeScript reads. */
+const seriesNote: usize = 0x80000000;
+// Set by readSamples when it meets histograms or exemplars; whoever calls it clears it.
+let metMore: bool = false;
+
+/** Whether a field of a series is an exemplar (3) or a histogram (4). */
+@inline function isMore(tag: u32): bool {
+  return tag == 0x1a || tag == 0x22;
+}
+
 // The sample just read.
 let sampleValue: u64 = 0;
 let sampleTimestamp: i64 = 0;
@@ -294,7 +304,7 @@ function readSamples(context: usize, pointer: usize, end: usize, reason: u32, al
       next = readField(pointer, end);
       if (next == 0) return statusBroken;
       if (fieldTag != 0x12) {
-        if (fieldTag == 0x22) countDropped(context, reasonSampleKind, 1);
+        if (isMore(fieldTag)) metMore = true;
         else if (fieldTag == 0x0a && !allLabelsKnown) return statusLateLabel;
         pointer = next;
         continue;
@@ -319,6 +329,33 @@ function readSamples(context: usize, pointer: usize, end: usize, reason: u32, al
   }
   store<u32>(context, sampleCount, sampleCountAt);
   return statusDone;
+}
+
+/** Whether an exemplar or a histogram stands among the fields of [pointer, end). */
+function hasMore(pointer: usize, end: usize): bool {
+  while (pointer < end) {
+    pointer = readField(pointer, end);
+    if (pointer == 0) return false;
+    if (isMore(fieldTag)) return true;
+  }
+  return false;
+}
+
+/**
+ * Notes the series whose field begins at `pointer` for TypeScript if it has more than floats. A series that goes on in the next slice is noted once. Without
+ * room the note is kept for the next slice, which goes on behind the series, and the answer is true. It is exported, and reads the field anew, to keep it and
+ * its variables out of the loop, as remoteWriteLongLabel.
+ */
+export function remoteWriteNoteMore(context: usize, pointer: usize, bodyEnd: usize, status: u32): bool {
+  const end = readField(pointer, bodyEnd);
+  const start = fieldBody;
+  const isNoted = metMore || (status == statusFull && hasMore(load<u32>(context, positionAt) as usize, end));
+  metMore = false;
+  if (!isNoted || addNote(context, start, (end - start) | seriesNote)) return false;
+  store<u32>(context, start as u32, pendingNoteAt);
+  store<u32>(context, (end - start) as u32, pendingNoteSizeAt);
+  if (status == statusDone) store<u32>(context, end as u32, positionAt);
+  return true;
 }
 
 /** Whether a label stands among the fields of [pointer, end). A broken field ends the search: it is reported when it is read. */
@@ -419,6 +456,7 @@ function resumeSeries(context: usize, pointer: usize): u32 {
     store<u32>(context, sampleFrom, sampleCountAt);
     return statusBroken;
   }
+  metMore = false; // it was noted when it was cut
   const hints = load<u32>(context, seriesHintsAt) as usize;
   if (load<u32>(context, sampleCountAt) != sampleFrom) writeSeriesRow(context, run, runSize, sampleFrom, hints, hints == 0 ? 0 : load<u32>(hints, cutSeriesAt));
   if (status == statusFull) return statusFull;
@@ -494,6 +532,12 @@ function reportBroken(context: usize): u32 {
 /** Fills the batch from where the last call stopped: see the parse context in label_run.ts. Returns one of `status...`. */
 export function remoteWriteParse(context: usize): u32 {
   labelRunBeginSlice(context);
+  metMore = false;
+  const pendingNoteSize = load<u32>(context, pendingNoteSizeAt) as usize;
+  if (pendingNoteSize != 0) {
+    store<u32>(context, 0, pendingNoteSizeAt);
+    addNote(context, load<u32>(context, pendingNoteAt) as usize, pendingNoteSize | seriesNote);
+  }
   const bodyEnd = load<u32>(context, bodyEndAt) as usize;
   const hints = load<u32>(context, seriesHintsAt) as usize;
   const isKnown = hints != 0 && load<u32>(context, extraCountAt) == 0;
@@ -519,8 +563,10 @@ export function remoteWriteParse(context: usize): u32 {
     if (next == 0) return reportBroken(context);
     if (fieldTag == 0x0a) {
       const status = parseSeries(context, fieldBody, next);
-      if (status == statusBroken) return reportBroken(context);
-      if (status != statusDone) return statusFull;
+      if (metMore || status != statusDone) {
+        if (status == statusBroken) return reportBroken(context);
+        if (status == statusNotBegun || remoteWriteNoteMore(context, pointer, bodyEnd, status) || status == statusFull) return statusFull;
+      }
     } else if (fieldTag == 0x1a && !addNote(context, fieldBody, fieldSize)) return statusFull;
     pointer = next;
   }

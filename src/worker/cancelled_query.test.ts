@@ -40,7 +40,7 @@ async function filledStore(directory: string): Promise<LocalStore> {
 }
 
 const light: WorkerQuery = {
-  kind: "instant", tenant: defaultTenant, query: "count(heavy)", startMs: startMs + 3_540_000, endMs: startMs + 3_540_000, stepMs: 60_000, lookbackMs: 0, seriesLimit: 0,
+  kind: "instant", tenant: defaultTenant, dialect: "metricsql", query: "count(heavy)", startMs: startMs + 3_540_000, endMs: startMs + 3_540_000, stepMs: 60_000, lookbackMs: 0, seriesLimit: 0,
   enforcedFilters: [[]], roundDigits: undefined, isTraced: false,
 };
 

@@ -50,7 +50,7 @@ async function fill(store: LocalStore): Promise<void> {
 
 function ask(query: string, more: Partial<WorkerQuery> = {}): WorkerQuery {
   return {
-    kind: "range", tenant: defaultTenant, query, startMs, endMs: startMs + 3_540_000, stepMs: 60_000, lookbackMs: 0, seriesLimit: 0, enforcedFilters: [[]], roundDigits: undefined,
+    kind: "range", tenant: defaultTenant, dialect: "metricsql", query, startMs, endMs: startMs + 3_540_000, stepMs: 60_000, lookbackMs: 0, seriesLimit: 0, enforcedFilters: [[]], roundDigits: undefined,
     isTraced: false, ...more,
   };
 }

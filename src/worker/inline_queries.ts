@@ -82,7 +82,7 @@ export class InlineQueries implements Disposable {
 
   /** The answer, or undefined if a query thread should give it. Throws what is wrong with the query. */
   async answer(query: WorkerQuery): Promise<WorkerAnswer | undefined> {
-    if (query.isTraced || this.#waiting >= waitingMax) return undefined;
+    if (query.dialect !== "metricsql" || query.isTraced || this.#waiting >= waitingMax) return undefined;
     const text = narrowedText(query);
     const { expr, plan } = this.#engine.planned(text);
     const { stepMs } = query;
@@ -107,7 +107,7 @@ export class InlineQueries implements Disposable {
     this.#shape = shape;
     this.#costUs = startCostUs();
     try {
-      return await evaluateEncoded(this.#engine, this.#kernel, query, undefined);
+      return await evaluateEncoded({ metricsql: this.#engine }, this.#kernel, query, undefined);
     } catch (error) {
       // The limits here are not those of the flags.
       if (!(error instanceof NotInlineError) && !(error instanceof LimitError)) throw error;

@@ -61,7 +61,7 @@ test("query thread: it answers for months that the live index does not know", { 
     assert.equal((await store.labelValues("i", { ...request, range: { minMs: nowMs - dayMs, maxMs: nowMs } })).length, 50);
     const { body } = await pool.run(
       {
-        kind: "instant", tenant: defaultTenant, query: "sum(count_over_time({i=~\".+\"}[300d]))", startMs: nowMs, endMs: nowMs, stepMs: 60_000, lookbackMs: 0, seriesLimit: 0,
+        kind: "instant", tenant: defaultTenant, dialect: "metricsql", query: "sum(count_over_time({i=~\".+\"}[300d]))", startMs: nowMs, endMs: nowMs, stepMs: 60_000, lookbackMs: 0, seriesLimit: 0,
         enforcedFilters: [[]], roundDigits: undefined, isTraced: false,
       },
       new AbortController().signal,

@@ -2,6 +2,7 @@
  * Messages between the main thread and a query thread. The query thread evaluates; the main thread, which owns the indexes, selects series
  * and pins what is read (openSnapshot), and gets the answer's bytes by transfer. Questions about labels of old months come with their snapshot.
  */
+import type { Dialect } from "../metricsql/parser.ts";
 import type { Selector, Tenant } from "../model/matcher.ts";
 import type { TimeRange } from "../model/store.ts";
 import type { QueryLimits } from "../query/limits.ts";
@@ -41,6 +42,8 @@ export interface ResultCacheSetup {
 export interface WorkerQuery {
   readonly kind: "instant" | "range";
   readonly tenant: Tenant;
+  /** The language of the query. */
+  readonly dialect: Dialect;
   readonly query: string;
   readonly startMs: number;
   readonly endMs: number;

@@ -3,15 +3,18 @@
  * evaluates one query at a time (queries of a thread share its memory); the pool starts further threads.
  */
 import type { MessagePort } from "node:worker_threads";
+import { assert } from "../base/assert.ts";
 import { systemClock } from "../base/clock.ts";
 import { RealFileSystem } from "../disk/real_file_system.ts";
 import { Kernel } from "../kernel/kernel.ts";
 import { LateWrites } from "../kernel/late_writes.ts";
 import type { Expr } from "../metricsql/ast.ts";
+import { withSeparateNames } from "../metricsql/filter_group.ts";
 import { parseExpr } from "../metricsql/parser.ts";
 import { printExpr } from "../metricsql/printer.ts";
 import { mapExpr } from "../metricsql/visit.ts";
 import type { Selector } from "../model/matcher.ts";
+import { PromqlEngine } from "../promql/engine.ts";
 import { Engine } from "../query/engine.ts";
 import { QueryTrace } from "../query/query_trace.ts";
 import type { QueryResult } from "../query/result.ts";
@@ -63,14 +66,24 @@ export function runQueryWorker(port: MessagePort, setup: QueryWorkerSetup): void
     },
     release: (pin) => post({ kind: "releaseSnapshot", pin }),
   });
-  const engine = new Engine({ results: openResultCache(setup), store, kernel, nowMs: systemClock.nowMs, monotonicMs: systemClock.monotonicMs, limits: setup.limits, takeTurn: threadTurns() });
+  let lastTurn: Promise<unknown> = Promise.resolve();
+  /** Runs `body` when all queries before have ended: they share the memory that the store decodes in. */
+  const inTurn = <T>(body: () => Promise<T>): Promise<T> => {
+    const result = lastTurn.then(body);
+    lastTurn = result.catch(() => undefined);
+    return result;
+  };
+  const engines: Engines = {
+    metricsql: new Engine({ results: openResultCache(setup), store, kernel, nowMs: systemClock.nowMs, monotonicMs: systemClock.monotonicMs, limits: setup.limits, takeTurn: threadTurns() }),
+    promql: new PromqlEngine({ store, nowMs: systemClock.nowMs, monotonicMs: systemClock.monotonicMs, limits: setup.limits }),
+  };
   const running = new Map<number, AbortController>();
 
   const answer = async (requestId: number, query: WorkerQuery): Promise<void> => {
     const controller = new AbortController();
     running.set(requestId, controller);
     try {
-      const made = await evaluateEncoded(engine, kernel, query, controller.signal);
+      const made = await inTurn(() => evaluateEncoded(engines, kernel, query, controller.signal));
       post({ kind: "answer", requestId, answer: made }, [made.body.buffer as ArrayBuffer]);
     } catch (error) {
       post({ kind: "failed", requestId, error: encodeError(error) });
@@ -136,16 +149,22 @@ function openResultCache({ resultCache, shards }: QueryWorkerSetup): ResultCache
   return new ResultCache({ watch: new LateWrites(shards), bytesMax, offsetMs, counts: new ResultCacheCounts(counts) });
 }
 
+/** An engine for each language. The main thread has one for MetricsQL only. */
+export interface Engines {
+  readonly metricsql: Engine;
+  readonly promql?: PromqlEngine;
+}
+
 /** Evaluates a query and writes its answer. */
-export async function evaluateEncoded(engine: Engine, kernel: Kernel, query: WorkerQuery, signal: AbortSignal | undefined): Promise<WorkerAnswer> {
+export async function evaluateEncoded(engines: Engines, kernel: Kernel, query: WorkerQuery, signal: AbortSignal | undefined): Promise<WorkerAnswer> {
   if (!query.isTraced) {
-    const result = await evaluate(engine, query, signal, undefined);
+    const result = await evaluate(engines, kernel, query, signal, undefined);
     return { body: encodeResult(shaped(result, query), kernel), stats: result.stats, readRange: result.readRange };
   }
   const trace = new QueryTrace("evaluate", systemClock.monotonicMs);
   using step = new DisposableStack();
   step.use(trace.enter(trace.root));
-  const result = await evaluate(engine, query, signal, trace);
+  const result = await evaluate(engines, kernel, query, signal, trace);
   const span = trace.open("");
   const body = trace.run(span, () => encodeResult(shaped(result, query), kernel));
   span.message = `encode ${result.series.length} series as ${body.length} bytes of JSON`;
@@ -153,7 +172,26 @@ export async function evaluateEncoded(engine: Engine, kernel: Kernel, query: Wor
   return { body, stats: result.stats, trace: trace.root.node(), readRange: result.readRange };
 }
 
-function evaluate(engine: Engine, query: WorkerQuery, signal: AbortSignal | undefined, trace: QueryTrace | undefined): Promise<QueryResult> {
+function evaluate(engines: Engines, kernel: Kernel, query: WorkerQuery, signal: AbortSignal | undefined, trace: QueryTrace | undefined): Promise<QueryResult> {
+  signal?.throwIfAborted();
+  if (query.dialect === "metricsql") return evaluateMetricsql(engines.metricsql, query, signal, trace);
+  assert(engines.promql !== undefined, "queries of this dialect are not given to this thread");
+  return evaluatePromql(engines.promql, kernel, query, signal);
+}
+
+async function evaluatePromql(engine: PromqlEngine, kernel: Kernel, query: WorkerQuery, signal: AbortSignal | undefined): Promise<QueryResult> {
+  const { tenant, startMs, endMs, stepMs, enforcedFilters, lookbackMs } = query;
+  const options = { tenant, ...(signal === undefined ? {} : { signal }), query: query.query, enforcedFilters, lookbackMs };
+  const mark = kernel.mark();
+  try {
+    return query.kind === "instant" ? await engine.instant({ ...options, timeMs: endMs }) : await engine.range({ ...options, startMs, endMs, stepMs });
+  } finally {
+    // What the store has decoded is of no use any more.
+    if (kernel.mark() > mark) kernel.reset(mark);
+  }
+}
+
+function evaluateMetricsql(engine: Engine, query: WorkerQuery, signal: AbortSignal | undefined, trace: QueryTrace | undefined): Promise<QueryResult> {
   const { tenant, startMs, endMs, stepMs } = query;
   const options = { tenant, ...(signal === undefined ? {} : { signal }), trace, query: narrowedText(query), ...(query.lookbackMs > 0 ? { lookbackMs: query.lookbackMs } : {}) };
   if (query.kind === "instant") return engine.instant({ ...options, timeMs: endMs, stepMs });
@@ -164,7 +202,7 @@ function evaluate(engine: Engine, query: WorkerQuery, signal: AbortSignal | unde
 export function narrowedText({ query, enforcedFilters }: WorkerQuery): string {
   if (!isNarrowing(enforcedFilters)) return query;
   const narrow = (expr: Expr): Expr =>
-    expr.kind === "selector" ? { ...expr, groups: expr.groups.flatMap((group) => enforcedFilters.map((filters) => [...group, ...filters])) } : expr;
+    expr.kind === "selector" ? { ...expr, groups: withSeparateNames(expr.groups.flatMap((group) => enforcedFilters.map((filters) => [...group, ...filters]))) } : expr;
   return printExpr(mapExpr(parseExpr(query), narrow));
 }
 

@@ -23,8 +23,8 @@ export class SnapshotStore implements Store {
   }
 
   async search(request: SearchRequest): Promise<SearchResult> {
-    const { tenant, selector, range } = request;
-    const snapshot = await this.#source.open({ tenant, selector, range });
+    const { tenant, selector, range, viewsHistograms = false } = request;
+    const snapshot = await this.#source.open({ tenant, selector, range, viewsHistograms });
     const found = this.#reader.search(snapshot, request);
     return { batches: new ReleasingBatches(found.batches, () => this.#source.release(snapshot.pin), request.signal), isPartial: found.isPartial };
   }

@@ -109,7 +109,7 @@ class Reader {
   async #ask(query: string, signal = new AbortController().signal): Promise<Answer["data"]["result"]> {
     const { body } = await this.#pool.run(
       {
-        kind: "instant", tenant: defaultTenant, query, startMs: startMs, endMs: startMs + 3_600_000, stepMs: 60_000, lookbackMs: 0, seriesLimit: 0,
+        kind: "instant", tenant: defaultTenant, dialect: "metricsql", query, startMs: startMs, endMs: startMs + 3_600_000, stepMs: 60_000, lookbackMs: 0, seriesLimit: 0,
         enforcedFilters: [[]], roundDigits: undefined, isTraced: false,
       },
       signal,

@@ -3,16 +3,23 @@ import { InputError } from "../../src/base/errors.ts";
 import type { Random } from "../../src/base/random.ts";
 import { checksumOfBytes } from "../../src/kernel/checksum.ts";
 import { bodySlackBytes, defaultLabelLimits } from "../../src/kernel/label_run.ts";
-import { decodeLabelRun, encodeLabelRun, type Labels } from "../../src/model/labels.ts";
+import { countSamples, joinHistograms, parseComponent, visitComponents } from "../../src/model/histogram_series.ts";
+import { decodeLabelRun, encodeLabelRun, isLabelRun, type Labels } from "../../src/model/labels.ts";
 import { defaultTenant } from "../../src/model/matcher.ts";
+import type { FloatHistogram } from "../../src/model/native_histogram.ts";
 import { type RowBatch, seriesRow } from "../../src/model/row_batch.ts";
 import { RowBatchBuilder } from "../../src/model/row_batch_builder.ts";
+import { parseExemplar } from "../../src/protocol/exemplar_text.ts";
 import { extraLabelsOf } from "../../src/protocol/extra_labels.ts";
 import { JsonLinesParser } from "../../src/protocol/json_lines.ts";
+import { PrometheusProtobufParser } from "../../src/protocol/prometheus_protobuf.ts";
 import { PrometheusTextParser } from "../../src/protocol/prometheus_text.ts";
 import { RemoteWriteParser } from "../../src/protocol/remote_write.ts";
-import { decodeRowBatchFrame, encodeRowBatchFrame, isLabelRun, rowBatchFrameSize } from "../../src/protocol/row_batch_frame.ts";
+import { decodeRowBatchFrame, encodeRowBatchFrame, rowBatchFrameSize } from "../../src/protocol/row_batch_frame.ts";
 import type { SliceParser } from "../../src/protocol/slice_parser.ts";
+import { encodeExposition } from "../exposition_body.ts";
+import { encodeHistogramRequest, histogramFields } from "../histogram_body.ts";
+import { randomHistogram } from "../random_histogram.ts";
 import { encodeWriteRequest } from "../remote_write_body.ts";
 import { collectBatch } from "../parse_body.ts";
 import { expect } from "./expectation.ts";
@@ -46,6 +53,12 @@ function checkRow(batch: RowBatch, row: number): void {
   expect(labels.length <= defaultLabelLimits.labelsMax + extraLabels.length, `row ${row} has ${labels.length} labels`);
 }
 
+/** A parser that takes native histograms and their classic buckets. */
+function nativeScrapes(parser: PrometheusProtobufParser): SliceParser {
+  const start: SliceParser["start"] = (pointer, size, options) => parser.start(pointer, size, { ...options, histograms: { takesNative: true, takesClassicBesides: size % 2 === 0, bucketsMax: 100, minBucketFactor: (size % 5) / 4 } });
+  return { start, next: () => parser.next(), get report() { return parser.report; } };
+}
+
 /** Parses a body to its end, slice by slice, in a memory that ends behind it. */
 function runParser({ guard, parser }: GuardedParser, input: Uint8Array): void {
   const body = input.subarray(0, bodyBytesMax);
@@ -59,7 +72,7 @@ function runParser({ guard, parser }: GuardedParser, input: Uint8Array): void {
     for (let row = 0; row < batch.seriesCount; row++) checkRow(batch, row);
     for (const timestampMs of batch.timestampsMs) expect(Number.isInteger(timestampMs), `a timestamp of ${timestampMs}`);
     for (const { metricFamily } of batch.metadata) expect(metricFamily !== "", "metadata without a name");
-    sampleCount += batch.sampleCount;
+    sampleCount += countSamples(batch);
   }
   guard.check();
   const { report } = parser;
@@ -85,6 +98,51 @@ function writeRequestSeed(random: Random): FuzzSeed {
   });
   const metadata = Array.from({ length: random.int(3) }, (_, i) => ({ metricFamily: `metric_${i}`, type: "counter" as const, help: "Help.", unit: "" }));
   return { bytes: encodeWriteRequest(series, metadata) };
+}
+
+function histogramRequestSeed(random: Random): FuzzSeed {
+  const series = Array.from({ length: 1 + random.int(4) }, () => ({
+    labels: randomLabelSet(random),
+    floats: Array.from({ length: random.int(3) }, (): [number, number] => [nowMs + random.int(1e6), randomValue(random)]),
+    histograms: Array.from({ length: random.int(3) }, (): [number, FloatHistogram] => [nowMs + random.int(1e6), { ...randomHistogram(random), ...(random.int(2) === 0 && { isInteger: true }) }]),
+    exemplars: Array.from({ length: random.int(2) }, () => ({ labels: [{ name: "trace_id", value: "x" }], value: 1, timestampMs: nowMs })),
+  }));
+  return { bytes: encodeHistogramRequest(series) };
+}
+
+function expositionSeed(random: Random): FuzzSeed {
+  const families = Array.from({ length: 1 + random.int(4) }, (_, i) => ({ name: `metric_${i}`, help: "Help.", type: random.int(6), metric: Array.from({ length: 1 + random.int(4) }, () => expositionMetric(random)) }));
+  return { bytes: encodeExposition(families) };
+}
+
+function expositionMetric(random: Random): Record<string, unknown> {
+  const label = randomLabelSet(random).filter(({ name }) => name !== "__name__");
+  const exemplar = { label: [{ name: "trace_id", value: "x" }], value: 1, timestamp: { seconds: 1.6e9, nanos: 5 } };
+  const { schema, sum, count_int, zero_count_int, zero_threshold, positive_spans, negative_spans, positive_deltas, negative_deltas } = histogramFields({ ...randomHistogram(random, random.int(9)), isInteger: true });
+  const histogram = { schema, sample_sum: sum, sample_count: count_int, zero_count: zero_count_int, zero_threshold, positive_span: positive_spans, negative_span: negative_spans, positive_delta: positive_deltas, negative_delta: negative_deltas, bucket: [{ cumulative_count: 1, upper_bound: 2, exemplar }], exemplars: [exemplar] };
+  const values = [{ gauge: { value: randomValue(random) } }, { counter: { value: 1, exemplar } }, { summary: { sample_count: 1, quantile: [{ quantile: 0.5, value: 1 }] } }, { untyped: { value: 1 } }, { histogram }];
+  return { label, ...values[random.int(values.length)], ...(random.int(3) === 0 && { timestamp_ms: nowMs }) };
+}
+
+/** The value of __histogram__ as it may stand on a disk. */
+function runComponent(input: Uint8Array): void {
+  const parsed = parseComponent(Buffer.from(input).toString("utf8"));
+  if (parsed === undefined) throw new InputError("bad_component", "no component");
+  const histograms = joinHistograms([...["schema", "count", "sum"].map((component) => ({ component, timestampsMs: Float64Array.of(1), values: Float64Array.of(component === "schema" ? 512 : 1) })), { component: Buffer.from(input).toString("utf8"), timestampsMs: Float64Array.of(1), values: Float64Array.of(1) }]);
+  expect(histograms.histograms.length === 1, "a histogram");
+  visitComponents(histograms.histograms[0], (component) => expect(parseComponent(component) !== undefined, `component ${component} cannot be read`));
+}
+
+function componentSeed(random: Random): FuzzSeed {
+  const components: string[] = [];
+  visitComponents(randomHistogram(random), (component) => components.push(component));
+  return { bytes: Buffer.from(components[random.int(components.length)]) };
+}
+
+function runExemplar(input: Uint8Array): void {
+  const exemplar = parseExemplar(`# {${Buffer.from(input).toString("utf8")}`, nowMs);
+  if (exemplar === undefined) throw new InputError("bad_exemplar", "no exemplar");
+  expect(Number.isInteger(exemplar.timestampMs) && !Number.isNaN(exemplar.value), "an exemplar has a time and a value");
 }
 
 function textSeed(random: Random): FuzzSeed {
@@ -187,10 +245,15 @@ function runExtraLabels(input: Uint8Array): void {
 const remoteWrite = guarded(({ kernel }) => new RemoteWriteParser(kernel));
 const text = guarded(({ kernel }) => new PrometheusTextParser(kernel));
 const openMetrics = guarded(({ kernel }) => new PrometheusTextParser(kernel, defaultLabelLimits, "seconds"));
+const protobuf = guarded(({ kernel }) => nativeScrapes(new PrometheusProtobufParser(kernel)));
 const json = guarded(({ kernel }) => new JsonLinesParser(kernel));
 
 export const protocolTargets: readonly FuzzTarget[] = [
   { name: "remote_write", covers: ["RemoteWriteParser", "remoteWriteParse"], make: writeRequestSeed, run: (input) => runParser(remoteWrite(), input) },
+  { name: "remote_write_histograms", covers: ["ProtobufReader"], make: histogramRequestSeed, run: (input) => runParser(remoteWrite(), input) },
+  { name: "prometheus_protobuf", covers: ["PrometheusProtobufParser"], make: expositionSeed, run: (input) => runParser(protobuf(), input) },
+  { name: "histogram_component", covers: ["parseComponent", "visitComponents"], words: ["p", "n", "z:", "c:", "-", "+Inf", "1e999", "8:"], make: componentSeed, run: runComponent },
+  { name: "exemplar_text", covers: ["parseExemplar"], words: ['="', '",', "}", " ", "\\", "1.5"], make: () => ({ bytes: Buffer.from('trace_id="a",b="\\n"} 1.5 1600000000.5') }), run: runExemplar },
   { name: "prometheus_text", covers: ["PrometheusTextParser", "prometheusTextParse"], make: textSeed, words: textWords, run: (input) => runParser(text(), input) },
   { name: "openmetrics", covers: ["PrometheusTextParser"], make: textSeed, words: textWords, run: (input) => runParser(openMetrics(), input) },
   { name: "json_lines", covers: ["JsonLinesParser", "jsonLinesParse"], make: jsonSeed, words: jsonWords, run: (input) => runParser(json(), input) },

@@ -7,12 +7,13 @@ import { checksumHexOfBytes, checksumOfBytes } from "../../src/kernel/checksum.t
 import { blockSampleCountMax } from "../../src/kernel/codec.ts";
 import { Kernel } from "../../src/kernel/kernel.ts";
 import { checkLogRecord, logHeaderBytes, logPayloadBytesMax, logRecordSize, sealLogRecord } from "../../src/kernel/log_record.ts";
-import { decodeLabelRun, encodeLabelRun } from "../../src/model/labels.ts";
+import { decodeLabelRun, encodeLabelRun, isLabelRun } from "../../src/model/labels.ts";
 import { defaultTenant, type Selector } from "../../src/model/matcher.ts";
 import { sampleCountOf } from "../../src/storage/block_list.ts";
 import { checksumBytes, copyIn, encodeTable, TableReader } from "../../src/storage/block_table.ts";
 import { lockDirectory } from "../../src/storage/directory_lock.ts";
-import { encodeLogMetadata, encodeLogSamples, encodeLogSeries, logRecordTypes, visitLogMetadata, visitLogSeries } from "../../src/storage/log_payload.ts";
+import { ExemplarTable } from "../../src/storage/exemplar_table.ts";
+import { encodeLogExemplars, encodeLogMetadata, encodeLogSamples, encodeLogSeries, logRecordTypes, visitLogExemplars, visitLogMetadata, visitLogSeries } from "../../src/storage/log_payload.ts";
 import { LogReader } from "../../src/storage/log_reader.ts";
 import { encodeLogSegmentHeader, logSegmentHeaderBytes, logSegmentPath } from "../../src/storage/log_segment.ts";
 import { decodeManifest, encodeManifest } from "../../src/storage/manifest_state.ts";
@@ -363,11 +364,13 @@ const directoryId = "00112233445566778899aabbccddeeff";
 function randomRecord(random: Random): Uint8Array {
   const count = random.int(20);
   const tenant = defaultTenant;
-  switch (random.int(3)) {
+  switch (random.int(4)) {
     case 0:
       return encodeLogSamples(random.int(1e6), startMs, Array.from({ length: count }, (_, i) => i + 1), Array.from({ length: count }, () => startMs + random.int(1000)), new Float64Array(count));
     case 1:
       return encodeLogSeries(Array.from({ length: count }, (_, i) => ({ seriesId: i + 1, tenant, labels: encodeLabelRun(randomLabelSet(random)) })));
+    case 2:
+      return encodeLogExemplars(tenant, Array.from({ length: count }, (_, i) => ({ labelRun: encodeLabelRun(randomLabelSet(random)), exemplarRun: encodeLabelRun([{ name: "trace_id", value: String(i) }]), value: i, timestampMs: startMs + i })));
     default:
       return encodeLogMetadata(tenant, [{ metricFamily: "metric_1", type: "counter", help: "h".repeat(random.int(300)), unit: "" }]);
   }
@@ -413,6 +416,9 @@ function runLog(input: Uint8Array): void {
       isWhole &&= visitLogSeries(payload, (_id, _account, _project, offset, labelsSize) => expect(offset + labelsSize <= payload.length, "labels lie in the payload"));
     } else if (type === logRecordTypes.metadata.type) {
       isWhole &&= visitLogMetadata(payload, (_tenant, { metricFamily }) => expect(typeof metricFamily === "string", "a name"));
+    } else if (type === logRecordTypes.exemplars.type) {
+      isWhole &&= visitLogExemplars(payload, (_tenant, { labelRun }) => expect(isLabelRun(labelRun, 0, labelRun.length), "labels of a series"));
+      new ExemplarTable().replay(payload);
     }
   };
   while (reader.visitNextSegment(visit));
@@ -492,7 +498,7 @@ export const storageTargets: readonly FuzzTarget[] = [
   { name: "log_rows", covers: ["Part"], make: logRowsSeed, run: runLogRows },
   { name: "index_segment", covers: ["IndexSegment", "IndexFile", "readIndexPairs", "decodeIndexEnds"], make: indexSeed, run: runIndex, memoryBytesMax: (size) => (64 << 20) + size * 1024 },
   { name: "segment_search", covers: ["SegmentIndex"], make: indexSeed, run: runSegmentSearch, memoryBytesMax: (size) => (96 << 20) + size * 1024 },
-  { name: "log", covers: ["LogReader", "decodeLogSegmentHeader", "visitLogSeries", "visitLogMetadata"], make: logSeed, run: runLog },
+  { name: "log", covers: ["LogReader", "decodeLogSegmentHeader", "visitLogSeries", "visitLogMetadata", "visitLogExemplars"], make: logSeed, run: runLog },
   { name: "manifest", covers: ["decodeManifest"], make: manifestSeed, words: jsonWords, run: (input) => void decodeManifest(input, "manifest") },
   { name: "lock", covers: ["lockDirectory", "ownerOf"], make: lockSeed, words: jsonWords, run: runLock },
 ];

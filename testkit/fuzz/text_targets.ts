@@ -15,13 +15,18 @@ import { RequestArguments } from "../../src/http/request_arguments.ts";
 import { enforcedFilters, selectorArgument } from "../../src/http/selector_argument.ts";
 import { parseDurationArgument, parseTimeArgument, timeMaxMs } from "../../src/http/time_argument.ts";
 import { checkArguments } from "../../src/metricsql/argument_check.ts";
+import type { Expr } from "../../src/metricsql/ast.ts";
 import { durationMs, parseDuration } from "../../src/metricsql/duration.ts";
+import { durationLengthMs } from "../../src/metricsql/duration_formula.ts";
 import { optimizeExpr } from "../../src/metricsql/filter_pushdown.ts";
 import { parseNumber } from "../../src/metricsql/number.ts";
 import { parseExpr, parseSelector } from "../../src/metricsql/parser.ts";
 import { prettifyExpr } from "../../src/metricsql/prettifier.ts";
 import { printExpr } from "../../src/metricsql/printer.ts";
+import { checkPromql, promqlType } from "../../src/metricsql/promql_check.ts";
 import { randomExpr } from "../../src/metricsql/random_expr.ts";
+import { randomPromql } from "../../src/metricsql/random_promql.ts";
+import { visitExpr } from "../../src/metricsql/visit.ts";
 import { labelsOf } from "../../src/model/labels.ts";
 import { AnchoredRegexp } from "../../src/model/regexp.ts";
 import { ConfigProblems } from "../../src/pipeline/config_value.ts";
@@ -67,6 +72,42 @@ const querySeeds = [
   "WITH (x(a, b) = a + b * 2, y = {job=~\"a|b\"}) sum(rate(x(m{y}, 5)[5m:30s] offset 1h)) by (job) limit 10",
   "histogram_quantile(0.99, sum(rate(http_request_duration_seconds_bucket{job=\"api\"}[5m])) by (le, vmrange)) > bool 0.5",
   "a{b=\"c\" or d!~\"e.*\"} / on (x) group_left (y) prefix \"p_\" z @ end() keep_metric_names",
+];
+
+// ---- PromQL ----------------------------------------------------------------------------------------------------------------
+
+const promqlWords = [
+  "(", ")", "{", "}", "[", "]", ",", ":", "+", "-", "^", "==", "</", ">/", "=~", " or ", " by (", " on (", " group_left (", "offset ", "@ ", "5m", "[5m]", "[5m:]", "[step()*", "max_of(", "range()",
+  "anchored", "smoothed", "fill(", "bool ", "sum(", "rate(", "info(", "topk(", '"', "'", "`", "\\", "\\x", "\\377", "\\u00e9", "#\n", "1e999", "0x1F", "1_0", "089", "inf", "nan", "start()", "1h1m1s", "9y", "\u{1f600}",
+];
+
+/** Whatever is accepted is printed to the same text again, has a type, and durations that are whole numbers or refused. */
+function runPromql(input: Uint8Array): void {
+  const dialect = "promql";
+  const expr = parseExpr(textOf(input), { dialect });
+  const printed = printExpr(expr, { dialect });
+  expect(printExpr(parseExpr(printed, { dialect }), { dialect }) === printed, `${printed} is printed otherwise after it was read`);
+  parseExpr(prettifyExpr(expr, { dialect }), { dialect });
+  promqlType(expr);
+  visitExpr(expr, checkDurations);
+  inputErrorOf(() => checkPromql(expr));
+}
+
+function checkDurations(node: Expr): void {
+  if (node.kind !== "rollup") return;
+  for (const duration of [node.window, node.step, node.offset]) {
+    if (duration === undefined) continue;
+    inputErrorOf(() => {
+      const lengthMs = durationLengthMs(duration, { stepMs: 15_000, rangeMs: 3_600_000 }, true);
+      expect(Number.isInteger(lengthMs), `a duration of ${lengthMs} ms`);
+    });
+  }
+}
+
+const promqlSeeds = [
+  "sum by (job) (rate(m{a=~\"b|c\"}[5m] anchored @ end() offset 1h)) / on (job) group_left (x) fill (0) n",
+  "histogram_quantile(0.9, h >/ -1 </ 5) > bool 0.5 or info(m, {__name__=~\".+_info\"}) unless {\"a.b\", \"c d\"!=\"\"}",
+  "max_over_time((-a ^ 2)[1h30m*2:step()+1] @ 1.5 offset -max_of(step(), 1m)) + m offset (range() / 2)",
 ];
 
 function selectorSeed(random: Random): FuzzSeed {
@@ -192,6 +233,7 @@ async function runBody(input: Uint8Array): Promise<void> {
 
 export const textTargets: readonly FuzzTarget[] = [
   { name: "metricsql", covers: ["parseExpr", "parseSyntax", "parseTemplates", "parseOperatorChain", "parseStrings", "parseName", "parseLabelList", "decodeIdentifierEscape"], words: queryWords, make: (random) => textSeed(random.int(3) === 0 ? oneOf(random, querySeeds) : printExpr(randomExpr(random, 1 + random.int(5)))), run: runQuery },
+  { name: "promql", covers: ["parsePromql", "parsePromqlSelector", "parsePromqlString", "parsePromqlLabels", "parseWindow", "parseOffset"], words: promqlWords, make: (random) => textSeed(random.int(3) === 0 ? oneOf(random, promqlSeeds) : printExpr(randomPromql(random, 1 + random.int(5)), { dialect: "promql" })), run: runPromql },
   { name: "selector", covers: ["parseSelector", "parseSelectorSyntax"], words: queryWords, make: selectorSeed, run: (input) => void parseSelector(textOf(input)) },
   { name: "regexp", covers: ["AnchoredRegexp", "parseSimpleRegexp"], words: patternWords, make: (random) => textSeed(oneOf(random, patternSeeds)), run: runPattern, cpuMsMax: 1500 },
   { name: "scrape_config", covers: ["parseScrapeConfig", "parseYamlConfig", "parseDurationMs"], words: yamlWords, make: (random) => textSeed(oneOf(random, scrapeSeeds)), run: (input) => void parseScrapeConfig(textOf(input), "/etc/scrape.yml") },

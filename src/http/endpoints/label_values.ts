@@ -1,6 +1,8 @@
 /** /api/v1/label/<name>/values: the values that one label has. */
 import type { Api } from "../api.ts";
+import { HistogramLabels } from "../histogram_labels.ts";
 import { labelsRequest } from "../labels_request.ts";
+import { readDialect } from "../query_exchange.ts";
 import type { Route } from "../router.ts";
 import { selectorArgument } from "../selector_argument.ts";
 
@@ -11,7 +13,7 @@ export function labelValuesRoute(api: Api): Route {
     async handle(exchange) {
       const requestArguments = await exchange.arguments();
       const request = labelsRequest(api, exchange, requestArguments, selectorArgument(requestArguments), api.limits.labelValuesMax);
-      await exchange.sendJson({ status: "success", data: await api.store.labelValues(unescapeLabelName(exchange.variables[0]), request) });
+      await exchange.sendJson({ status: "success", data: await new HistogramLabels(api.store, readDialect(api, requestArguments)).values(unescapeLabelName(exchange.variables[0]), request) });
     },
   };
 }

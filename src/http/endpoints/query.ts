@@ -14,13 +14,13 @@ export function queryRoute(api: Api): Route {
       const query = readQuery(api, requestArguments);
       const stepMs = readStep(requestArguments);
       let timeMs = requestArguments.timeMs("time", nowMs, nowMs);
-      const latencyOffsetMs = readLatencyOffset(api, requestArguments);
+      const latencyOffsetMs = query.dialect === "promql" ? 0 : readLatencyOffset(api, requestArguments);
       // Times near now are moved back too, as VictoriaMetrics does: clients send their own clock as the time.
       if (!requestArguments.isSet("nocache") && Math.abs(nowMs - timeMs) < latencyOffsetMs) timeMs = nowMs - latencyOffsetMs;
       if (requestArguments.isSet("explain")) return sendExplanation(exchange, query);
       await answerQuery(api, exchange, requestArguments, {
         ...query,
-        facts: { query: query.query, startMs: timeMs, endMs: timeMs, stepMs },
+        facts: { query: query.query, dialect: query.dialect, startMs: timeMs, endMs: timeMs, stepMs },
         run: (signal) => api.queryRunner.instant({ ...query, timeMs, stepMs, signal }),
       });
     },

@@ -17,18 +17,19 @@ export function queryRangeRoute(api: Api): Route {
       const stepMs = readStep(requestArguments);
       const startMs = requestArguments.timeMs("start", nowMs, nowMs - defaultStepMs);
       let endMs = requestArguments.timeMs("end", nowMs, nowMs);
-      if (startMs > endMs) endMs = startMs + defaultStepMs;
+      const isPromql = query.dialect === "promql";
+      if (startMs > endMs && !isPromql) endMs = startMs + defaultStepMs;
       let grid = { startMs, endMs, stepMs };
       checkGrid(grid, api.limits.pointsMax);
-      if (query.skipsCaches !== true) grid = { ...adjustStartEnd(startMs, endMs, stepMs), stepMs };
-      const newestMs = nowMs - readLatencyOffset(api, requestArguments);
+      if (query.skipsCaches !== true && !isPromql) grid = { ...adjustStartEnd(startMs, endMs, stepMs), stepMs };
+      const newestMs = isPromql ? nowMs : nowMs - readLatencyOffset(api, requestArguments);
       if (newestMs < nowMs && grid.endMs > newestMs && newestMs > grid.startMs) {
         grid = { ...grid, endMs: grid.startMs + Math.floor((newestMs - grid.startMs) / stepMs) * stepMs };
       }
       if (requestArguments.isSet("explain")) return sendExplanation(exchange, query);
       await answerQuery(api, exchange, requestArguments, {
         ...query,
-        facts: { query: query.query, ...grid },
+        facts: { query: query.query, dialect: query.dialect, ...grid },
         run: (signal) => api.queryRunner.range({ ...query, ...grid, signal }),
       });
     },

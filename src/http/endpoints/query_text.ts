@@ -9,16 +9,16 @@ import { prettifyExpr } from "../../metricsql/prettifier.ts";
 import { printExpr } from "../../metricsql/printer.ts";
 import type { Api } from "../api.ts";
 import type { Exchange } from "../exchange.ts";
-import { checkQueryText } from "../query_exchange.ts";
+import { checkQueryText, readDialect } from "../query_exchange.ts";
 import type { RequestArguments } from "../request_arguments.ts";
 import type { Route } from "../router.ts";
 import { queryTree } from "../syntax_json.ts";
 
 export function queryTextRoutes(api: Api): Route[] {
   return [
-    textRoute("/api/v1/parse_query", async (exchange, given) => exchange.sendJson({ status: "success", data: queryTree(requiredQuery(api, given)) })),
-    textRoute("/api/v1/format_query", async (exchange, given) => exchange.sendJson({ status: "success", data: prettifyExpr(requiredQuery(api, given)) })),
-    textRoute("/prettify-query", async (exchange, given) => exchange.sendJson(answerOf(() => ({ query: prettifyExpr(requiredQuery(api, given)) }), "msg"))),
+    textRoute("/api/v1/parse_query", async (exchange, given) => exchange.sendJson({ status: "success", data: queryTree(requiredQuery(api, given), readDialect(api, given)) })),
+    textRoute("/api/v1/format_query", async (exchange, given) => exchange.sendJson({ status: "success", data: prettifyExpr(requiredQuery(api, given), { dialect: readDialect(api, given) }) })),
+    textRoute("/prettify-query", async (exchange, given) => exchange.sendJson(answerOf(() => ({ query: prettifyExpr(requiredQuery(api, given), { dialect: readDialect(api, given) }) }), "msg"))),
     textRoute("/expand-with-exprs", (exchange, given) => expand(api, exchange, given)),
   ];
 }
