@@ -8,7 +8,7 @@
  * A job with limits has its pages parsed twice: nothing of a page over a limit may be stored.
  */
 import { Kernel } from "../kernel/kernel.ts";
-import { bodySlackBytes, defaultLabelLimits, type LabelLimits } from "../kernel/label_run.ts";
+import { bodySlackBytes, defaultLabelLimits, type IntakeRules } from "../kernel/label_run.ts";
 import { countSamples, splitHistogramLabel, withHistogramLabel } from "../model/histogram_series.ts";
 import { decodeLabelRun, type Labels } from "../model/labels.ts";
 import { defaultTenant } from "../model/matcher.ts";
@@ -75,12 +75,12 @@ const memoryBytesMax = 128 << 20;
 
 export class ScrapeIngest {
   readonly #sink: ScrapeSink;
-  readonly #labelLimits: LabelLimits;
+  readonly #labelLimits: IntakeRules;
   readonly #runs = new RunList();
   #parsers: PageParsers | undefined;
   #tail: Promise<unknown> = Promise.resolve();
 
-  constructor(sink: ScrapeSink, labelLimits: LabelLimits = defaultLabelLimits) {
+  constructor(sink: ScrapeSink, labelLimits: IntakeRules = defaultLabelLimits) {
     this.#sink = sink;
     this.#labelLimits = labelLimits;
   }

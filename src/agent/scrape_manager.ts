@@ -11,7 +11,7 @@ import type { Clock } from "../base/clock.ts";
 import type { Logger } from "../base/logger.ts";
 import type { MetricRegistry } from "../base/metrics.ts";
 import type { FileSystem } from "../disk/file_system.ts";
-import type { LabelLimits } from "../kernel/label_run.ts";
+import type { IntakeRules } from "../kernel/label_run.ts";
 import { labelsToRecord } from "../model/labels.ts";
 import { printDuration } from "../pipeline/config_duration.ts";
 import { FileDiscoverer, type WatchFolder } from "./file_sd.ts";
@@ -34,7 +34,7 @@ export interface ScrapeManagerOptions {
   readonly files: FileSystem;
   readonly metrics?: MetricRegistry;
   /** Series over these are dropped. */
-  readonly labelLimits?: LabelLimits;
+  readonly labelLimits?: IntakeRules;
   /** Default: HTTP. The manager closes it. */
   readonly client?: ScrapeClient;
   /** Default: that of the machine. */

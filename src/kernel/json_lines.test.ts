@@ -8,7 +8,7 @@ import { type Labels, labelsOf } from "../model/labels.ts";
 import { JsonLinesParser } from "../protocol/json_lines.ts";
 import { BodyParser, type CollectedBody, describeSeries, joinSeries, mutate } from "../../testkit/parse_body.ts";
 import { Kernel } from "./kernel.ts";
-import { defaultLabelLimits, type LabelLimits } from "./label_run.ts";
+import { defaultLabelLimits, type IntakeRules } from "./label_run.ts";
 import { ParsedBody } from "./label_run_reference.ts";
 import { jsonLinesParseReference } from "./json_lines_reference.ts";
 import { testSeed } from "../../testkit/seed.ts";
@@ -16,14 +16,15 @@ import { testSeed } from "../../testkit/seed.ts";
 const kernel = new Kernel();
 const body = new BodyParser(kernel, 4 << 20);
 const parser = new JsonLinesParser(kernel);
-const smallLimits: LabelLimits = { labelsMax: 4, nameSizeMax: 12, valueSizeMax: 20 };
+/** The other parser also keeps NaN. */
+const smallLimits: IntakeRules = { labelsMax: 4, nameSizeMax: 12, valueSizeMax: 20, keepsNaN: true };
 const smallParser = new JsonLinesParser(kernel, smallLimits);
 
 /** Kernel and twin on the same text. */
-function check(input: string | Uint8Array, options: { extra?: Labels | undefined; limits?: LabelLimits | undefined; message?: string } = {}): CollectedBody {
+function check(input: string | Uint8Array, options: { extra?: Labels | undefined; limits?: IntakeRules | undefined; message?: string } = {}): CollectedBody {
   const bytes = typeof input === "string" ? Buffer.from(input) : input;
   const actual = body.parse(options.limits === undefined ? parser : smallParser, bytes, { extraLabels: options.extra ?? [], garbage: 0x5d });
-  const expected = new ParsedBody();
+  const expected = new ParsedBody(options.limits);
   const extra = (options.extra ?? []).map((label) => ({ name: Buffer.from(label.name), value: Buffer.from(label.value) }));
   jsonLinesParseReference(bytes, expected, extra, options.limits ?? defaultLabelLimits);
   const message = `${options.message ?? ""}\n${Buffer.from(bytes).toString("latin1").slice(0, 2000)}`;

@@ -109,9 +109,11 @@ function readMetric(reader: JsonReader): LabelPair[] {
   }
 }
 
-function readValue(text: string): number {
+/** undefined: null, which is no sample. */
+function readValue(text: string): number | undefined {
   const bare = /^"([^"]*)"$/.exec(text)?.[1] ?? text;
-  const value = bare === "null" ? Number.NaN : readNumber(bare);
+  if (bare === "null") return undefined;
+  const value = readNumber(bare);
   if (value === undefined) throw new BadLine();
   return value;
 }
@@ -143,8 +145,13 @@ function parseLine(line: string, body: ParsedBody, extra: readonly LabelPair[], 
     if (timestampMs === undefined) throw new BadLine();
     return timestampMs;
   });
-  const valueBits = values.map((text) => floatBits(readValue(text)));
-  body.addSeries(buildLabelRun(metric, extra, limits), { labelRun: new Uint8Array(0), timestampsMs, valueBits });
+  const read = values.map(readValue);
+  const run = buildLabelRun(metric, extra, limits);
+  if (typeof run === "string") return body.drop(run, read.length);
+  const isSample = (_: unknown, i: number): boolean => read[i] !== undefined;
+  const kept = read.filter((value) => value !== undefined);
+  body.drop("nan_value", read.length - kept.length);
+  body.addSeries(run, { labelRun: new Uint8Array(0), timestampsMs: timestampsMs.filter(isSample), valueBits: kept.map(floatBits) });
 }
 
 /** Parses a whole body. */

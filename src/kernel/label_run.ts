@@ -15,6 +15,12 @@ export interface LabelLimits {
   readonly valueSizeMax: number;
 }
 
+/** What the parsers take of a body. */
+export interface IntakeRules extends LabelLimits {
+  /** -storage.keepNaN: samples that are NaN are taken with their bits; otherwise they are dropped and counted, but for the stale marker. */
+  readonly keepsNaN?: boolean;
+}
+
 /** The defaults of VictoriaMetrics. */
 export const defaultLabelLimits: LabelLimits = { labelsMax: 40, nameSizeMax: 256, valueSizeMax: 4096 };
 
@@ -47,7 +53,7 @@ const at = {
   stringsEnd: 68, stringsTop: 72, extraRun: 76, extraRunEnd: 80, extraCount: 84, labelsMax: 88, nameSizeMax: 92, valueSizeMax: 96,
   notes: 100, notesMax: 104, noteCount: 108, errorOffset: 112, errorReason: 116, skippedLines: 120, lineNumber: 124, nowMs: 128,
   timestampUnit: 136, errorLine: 140, errorColumn: 144, previousLabels: 148, previousLabelsSize: 152, seriesHints: 156, seriesEnd: 160, carry: 176, extraNameSizes: 184,
-  dropped: 192, fixes: 224, fixesMax: 228, fixCount: 232, size: 256,
+  dropped: 192, keepsNaN: 220, fixes: 224, fixesMax: 228, fixCount: 232, size: 256,
 } as const;
 
 /** Reasons in the order of the counters in the parse context. */
@@ -58,13 +64,13 @@ export class ParseArea {
   /** Address of the parse context. */
   readonly context: number;
   readonly #areas: { rows: number; timestampsMs: number; values: number; rewrite: number; references: number; strings: number; carry: number; extraRun: number; knownSeries: number; seriesHints: number; notes: number; fixes: number };
-  readonly #limits: LabelLimits;
+  readonly #limits: IntakeRules;
   readonly #stringsBytes: number;
   readonly #rewriteBytes: number;
   readonly #rowsMax: number;
 
   /** `rowsMax` is how many rows a slice may have, and how many samples. */
-  constructor(kernel: Kernel, limits: LabelLimits = defaultLabelLimits, rowsMax = defaultSliceRowsMax) {
+  constructor(kernel: Kernel, limits: IntakeRules = defaultLabelLimits, rowsMax = defaultSliceRowsMax) {
     this.kernel = kernel;
     this.#rowsMax = rowsMax;
     this.#limits = limits;
@@ -126,6 +132,7 @@ export class ParseArea {
     set(at.notesMax, notesMax);
     set(at.timestampUnit, unit);
     set(at.carry, areas.carry);
+    set(at.keepsNaN, this.#limits.keepsNaN === true ? 1 : 0);
     set(at.fixes, areas.fixes);
     set(at.fixesMax, fixesMax);
     for (const size of extraNameSizes) kernel.u32[(context + at.extraNameSizes + ((size & 32) >> 3)) >>> 2] |= 1 << (size & 31);

@@ -24,6 +24,11 @@ export class ParsedBody {
   readonly seriesNotes: Uint8Array[] = [];
   errorOffset: number | undefined;
   skippedLines = 0;
+  readonly #keepsNaN: boolean;
+
+  constructor({ keepsNaN = false }: { readonly keepsNaN?: boolean } = {}) {
+    this.#keepsNaN = keepsNaN;
+  }
 
   drop(reason: string, count: number): void {
     if (count > 0) this.dropped[reason] = (this.dropped[reason] ?? 0) + count;
@@ -37,7 +42,7 @@ export class ParsedBody {
     }
     const kept: ParsedSeries = { labelRun: run, timestampsMs: [], valueBits: [] };
     series.valueBits.forEach((bits, i) => {
-      if ((bits & 0x7fffffffffffffffn) > 0x7ff0000000000000n && bits !== staleMarkerBits) return this.drop("nan_value", 1);
+      if (!this.#keepsNaN && (bits & 0x7fffffffffffffffn) > 0x7ff0000000000000n && bits !== staleMarkerBits) return this.drop("nan_value", 1);
       kept.timestampsMs.push(series.timestampsMs[i]);
       kept.valueBits.push(bits);
     });

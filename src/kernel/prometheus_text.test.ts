@@ -8,7 +8,7 @@ import { type Labels, labelsOf, labelsToRecord } from "../model/labels.ts";
 import { PrometheusTextParser, timestampUnitOf } from "../protocol/prometheus_text.ts";
 import { BodyParser, type CollectedBody, describeSeries, joinSeries, mutate } from "../../testkit/parse_body.ts";
 import { Kernel } from "./kernel.ts";
-import { defaultLabelLimits, type LabelLimits } from "./label_run.ts";
+import { defaultLabelLimits, type IntakeRules } from "./label_run.ts";
 import { ParsedBody } from "./label_run_reference.ts";
 import { prometheusTextParseReference } from "./prometheus_text_reference.ts";
 import { testSeed } from "../../testkit/seed.ts";
@@ -17,18 +17,19 @@ const nowMs = 1_700_000_000_123;
 const kernel = new Kernel();
 const body = new BodyParser(kernel, 4 << 20);
 const parser = new PrometheusTextParser(kernel);
-const smallLimits: LabelLimits = { labelsMax: 4, nameSizeMax: 12, valueSizeMax: 20 };
+/** The other parser also keeps NaN. */
+const smallLimits: IntakeRules = { labelsMax: 4, nameSizeMax: 12, valueSizeMax: 20, keepsNaN: true };
 const smallParser = new PrometheusTextParser(kernel, smallLimits);
 
 /** Kernel and twin on the same text. */
-function check(input: string | Uint8Array, options: { extra?: Labels | undefined; limits?: LabelLimits | undefined; unit?: "auto" | "seconds" | "milliseconds"; message?: string } = {}): CollectedBody {
+function check(input: string | Uint8Array, options: { extra?: Labels | undefined; limits?: IntakeRules | undefined; unit?: "auto" | "seconds" | "milliseconds"; message?: string } = {}): CollectedBody {
   const bytes = typeof input === "string" ? Buffer.from(input) : input;
   const unit = options.unit ?? "auto";
   const chosen = options.limits === undefined ? parser : smallParser;
   const start = chosen.start.bind(chosen);
   const withUnit = { start: (pointer: number, size: number, rest: Parameters<typeof start>[2]) => start(pointer, size, { ...rest, unit }), next: () => chosen.next(), get report() { return chosen.report; } };
   const actual = body.parse(withUnit, bytes, { extraLabels: options.extra ?? [], nowMs, garbage: 0x31 });
-  const expected = new ParsedBody();
+  const expected = new ParsedBody(options.limits);
   const extra = (options.extra ?? []).map((label) => ({ name: Buffer.from(label.name), value: Buffer.from(label.value) }));
   prometheusTextParseReference(bytes, expected, { extra, limits: options.limits ?? defaultLabelLimits, nowMs, unit });
   const message = `${options.message ?? ""}\n${Buffer.from(bytes).toString("latin1")}`;

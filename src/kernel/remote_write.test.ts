@@ -11,7 +11,7 @@ import { BodyParser, collectBatch, type CollectedSeries, describeSeries, joinSer
 import { type BodySeries, encodeWriteRequest, fleetSeries } from "../../testkit/remote_write_body.ts";
 import { runRemoteWriteBench } from "./remote_write.bench.ts";
 import { Kernel } from "./kernel.ts";
-import { defaultLabelLimits, type LabelLimits } from "./label_run.ts";
+import { defaultLabelLimits, type IntakeRules } from "./label_run.ts";
 import { ParsedBody } from "./label_run_reference.ts";
 import { remoteWriteParseReference } from "./remote_write_reference.ts";
 import { testSeed } from "../../testkit/seed.ts";
@@ -19,7 +19,8 @@ import { testSeed } from "../../testkit/seed.ts";
 const kernel = new Kernel();
 const body = new BodyParser(kernel, 4 << 20);
 const parser = new RemoteWriteParser(kernel);
-const smallLimits: LabelLimits = { labelsMax: 5, nameSizeMax: 20, valueSizeMax: 150 };
+/** The other parser also keeps NaN. */
+const smallLimits: IntakeRules = { labelsMax: 5, nameSizeMax: 20, valueSizeMax: 150, keepsNaN: true };
 const smallParser = new RemoteWriteParser(kernel, smallLimits);
 const encoder = new TextEncoder();
 
@@ -37,11 +38,11 @@ const label = (name: string, value: string): Label => ({ name, value });
 const series = (labels: Label[], timestampsMs: number[], values: number[]): BodySeries => ({ labels, timestampsMs, values: Float64Array.from(values) });
 
 /** Kernel and twin on the same bytes. */
-function check(bytes: Uint8Array, options: { extra?: Record<string, string> | undefined; limits?: LabelLimits | undefined; message?: string } = {}): ReturnType<typeof body.parse> {
+function check(bytes: Uint8Array, options: { extra?: Record<string, string> | undefined; limits?: IntakeRules | undefined; message?: string } = {}): ReturnType<typeof body.parse> {
   const message = options.message ?? "";
   const extraLabels = labelsOf(options.extra ?? {});
   const actual = body.parse(options.limits === undefined ? parser : smallParser, bytes, { extraLabels });
-  const expected = new ParsedBody();
+  const expected = new ParsedBody(options.limits);
   const extra = extraLabels.filter((pair) => pair.name !== "").map((pair) => ({ name: encoder.encode(pair.name), value: encoder.encode(pair.value) }));
   remoteWriteParseReference(bytes, expected, extra, options.limits ?? defaultLabelLimits);
   // What the kernel leaves to others is what the twin leaves to them.
@@ -62,7 +63,7 @@ function check(bytes: Uint8Array, options: { extra?: Record<string, string> | un
 
 const steps = [1_700_000_000_000, 1_700_000_015_000];
 const long = (size: number): string => "x".repeat(size);
-const rows: { name: string; series: BodySeries[]; extra?: Record<string, string>; expected: [Record<string, string>, number[]][]; dropped?: object; limits?: LabelLimits }[] = [
+const rows: { name: string; series: BodySeries[]; extra?: Record<string, string>; expected: [Record<string, string>, number[]][]; dropped?: object; limits?: IntakeRules }[] = [
   { name: "canonical", series: [series([label("__name__", "up"), label("job", "a")], steps, [1, 0])], expected: [[{ __name__: "up", job: "a" }, [1, 0]]] },
   { name: "unsorted", series: [series([label("job", "a"), label("__name__", "up")], steps, [1, 2])], expected: [[{ __name__: "up", job: "a" }, [1, 2]]] },
   { name: "names with a common prefix", series: [series([label("abcdefghij", "1"), label("abcdefghi", "2"), label("abcdefgh", "3")], steps, [1, 2])], expected: [[{ abcdefgh: "3", abcdefghi: "2", abcdefghij: "1" }, [1, 2]]] },
@@ -73,6 +74,7 @@ const rows: { name: string; series: BodySeries[]; extra?: Record<string, string>
   { name: "no labels", series: [series([], steps, [1, 2]), series([label("a", "b")], [1], [3])], expected: [[{ a: "b" }, [3]]], dropped: { no_labels: 2 } },
   { name: "only empty labels", series: [series([label("a", "")], steps, [1, 2])], expected: [], dropped: { no_labels: 2 } },
   { name: "NaN is dropped", series: [series([label("a", "b")], [1, 2, 3], [1, Number.NaN, 3])], expected: [[{ a: "b" }, [1, 3]]], dropped: { nan_value: 1 } },
+  { name: "NaN is kept where it is wanted", limits: smallLimits, series: [series([label("a", "b")], [1, 2, 3], [1, Number.NaN, 3]), series([label("a", "c")], [4], [Number.NaN])], expected: [[{ a: "b" }, [1, Number.NaN, 3]], [{ a: "c" }, [Number.NaN]]] },
   { name: "zero, minus zero and infinities", series: [series([label("a", "b")], [0, 1, -5, 2 ** 52], [0, -0, Infinity, -Infinity])], expected: [[{ a: "b" }, [0, -0, Infinity, -Infinity]]] },
   { name: "long values", series: [series([label("a", long(127)), label("b", long(128)), label("c", long(4096))], [1], [1])], expected: [[{ a: long(127), b: long(128), c: long(4096) }, [1]]] },
   { name: "value too long", series: [series([label("a", long(4097))], steps, [1, 2]), series([label("a", "b")], [1], [3])], expected: [[{ a: "b" }, [3]]], dropped: { label_too_long: 2 } },
@@ -108,6 +110,8 @@ test("the stale marker and other values keep their bits", () => {
   const result = check(encodeWriteRequest([{ labels: [label("a", "b")], timestampsMs: [1, 2, 3, 4, 5], values }]));
   assert.deepEqual(result.series[0].valueBits, [0x7ff0000000000002n, 1n, 0x8000000000000000n]);
   assert.deepEqual(result.report.droppedByReason, { nan_value: 2 });
+  const keeping = check(encodeWriteRequest([{ labels: [label("a", "b")], timestampsMs: [1, 2, 3, 4, 5], values }]), { limits: smallLimits });
+  assert.deepEqual(keeping.series[0].valueBits, [...new BigUint64Array(values.buffer)]);
 });
 
 test("metadata is kept (protobufjs writes the body)", () => {

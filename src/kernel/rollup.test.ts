@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import test from "node:test";
 import { type Random, seededRandom } from "../base/random.ts";
+import { writeStaleMarker } from "../model/row_batch.ts";
 import { Kernel } from "./kernel.ts";
 import { allRollupNames, RollupContext, rollupKernel, rollupKernels, type RollupName } from "./rollup.ts";
 import { removeResetsReference, rollupReference, rollupWindowsReference, scrapeIntervalMsReference } from "./rollup_reference.ts";
@@ -102,6 +103,12 @@ test("preparation equals its clear version", () => {
     const left = kernels.rollupDropNaN(timestamps, holed, n, target, target2);
     assert.deepEqual(read(target2, left), [...holes].filter((v) => !Number.isNaN(v)));
     assert.deepEqual(read(target, left), [...timestampsMs].filter((_, i) => !Number.isNaN(holes[i])));
+    const staleAt = n > 0 ? random.int(n) : -1;
+    if (n > 0) writeStaleMarker(kernel.f64, holed / 8 + staleAt);
+    const leftWithStale = kernels.rollupDropPlainNaN(timestamps, holed, n, target, target2);
+    const isKept = (_: unknown, i: number): boolean => i === staleAt || !Number.isNaN(holes[i]);
+    assert.deepEqual(read(target, leftWithStale), [...timestampsMs].filter(isKept));
+    assert.equal(read(target2, leftWithStale).filter(Number.isNaN).length, Math.min(n, 1));
     kernel.reset(mark);
   }
 });

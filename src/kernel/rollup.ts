@@ -23,6 +23,7 @@ export type RollupName = (typeof rollupNames)[number];
 interface RollupKernels {
   rollupScan(values: number, count: number): number;
   rollupDropNaN(timestamps: number, values: number, count: number, targetTimestamps: number, targetValues: number): number;
+  rollupDropPlainNaN(timestamps: number, values: number, count: number, targetTimestamps: number, targetValues: number): number;
   rollupRemoveResets(timestamps: number, values: number, count: number, target: number, maxGapMs: number): void;
   rollupDeltas(values: number, count: number, target: number): void;
   rollupSlopes(timestamps: number, values: number, count: number, target: number): void;

@@ -1,7 +1,7 @@
 /** What the parsers share that let a kernel fill the columns of a ParseArea. */
 import type { InputError } from "../base/errors.ts";
 import type { Kernel } from "../kernel/kernel.ts";
-import { defaultLabelLimits, droppedReasons, type LabelLimits, ParseArea, parseStatus, timestampUnit } from "../kernel/label_run.ts";
+import { defaultLabelLimits, droppedReasons, type IntakeRules, ParseArea, parseStatus, timestampUnit } from "../kernel/label_run.ts";
 import type { SeriesExemplar } from "../model/exemplar.ts";
 import { compareBytewise, encodeLabelRun, type Labels } from "../model/labels.ts";
 import { defaultTenant, type Tenant } from "../model/matcher.ts";
@@ -18,7 +18,7 @@ export abstract class KernelSliceParser implements SliceParser {
   #samples = 0;
   #firstError: InputError | undefined;
 
-  constructor(kernel: Kernel, limits: LabelLimits = defaultLabelLimits, head?: number, sliceRowsMax?: number) {
+  constructor(kernel: Kernel, limits: IntakeRules = defaultLabelLimits, head?: number, sliceRowsMax?: number) {
     this.area = new ParseArea(kernel, limits, sliceRowsMax);
     this.#head = head;
   }

@@ -12,6 +12,7 @@ import { joinHistograms, splitHistogramLabel } from "../model/histogram_series.t
 import { decodeLabelRun, type Labels, labelsOf } from "../model/labels.ts";
 import { defaultTenant } from "../model/matcher.ts";
 import { type MetricMetadata, seriesRow } from "../model/row_batch.ts";
+import { defaultLabelLimits } from "../kernel/label_run.ts";
 import { defaultHistogramOptions, type HistogramOptions, isPrometheusProtobuf, printOpenMetricsFloat, PrometheusProtobufParser } from "./prometheus_protobuf.ts";
 import { PrometheusTextParser } from "./prometheus_text.ts";
 import type { ParseReport, SliceParser } from "./slice_parser.ts";
@@ -19,6 +20,7 @@ import type { ParseReport, SliceParser } from "./slice_parser.ts";
 const kernel = new Kernel();
 const body = new BodyParser(kernel, 1 << 20);
 const parser = new PrometheusProtobufParser(kernel);
+const keepingParser = new PrometheusProtobufParser(kernel, { ...defaultLabelLimits, keepsNaN: true });
 const nowMs = 1_700_000_000_000;
 
 const seriesText = (labels: Labels): string => {
@@ -35,11 +37,12 @@ interface Page {
   readonly report: ParseReport;
 }
 
-function parse(bytes: Uint8Array, options: { extraLabels?: Labels; histograms?: Partial<HistogramOptions>; text?: PrometheusTextParser } = {}): Page {
+function parse(bytes: Uint8Array, options: { extraLabels?: Labels; histograms?: Partial<HistogramOptions>; text?: PrometheusTextParser; keepsNaN?: boolean } = {}): Page {
   kernel.u8.set(bytes, body.bodyPointer);
   const start = { tenant: defaultTenant, extraLabels: options.extraLabels ?? [], nowMs };
-  const reader: SliceParser = options.text ?? parser;
-  if (options.text === undefined) parser.start(body.bodyPointer, bytes.length, { ...start, histograms: { ...defaultHistogramOptions, ...options.histograms } });
+  const own = options.keepsNaN === true ? keepingParser : parser;
+  const reader: SliceParser = options.text ?? own;
+  if (options.text === undefined) own.start(body.bodyPointer, bytes.length, { ...start, histograms: { ...defaultHistogramOptions, ...options.histograms } });
   else options.text.start(body.bodyPointer, bytes.length, { ...start, unit: "seconds" });
   const samples: string[] = [];
   const exemplars: SeriesExemplar[] = [];
@@ -114,6 +117,13 @@ test("metadata comes with the families, and NaN and bad histograms are counted",
   assert.deepEqual(report.droppedByReason, { nan_value: 1, invalid_histogram: 1 });
   assert.match(report.firstError?.message ?? "", /6 observations in the buckets, but a count of 7/);
   assert.deepEqual(samples, ['h{a="b",code="200"} 1@1700000000000']);
+});
+
+test("NaN is kept where it is wanted", () => {
+  const page = encodeExposition([{ name: "a", type: 1, metric: [{ gauge: { value: NaN } }] }]);
+  const { report, samples } = parse(page, { keepsNaN: true });
+  assert.deepEqual(report.droppedByReason, {});
+  assert.deepEqual(samples, ["a NaN@1700000000000"]);
 });
 
 test("a page that breaks off keeps what was before", () => {

@@ -16,7 +16,7 @@
  */
 import { InputError } from "../base/errors.ts";
 import type { Kernel } from "../kernel/kernel.ts";
-import { defaultLabelLimits, type LabelLimits } from "../kernel/label_run.ts";
+import { defaultLabelLimits, type IntakeRules } from "../kernel/label_run.ts";
 import { encodeLabelRun, type Label, type Labels, metricNameLabel } from "../model/labels.ts";
 import type { MetricMetadata, RowBatch } from "../model/row_batch.ts";
 import { RowBatchBuilder } from "../model/row_batch_builder.ts";
@@ -60,7 +60,7 @@ interface Family {
 
 export class PrometheusProtobufParser implements SliceParser {
   readonly #kernel: Kernel;
-  readonly #limits: LabelLimits;
+  readonly #limits: IntakeRules;
   #histograms = defaultHistogramOptions;
   #builder = new RowBatchBuilder();
   #components = new ComponentRows(this.#builder);
@@ -75,7 +75,7 @@ export class PrometheusProtobufParser implements SliceParser {
   #firstError: InputError | undefined;
   #isBroken = false;
 
-  constructor(kernel: Kernel, limits: LabelLimits = defaultLabelLimits) {
+  constructor(kernel: Kernel, limits: IntakeRules = defaultLabelLimits) {
     this.#kernel = kernel;
     this.#limits = limits;
   }
@@ -197,7 +197,7 @@ export class PrometheusProtobufParser implements SliceParser {
   /** What a metric's rows need of the parser. */
   readonly #rows: RowSink = {
     add: (labels, timestampMs, value, exemplar) => {
-      if (Number.isNaN(value)) return this.#drop("nan_value", 1);
+      if (Number.isNaN(value) && this.#limits.keepsNaN !== true) return this.#drop("nan_value", 1);
       const run = this.#run(labels, 1);
       if (run === undefined) return;
       this.#builder.addLabelRun(run, Float64Array.of(timestampMs), Float64Array.of(value));

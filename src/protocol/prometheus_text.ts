@@ -5,7 +5,7 @@
  */
 import type { InputError } from "../base/errors.ts";
 import type { Kernel } from "../kernel/kernel.ts";
-import { defaultLabelLimits, type LabelLimits, timestampUnit } from "../kernel/label_run.ts";
+import { defaultLabelLimits, type IntakeRules, timestampUnit } from "../kernel/label_run.ts";
 import { exemplarNoteFlag, prometheusTextParse } from "../kernel/prometheus_text.ts";
 import type { SeriesExemplar } from "../model/exemplar.ts";
 import { type MetricMetadata, seriesRow } from "../model/row_batch.ts";
@@ -28,7 +28,7 @@ export class PrometheusTextParser extends KernelSliceParser {
   #families = new MetadataReader();
   #exemplars: SeriesExemplar[] = [];
 
-  constructor(kernel: Kernel, limits: LabelLimits = defaultLabelLimits, unit: keyof typeof timestampUnit = "auto") {
+  constructor(kernel: Kernel, limits: IntakeRules = defaultLabelLimits, unit: keyof typeof timestampUnit = "auto") {
     super(kernel, limits);
     this.#unit = unit;
   }

@@ -4,7 +4,7 @@
  */
 import { InputError } from "../base/errors.ts";
 import type { Kernel } from "../kernel/kernel.ts";
-import { defaultLabelLimits, type LabelLimits, parseStatus } from "../kernel/label_run.ts";
+import { defaultLabelLimits, type IntakeRules, parseStatus } from "../kernel/label_run.ts";
 import { remoteWriteParse, seriesNoteFlag } from "../kernel/remote_write.ts";
 import type { MetricMetadata, RowBatch } from "../model/row_batch.ts";
 import { canonical, KernelSliceParser } from "./kernel_slice_parser.ts";
@@ -17,7 +17,7 @@ export const remoteWriteSliceRowsMax = 10_240;
 export class RemoteWriteParser extends KernelSliceParser {
   readonly #series: RemoteWriteSeries;
 
-  constructor(kernel: Kernel, limits: LabelLimits = defaultLabelLimits, head?: number, bucketsMax: number = defaultBucketsMax) {
+  constructor(kernel: Kernel, limits: IntakeRules = defaultLabelLimits, head?: number, bucketsMax: number = defaultBucketsMax) {
     super(kernel, limits, head, remoteWriteSliceRowsMax);
     this.#series = new RemoteWriteSeries({ limits, bucketsMax });
   }

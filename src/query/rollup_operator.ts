@@ -193,14 +193,15 @@ class SeriesRollup {
     this.#boundsOf = undefined;
   }
 
-  /** Samples as the function wants to see them: without stale markers, monotone, as differences. */
+  /** Samples as the function wants to see them: without NaNs (whether stale markers, too, depends on it), monotone, as differences. */
   #prepare(samples: SampleColumns): SampleColumns {
     const { removesResets, input, seesStaleMarkers } = this.#call.plan.function;
     const { timestamps, values } = this.#scratch;
     let result = samples;
     const flags = this.#kernels.rollupScan(samples.values, samples.count);
-    if ((flags & 1) !== 0 && seesStaleMarkers !== true) {
-      const count = this.#kernels.rollupDropNaN(samples.timestamps, samples.values, samples.count, timestamps, values);
+    if ((flags & 1) !== 0) {
+      const drop = seesStaleMarkers === true ? "rollupDropPlainNaN" : "rollupDropNaN";
+      const count = this.#kernels[drop](samples.timestamps, samples.values, samples.count, timestamps, values);
       result = { timestamps, values, count };
       this.#boundsOf = undefined;
     }

@@ -1,4 +1,4 @@
-// What a Store prepares of a rollup gives what all samples give: random series with gaps, equal times and stale markers, in long blocks of several parts and in the
+// What a Store prepares of a rollup gives what all samples give: random series with gaps, equal times, stale markers and NaN, in long blocks of several parts and in the
 // head, random windows. Exact for all functions but sum and avg, whose additions come in another order (1e-12 of the sum of the amounts).
 import assert from "node:assert/strict";
 import test from "node:test";
@@ -29,6 +29,7 @@ function writeStretch(random: Random, fromMs: number, count: number, intervalMs:
     const isWhole = random.next() < 0.5;
     const values = Float64Array.from({ length: count }, () => (isWhole ? random.int(2001) - 1000 : random.next() * 2000 - 1000));
     if (random.next() < 0.3) writeStaleMarker(values, random.int(count));
+    if (random.next() < 0.3) for (let k = 0; k < count; k++) if (random.next() < 0.05) values[k] = NaN;
     builder.addSeries(labelsOf({ __name__: "m", i: String(i), half: String(i % 2) }), timestampsMs, values);
   }
   return builder;

@@ -73,6 +73,7 @@ export const flags = {
   "selfScrapeJob": flag(stringType, "tidemark", "Value of the label job of the own metrics"),
   "storage.exemplarsPerSeries": flag(integerType(1, 1000), "100", "Exemplars kept of each series, the newest ones"),
   "storage.fsyncInterval": flag(intervalType, "1s", "How much time of acknowledged writes a power cut may take; 0 syncs the disk before every answer"),
+  "storage.keepNaN": flag(wordType<"auto" | "true" | "false">(["auto", "true", "false"]), "auto", "Store samples that are NaN, which PromQL sees and MetricsQL does not. auto: if -search.dialect is promql; otherwise they are dropped, as VictoriaMetrics does"),
   "storage.maxExemplars": flag(integerType(0, 10_000_000), "100000", "Exemplars kept of all series, about 200 bytes of memory each; 0 keeps none"),
   "storage.mergeCpuShare": flag(decimalType(0.01, 1), "0.25", "Share of a core that merges in the background may take while something is written; more if parts pile up"),
   "storage.minFreeDiskSpaceBytes": flag(sizeType(0, 2 ** 50), "10MB", "With less free space on the disk of -storageDataPath than this, writes are refused with 503 and nothing is merged, until there is space again"),

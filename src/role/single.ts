@@ -21,7 +21,7 @@ import { HttpServer } from "../http/server.ts";
 import { startingRoutes } from "../http/starting_routes.ts";
 import { StaticFiles } from "../http/static_files.ts";
 import type { Kernel } from "../kernel/kernel.ts";
-import type { LabelLimits } from "../kernel/label_run.ts";
+import type { IntakeRules } from "../kernel/label_run.ts";
 import { JsonLinesParser } from "../protocol/json_lines.ts";
 import { PrometheusTextParser } from "../protocol/prometheus_text.ts";
 import { RemoteWriteParser } from "../protocol/remote_write.ts";
@@ -68,7 +68,7 @@ export async function startSingle({ flags, logger, version, onFatal }: SingleNod
   starting.defer(() => server.close(closeGraceMs));
   const nodeStore = await openNodeStore({ flags, memory, clock, logger, onFatal });
   starting.use(nodeStore);
-  const labelLimits = { labelsMax: flags.maxLabelsPerTimeseries, nameSizeMax: flags.maxLabelNameLen, valueSizeMax: flags.maxLabelValueLen };
+  const labelLimits = { labelsMax: flags.maxLabelsPerTimeseries, nameSizeMax: flags.maxLabelNameLen, valueSizeMax: flags.maxLabelValueLen, keepsNaN: keepsNaN(flags) };
   const scraping = scrapeConfig && new Scraping(flags["promscrape.config"], scrapeConfig, { sink: nodeStore.store, clock, logger, metrics, files: new RealFileSystem(), labelLimits });
   starting.use(scraping);
   const api = createApi({ flags, memory, nodeStore, scraping, labelLimits, metrics, logger, version });
@@ -94,7 +94,7 @@ interface ApiParts {
   readonly memory: MemoryPlan;
   readonly nodeStore: NodeStore;
   readonly scraping: Scraping | undefined;
-  readonly labelLimits: LabelLimits;
+  readonly labelLimits: IntakeRules;
   readonly metrics: MetricRegistry;
   readonly logger: Logger;
   readonly version: string;
@@ -155,7 +155,12 @@ function createApi({ flags, memory, nodeStore, scraping, labelLimits, metrics, l
   };
 }
 
-function createParsers(kernel: Kernel, limits: LabelLimits, head: number | undefined, bucketsMax: number): IngestParsers {
+function keepsNaN(flags: FlagValues): boolean {
+  const choice = flags["storage.keepNaN"];
+  return choice === "auto" ? flags["search.dialect"] === "promql" : choice === "true";
+}
+
+function createParsers(kernel: Kernel, limits: IntakeRules, head: number | undefined, bucketsMax: number): IngestParsers {
   return {
     remoteWrite: new RemoteWriteParser(kernel, limits, head, bucketsMax),
     prometheusText: new PrometheusTextParser(kernel, limits),

@@ -9,7 +9,7 @@
 // The writer of the number arrays stands at the end of the file.
 import {
   addFix, bodyEndAt, carryRun, countDropped, droppedAt, finishFull, finishedRun, finishedRunSize, fixCountAt, fixesMaxAt, labelRunAdd,
-  labelRunAddExtra, labelRunBeginSlice, labelRunFinish, labelRunReset, lineEnd, lineNumberAt, nameSizeMaxAt, positionAt, quoteOrBackslash, resumeRun, rowCountAt,
+  labelRunAddExtra, labelRunBeginSlice, labelRunFinish, labelRunReset, lineEnd, lineNumberAt, nameSizeMaxAt, positionAt, quoteOrBackslash, reasonNan, resumeRun, rowCountAt,
   rowsMaxAt, runPointerAt, runSizeAt, sampleCountAt, samplesLeftAt, samplesMaxAt, seriesEndAt, seriesReasonAt, skipLine, sliceEndAt, statusDone,
   statusFull, stringsEndAt, stringsTopAt, timestampCursorAt, valueCursorAt, valueSizeMaxAt, writeRow, writeSample,
 } from "./label_run";
@@ -385,8 +385,9 @@ function readSamples(context: usize, end: usize, reason: u32): u32 {
       return lineBad;
     }
     value = next + 1;
-    const sample = isNumber ? numberValue : NaN;
-    const isExact = !isNumber || numberIsExact;
+    const isSample = isNumber;
+    const isExact = numberIsExact;
+    const sample = isExact ? numberValue : 0;
     timestamp = skipBlanks(timestamp, end);
     next = parseTimestamp(timestamp, end, unitMilliseconds);
     if (next != 0) next = skipBlanks(next, end);
@@ -400,8 +401,12 @@ function readSamples(context: usize, end: usize, reason: u32): u32 {
       countDropped(context, reason, 1);
       continue;
     }
+    if (!isSample) {
+      countDropped(context, reasonNan, 1);
+      continue;
+    }
     if (!isExact) addFix(context, valueText, valueTextEnd);
-    writeSample(context, numberValue, isExact ? sample : 0);
+    writeSample(context, numberValue, sample);
   }
   return lineDone;
 }

@@ -15,7 +15,7 @@
 //   148 previousLabels  152 previousLabelsSize  156 seriesHints (see remote_write.ts; 0: none)
 //   160 seriesEnd     164 runPointer     168 runSize        172 seriesReason
 //   176 carry         180 sliceEnd       184 extraNameSizes (u64: bit n is set when an extra label has a name of n bytes, modulo 64)
-//   192 dropped samples by reason, u32 x 8 (see `reason...` below)
+//   192 dropped samples by reason, u32 x 7 (see `reason...` below)   220 keepsNaN (1: samples that are NaN are kept)
 //   224 fixes         228 fixesMax       232 fixCount       236 previousHasBraces
 //   240 valueCursor   244 timestampCursor 248 samplesLeft (JSON lines; remote write: 244 pendingNote, 248 pendingNoteSize)
 //
@@ -72,6 +72,7 @@
 @inline export const sliceEndAt: usize = 180;
 @inline export const extraNameSizesAt: usize = 184;
 @inline export const droppedAt: usize = 192;
+@inline export const keepsNaNAt: usize = 220;
 @inline export const fixesAt: usize = 224;
 @inline export const fixesMaxAt: usize = 228;
 @inline export const fixCountAt: usize = 232;
@@ -124,10 +125,15 @@ export function labelRunBeginSlice(context: usize): void {
   store<u32>(context, rowCount + 1, rowCountAt);
 }
 
-/** Appends a sample, unless it is a NaN other than the stale marker: that is counted. */
+/** Whether samples that are NaN, but no stale marker, are dropped. */
+@inline export function dropsNaN(context: usize): bool {
+  return load<u32>(context, keepsNaNAt) == 0;
+}
+
+/** Appends a sample, unless it is a NaN other than the stale marker and such are dropped: then it is counted. */
 @inline export function writeSample(context: usize, timestampMs: f64, value: f64): void {
   const bits = reinterpret<u64>(value);
-  if (value != value && bits != staleMarker) {
+  if (value != value && bits != staleMarker && dropsNaN(context)) {
     countDropped(context, reasonNan, 1);
     return;
   }

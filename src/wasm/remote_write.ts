@@ -19,7 +19,7 @@
 // knownSeries is a column: seriesIndex + 1 of each row, 0 if it is not known. So are the other series here.
 import { headKnownSeries } from "./head";
 import {
-  addNote, bodyAt, bodyEndAt, carryRun, compareBytes, countDropped, droppedAt, errorOffsetAt, extraCountAt, finishFull, finishedRun,
+  addNote, bodyAt, bodyEndAt, carryRun, compareBytes, countDropped, droppedAt, dropsNaN, errorOffsetAt, extraCountAt, finishFull, finishedRun,
   finishedRunSize, labelRunAdd, labelRunAddExtra, labelRunAddPlain, labelRunBeginSlice, labelRunFinish, labelRunReset, labelsMaxAt,
   nameSizeMaxAt, pendingNoteAt, pendingNoteSizeAt, positionAt, reasonNan, reasonNoLabels, resumeRun, rowCountAt, rowsAt, rowsMaxAt, runPointerAt, runSizeAt,
   sampleCountAt, samplesMaxAt, seriesEndAt, seriesHintsAt, seriesReasonAt, sliceEndAt, staleMarker, statusBroken, statusDone, statusFull, timestampsAt,
@@ -249,6 +249,11 @@ let metMore: bool = false;
 let sampleValue: u64 = 0;
 let sampleTimestamp: i64 = 0;
 
+/** Whether a value is a NaN other than the stale marker. */
+@inline function isPlainNaN(bits: u64): bool {
+  return (bits & 0x7fffffffffffffff) > 0x7ff0000000000000 && bits != staleMarker;
+}
+
 /** Joins the 7-bit groups of a varint of up to 8 bytes, flags already cleared. */
 @inline function joinGroups(groups: u64): i64 {
   groups = (groups & 0x007f007f007f007f) | ((groups & 0x7f007f007f007f00) >> 1);
@@ -319,7 +324,7 @@ function readSamples(context: usize, pointer: usize, end: usize, reason: u32, al
     pointer = next;
     if (reason != 0) {
       countDropped(context, reason, 1);
-    } else if ((sampleValue & 0x7fffffffffffffff) > 0x7ff0000000000000 && sampleValue != staleMarker) {
+    } else if (isPlainNaN(sampleValue) && dropsNaN(context)) {
       countDropped(context, reasonNan, 1);
     } else {
       store<f64>(timestamps + ((sampleCount as usize) << 3), sampleTimestamp as f64);
@@ -497,7 +502,7 @@ function parseExpected(context: usize, hints: usize, pointer: usize, bodyEnd: us
     if (found < 0) break;
     const runSize = predictedRunSize;
     if (readPlainSample(start + (runSize as usize), end) != end) break;
-    if ((sampleValue & 0x7fffffffffffffff) > 0x7ff0000000000000 && sampleValue != staleMarker) break;
+    if (isPlainNaN(sampleValue) && dropsNaN(context)) break;
     previous = found + 1;
     store<u32>(row, start as u32);
     store<u32>(row, runSize, 4);

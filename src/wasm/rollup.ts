@@ -65,6 +65,18 @@ export function rollupDropNaN(timestamps: usize, values: usize, count: i32, targ
   return n;
 }
 
+/** As rollupDropNaN, but stale markers stay. */
+export function rollupDropPlainNaN(timestamps: usize, values: usize, count: i32, targetTimestamps: usize, targetValues: usize): i32 {
+  let n = 0;
+  for (let i = 0; i < count; i++) {
+    const bits = load<u64>(values + ((i as usize) << 3));
+    put(targetTimestamps, n, at(timestamps, i));
+    store<u64>(targetValues + ((n as usize) << 3), bits);
+    n += (bits & 0x7fffffffffffffff) <= 0x7ff0000000000000 || bits == 0x7ff0000000000002 ? 1 : 0;
+  }
+  return n;
+}
+
 /**
  * Makes a counter monotone. A fall by less than an eighth is a partial reset: only the difference is added back.
  * With maxGapMs > 0 a longer gap starts afresh.
