@@ -15,7 +15,7 @@ import { enforcedFilters } from "./selector_argument.ts";
 
 export const defaultStepMs = 300_000;
 
-type QueryText = Pick<InstantRequest, "tenant" | "dialect" | "query" | "seriesLimit" | "enforcedFilters" | "lookbackMs" | "roundDigits" | "skipsCaches" | "isTraced">;
+type QueryText = Pick<InstantRequest, "tenant" | "dialect" | "query" | "seriesLimit" | "enforcedFilters" | "lookbackMs" | "roundDigits" | "skipsCaches" | "delaysNameRemoval" | "isTraced">;
 
 /** The arguments that instant and range queries have in common. */
 export function readQuery(api: Api, requestArguments: RequestArguments): QueryText {
@@ -31,6 +31,7 @@ export function readQuery(api: Api, requestArguments: RequestArguments): QueryTe
     lookbackMs: readLookback(api, requestArguments, dialect),
     roundDigits: requestArguments.text("round_digits") === "" ? undefined : requestArguments.count("round_digits", 0),
     skipsCaches: requestArguments.isSet("nocache") || api.limits.skipsCaches,
+    delaysNameRemoval: requestArguments.isSet("delayed_name_removal"),
     isTraced: !api.limits.deniesTracing && requestArguments.isSet("trace"),
   };
 }

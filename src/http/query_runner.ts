@@ -23,6 +23,8 @@ interface QueryRequest {
   readonly roundDigits: number | undefined;
   /** Whether the answer must not be made from earlier ones (nocache=1). */
   readonly skipsCaches?: boolean;
+  /** PromQL: names are dropped when the whole query is evaluated, not by each operation (delayed_name_removal=1). */
+  readonly delaysNameRemoval?: boolean;
   /** Whether the answer is to come with what the query did. */
   readonly isTraced: boolean;
   /** Aborted when the client goes away or time is up; the reason is the error to answer with. */

@@ -183,6 +183,9 @@ test("query: the dialect reaches the runner", async () => {
   await get("/api/v1/query_range?query=up&dialect=promql&start=1000.5&end=1100.5&step=1");
   const { startMs, endMs } = asked.at(-1) as RangeRequest;
   assert.deepEqual([startMs, endMs], [1_000_500, 1_100_500]);
+  assert.equal(asked.at(-1)?.delaysNameRemoval, false);
+  await get("/api/v1/query?query=up&dialect=promql&delayed_name_removal=1");
+  assert.equal(asked.at(-1)?.delaysNameRemoval, true);
   assert.equal((await get("/api/v1/query?query=up&dialect=sql")).status, 400);
 });
 

@@ -54,6 +54,8 @@ export interface WorkerQuery {
   readonly roundDigits: number | undefined;
   /** Whether the answer must not be made from earlier ones (nocache=1). */
   readonly skipsCaches?: boolean;
+  /** PromQL: names are dropped when the whole query is evaluated, not by each operation (delayed_name_removal=1). */
+  readonly delaysNameRemoval?: boolean;
   /** Whether the answer comes with what the query did. */
   readonly isTraced: boolean;
 }

@@ -180,8 +180,8 @@ function evaluate(engines: Engines, kernel: Kernel, query: WorkerQuery, signal: 
 }
 
 async function evaluatePromql(engine: PromqlEngine, kernel: Kernel, query: WorkerQuery, signal: AbortSignal | undefined): Promise<QueryResult> {
-  const { tenant, startMs, endMs, stepMs, enforcedFilters, lookbackMs } = query;
-  const options = { tenant, ...(signal === undefined ? {} : { signal }), query: query.query, enforcedFilters, lookbackMs };
+  const { tenant, startMs, endMs, stepMs, enforcedFilters, lookbackMs, delaysNameRemoval = false } = query;
+  const options = { tenant, ...(signal === undefined ? {} : { signal }), query: query.query, enforcedFilters, lookbackMs, delaysNameRemoval };
   const mark = kernel.mark();
   try {
     return query.kind === "instant" ? await engine.instant({ ...options, timeMs: endMs }) : await engine.range({ ...options, startMs, endMs, stepMs });
