@@ -1,5 +1,6 @@
 /** /api/v1/label/<name>/values: the values that one label has. */
 import type { Api } from "../api.ts";
+import { limitDuration } from "../duration_limit.ts";
 import { labelsRequest } from "../labels_request.ts";
 import type { Route } from "../router.ts";
 import { selectorArgument } from "../selector_argument.ts";
@@ -10,6 +11,7 @@ export function labelValuesRoute(api: Api): Route {
     methods: ["GET", "POST"],
     async handle(exchange) {
       const requestArguments = await exchange.arguments();
+      using _limit = limitDuration(api, exchange, api.limits.labelsDurationMsMax, "-search.maxLabelsAPIDuration");
       const request = labelsRequest(api, exchange, requestArguments, selectorArgument(requestArguments), api.limits.labelValuesMax);
       await exchange.sendJson({ status: "success", data: await api.store.labelValues(unescapeLabelName(exchange.variables[0]), request) });
     },
