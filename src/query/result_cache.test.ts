@@ -147,6 +147,7 @@ async function simulate(store: Store, watch: ChangeWatch, clock: SimulatedClock,
     const choice = simulation.random.next();
     if (choice < 0.25) await simulation.scrape(1 + Math.floor(simulation.random.next() * 12));
     else if (choice < 0.29) await simulation.writeLate();
+    else if (choice < 0.295) await store.flush();
     else await simulation.query();
   }
   return simulation;
