@@ -200,6 +200,11 @@ export class LocalReader implements LabelSource, Disposable {
     for (const head of this.#heads) head.dropSpare();
   }
 
+  /** Decodes into another memory from now on, and gives up those that it had. REQUIRES: no search is going on. */
+  useKernel(kernel: Kernel): void {
+    this.#freeAreas.splice(0, freeAreasMax, { usual: new BatchAreas(kernel, batchSamples), large: new LargeKernel() });
+  }
+
   /** Closes all files. REQUIRES: no search is going on. */
   [Symbol.dispose](): void {
     this.#parts[Symbol.dispose]();
