@@ -36,6 +36,14 @@ export interface KeptResult {
   /** Series that had no sample any more at the end of the range. */
   readonly ended: ReadonlySet<string>;
   readonly gaps: readonly TimeSpan[];
+  readonly joins: JoinRecord;
+}
+
+/** What came of joining new points lately: where they do not fit again and again, looking is in vain. */
+export interface JoinRecord {
+  misfits: number;
+  /** So many queries are to be evaluated as a whole at once. */
+  skips: number;
 }
 
 export interface KeptSeries {
