@@ -33,9 +33,12 @@ export interface CachedOperatorOptions {
 
 interface Evaluated {
   readonly series: readonly Series[];
+  readonly watch: SampleWatch;
+}
+
+interface Tail extends Evaluated {
   /** Of the labels of the series. */
   readonly keys: readonly string[];
-  readonly watch: SampleWatch;
 }
 
 /** Kept points that may be taken, from the start of the grid to `endMs`. */
@@ -78,7 +81,7 @@ export class CachedOperator extends BlockingOperator {
       this.#dependOnKept();
       return this.#taken(usable.kept);
     }
-    const tail = await this.#evaluated({ ...this.#grid, startMs: usable.endMs + this.#grid.stepMs, points: pointsBetween(usable.endMs, endMsOf(this.#grid), this.#grid.stepMs) });
+    const tail = await this.#evaluatedTail({ ...this.#grid, startMs: usable.endMs + this.#grid.stepMs, points: pointsBetween(usable.endMs, endMsOf(this.#grid), this.#grid.stepMs) });
     const { joins } = usable.kept;
     if (!this.#fits(usable, tail)) {
       joins.skips = Math.min(skipsMax, 2 ** joins.misfits++);
@@ -133,7 +136,7 @@ export class CachedOperator extends BlockingOperator {
   }
 
   /** Whether the kept points are those of an evaluation that would have seen what the tail has seen. */
-  #fits({ kept, endMs, knownMs }: Usable, { watch, series, keys }: Evaluated): boolean {
+  #fits({ kept, endMs, knownMs }: Usable, { watch, series, keys }: Tail): boolean {
     const lastMs = endMs - this.#options.plan.offsetMs;
     if (new Set(keys).size < series.length) return false;
     if (watch.isTooMuch || watch.gaps.some(({ fromMs, toMs }) => fromMs < lastMs && toMs > knownMs)) return false;
@@ -150,21 +153,25 @@ export class CachedOperator extends BlockingOperator {
 
   async #evaluateAll(joins: JoinRecord = { misfits: 0, skips: 0 }): Promise<readonly Series[]> {
     const all = await this.#evaluated({ ...this.#grid });
-    this.#keep(all.watch, all.series.map(({ labels, values }, i) => ({ labels, key: all.keys[i], values, span: all.watch.spans[i] })), this.#grid.startMs, undefined, joins);
+    this.#keep(all.watch, all.series.map(({ labels, values }, i) => ({ labels, key: "", values, span: all.watch.spans[i] })), this.#grid.startMs, undefined, joins);
     return all.series;
   }
 
   async #evaluated(grid: Grid): Promise<Evaluated> {
     const { context, plan, place, compile } = this.#options;
     const watch = new SampleWatch(context.kernel, { silenceMs: this.#guardMs, finalMs: place.ticket.finalMs, keepsSpans: !plan.isAggregate }, (size) => context.columns.reserve(size));
-    const series = await collect(compile(grid, watch));
-    return { series, keys: series.map(({ labels }) => labelsKey(labels)), watch };
+    return { series: await collect(compile(grid, watch)), watch };
   }
 
   /** The answer depends on the samples of the whole grid, although not all were read now. */
   #dependOnKept(): void {
     const fromMs = this.#grid.startMs - this.#options.plan.offsetMs;
     this.#options.context.dependOn({ minMs: fromMs - this.#beforeMs, maxMs: endMsOf(this.#grid) - this.#options.plan.offsetMs });
+  }
+
+  async #evaluatedTail(grid: Grid): Promise<Tail> {
+    const tail = await this.#evaluated(grid);
+    return { ...tail, keys: tail.series.map(({ labels }) => labelsKey(labels)) };
   }
 
   /** Kept columns, cut to the grid. */
@@ -190,7 +197,7 @@ export class CachedOperator extends BlockingOperator {
     else context.columns.release(series.values);
   }
 
-  #joined(usable: Usable, tail: Evaluated): Series[] {
+  #joined(usable: Usable, tail: Tail): Series[] {
     const { kept, endMs } = usable;
     const { startMs, stepMs } = this.#grid;
     const takenPoints = pointsBetween(startMs, endMs, stepMs) + 1;
@@ -222,7 +229,7 @@ export class CachedOperator extends BlockingOperator {
     return values;
   }
 
-  /** Keeps the final ones of the grid's points, behind those of before. */
+  /** Keeps the final ones of the grid's points, behind those of before. Series without a key get theirs. */
   #keep(watch: SampleWatch, series: readonly KeptSeries[], startMs: number, before: Usable | undefined, joins: JoinRecord): void {
     const { context, place, plan } = this.#options;
     const { stepMs } = this.#grid;
@@ -231,7 +238,8 @@ export class CachedOperator extends BlockingOperator {
     if (before !== undefined && keptEndMs <= before.endMs) return;
     if (keptEndMs < startMs || context.isPartial || watch.isTooMuch) return;
     const points = pointsBetween(startMs, keptEndMs, stepMs) + 1;
-    const keyed = series.map(({ labels, key, values, span }) => ({ labels, key, values: values.slice(0, points), span }));
+    if (!place.cache.takes(series.length * points * 8)) return;
+    const keyed = series.map(({ labels, key, values, span }) => ({ labels, key: key === "" ? labelsKey(labels) : key, values: values.slice(0, points), span }));
     if (new Set(keyed.map(({ key }) => key)).size < keyed.length) return;
     const fromMs = startMs - plan.offsetMs - this.#beforeMs;
     const filled = keyed.filter(({ values, span }) => (span !== undefined && span.toMs >= fromMs) || values.some((value) => !Number.isNaN(value)));

@@ -97,6 +97,11 @@ export class ResultCache {
     this.#counted(() => this.#results.set(key, kept, bytesOf(key, kept)));
   }
 
+  /** Whether so many bytes would be kept under one key. */
+  takes(bytes: number): boolean {
+    return this.#results.takes(bytes);
+  }
+
   delete(key: string): void {
     this.#counted(() => this.#results.delete(key));
   }
