@@ -68,6 +68,11 @@ export class SampleWatch {
     return this.#range;
   }
 
+  /** Whether gaps between samples matter, so that a Store must not put samples together. */
+  get needsAllSamples(): boolean {
+    return this.#silenceMs > 0;
+  }
+
   /** Whether there is so much to remember that it is not worth it. */
   get isTooMuch(): boolean {
     return this.#noted > notedMax;
