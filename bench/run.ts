@@ -11,6 +11,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
+import { largeQueryReport, type LargeQueryOptions, measureLargeQueries } from "./large_queries.ts";
 import { latencyReport, type LatencyOptions, measureLatency } from "./latency.ts";
 import type { GoMessage, LoadMessage, LoadOptions } from "./load_messages.ts";
 import { ServerProcess } from "./server_process.ts";
@@ -32,6 +33,8 @@ in VM_CMD ("tools/get_peers.sh" fetches it), the same load goes to it as well.
   --latency              instead: times of acknowledgements during merges, a checkpoint, and 1,000,000 new series (or --new-series)
   --seconds=20           of each scene of --latency
   --rate=100000          samples per second of --latency
+
+  --queries              instead: queries over all of 1,000,000 series (or --new-series): time, CPU, memory, delay of the event loop
 
 Memory per active series: npm run bench -- --series=1000000
 `;
@@ -67,6 +70,7 @@ async function main(): Promise<number> {
       "per-request": { type: "string", default: "10000" },
       connections: { type: "string", default: "4" },
       latency: { type: "boolean", default: false },
+      queries: { type: "boolean", default: false },
       seconds: { type: "string", default: "20" },
       rate: { type: "string", default: "100000" },
       "new-series": { type: "string", default: "1000000" },
@@ -95,6 +99,14 @@ async function main(): Promise<number> {
     if (values.json) process.stdout.write(`${JSON.stringify({ options, figures }, undefined, 2)}\n`);
     return 0;
   }
+  if (values.queries) {
+    const options: LargeQueryOptions = { series: positive("new-series", values["new-series"]), rounds: 7, endMs: Date.now() - 60_000 };
+    const figures = [];
+    for (const server of servers(values.only)) figures.push(await measureLargeQueries(withRoomFor(server, options.series), options, values.data));
+    process.stdout.write(largeQueryReport(options, figures));
+    if (values.json) process.stdout.write(`${JSON.stringify({ options, figures }, undefined, 2)}\n`);
+    return 0;
+  }
   const series = positive("series", values.series);
   const options: LoadOptions = {
     series,
@@ -115,6 +127,11 @@ function positive(name: string, text: string): number {
   const value = Number(text);
   if (!Number.isInteger(value) || value < 1) throw new Error(`--${name} needs a positive whole number, not "${text}"`);
   return value;
+}
+
+/** Both refuse queries over very many series unless they are told otherwise. */
+function withRoomFor({ name, command }: ServerCommand, series: number): ServerCommand {
+  return { name, command: [...command, `-search.maxUniqueTimeseries=${series * 2}`] };
 }
 
 function servers(only: string | undefined): ServerCommand[] {

@@ -32,6 +32,8 @@ export const testLimits: ApiLimits = {
   labelNamesMax: 1000,
   labelValuesMax: 1000,
   exportSeriesMax: 1000,
+  exportDurationMsMax: 60_000,
+  labelsDurationMsMax: 5000,
 };
 
 export interface HttpNodeOptions {

@@ -44,6 +44,10 @@ export interface ApiLimits {
   readonly labelNamesMax: number;
   /** -search.maxTagValues */
   readonly labelValuesMax: number;
+  /** -search.maxExportDuration */
+  readonly exportDurationMsMax: number;
+  /** -search.maxLabelsAPIDuration */
+  readonly labelsDurationMsMax: number;
   /** -search.maxExportSeries */
   readonly exportSeriesMax: number;
 }

@@ -16,11 +16,11 @@ async function answer(cache: AnswerCache<EncodedAnswer>, request: InstantRequest
   if (kept !== undefined) return kept;
   const ticket = cache.begin(key);
   const made = await run();
-  if (made.readRange !== undefined) {
-    const body = compact(made.body);
-    cache.put(ticket, { ...made, body }, body.buffer.byteLength, made.readRange);
-  }
-  return made;
+  if (made.readRange === undefined) return made;
+  // The object that is kept is given the first time already: what is found out about it later stays with it.
+  const first = { ...made, body: compact(made.body) };
+  cache.put(ticket, first, first.body.buffer.byteLength, made.readRange);
+  return first;
 }
 
 function endOf(request: InstantRequest | RangeRequest): number {

@@ -9,6 +9,8 @@ import { after, before, test } from "node:test";
 import { type HttpNode, startHttpNode } from "../../testkit/http_node.ts";
 import { InputError, UnsupportedError } from "../base/errors.ts";
 import { parseExpr } from "../metricsql/parser.ts";
+import type { LabelsRequest } from "../model/store.ts";
+import { MemoryStore } from "../stores/memory_store.ts";
 import type { InstantRequest, QueryRunner, RangeRequest } from "./query_runner.ts";
 import { startingRoutes } from "./starting_routes.ts";
 import { StaticFiles } from "./static_files.ts";
@@ -44,6 +46,30 @@ before(async () => {
   ];
   assert.equal((await fetch(`${node.url}/api/v1/import/prometheus`, { method: "POST", body: lines.join("\n") })).status, 204);
 });
+
+/** Answers nothing until the request is given up. */
+class HangingStore extends MemoryStore {
+  override labelNames = hang;
+  override labelValues = (_: string, request: LabelsRequest): Promise<never> => hang(request);
+  override series = hang;
+  override search = hang;
+}
+
+function hang({ signal }: { readonly signal?: AbortSignal }): Promise<never> {
+  return new Promise((_, reject) => signal?.addEventListener("abort", () => reject(signal.reason as Error), { once: true }));
+}
+
+for (const [path, flag] of [
+  ["labels", "-search.maxLabelsAPIDuration"], ["label/a/values", "-search.maxLabelsAPIDuration"], ["series?match[]=a", "-search.maxLabelsAPIDuration"], ["export?match[]=a", "-search.maxExportDuration"],
+]) {
+  test(`read: ${path} takes no longer than ${flag}`, async () => {
+    await using other = await startHttpNode({ api: { store: new HangingStore() }, limits: { labelsDurationMsMax: 20, exportDurationMsMax: 20 } });
+    const answer = await fetch(`${other.url}/api/v1/${path}`);
+    assert.equal(answer.status, 503);
+    const { errorType, error } = (await answer.json()) as { errorType: string; error: string };
+    assert.deepEqual([errorType, error], ["timeout", `the request took longer than 0.02s (${flag})`]);
+  });
+}
 
 test("series: as many as are asked for, of more than may be listed", async () => {
   await using other = await startHttpNode();

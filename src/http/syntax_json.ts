@@ -3,11 +3,11 @@
  * What only MetricsQL has keeps to that form and adds members: several arguments of an aggregate (`args`), `limit`, `keepMetricNames`, filters joined by `or`
  * (`matcherGroups`), the type `list`. Parentheses around a single expression are not told apart, and WITH templates are expanded.
  */
-import type { BinaryExpr, DurationExpr, LabelFilter } from "../metricsql/ast.ts";
+import type { BinaryExpr, DurationExpr } from "../metricsql/ast.ts";
 import { functions, type FunctionFacts } from "../metricsql/functions.ts";
 import { type Dialect, parseExpr } from "../metricsql/parser.ts";
 import { checkPromql } from "../metricsql/promql_check.ts";
-import type { AggregateSyntax, BinarySyntax, DurationSyntax, FunctionSyntax, RollupSyntax, SelectorSyntax, Syntax } from "../metricsql/syntax.ts";
+import type { AggregateSyntax, BinarySyntax, DurationSyntax, FilterSyntax, FunctionSyntax, RollupSyntax, SelectorSyntax, Syntax } from "../metricsql/syntax.ts";
 import { parseSyntax } from "../metricsql/syntax_parser.ts";
 import { metricNameLabel } from "../model/labels.ts";
 
@@ -31,7 +31,7 @@ function node(syntax: Syntax): Json {
     case "number":
       return { type: "numberLiteral", val: plainDecimal(syntax.value) };
     case "duration":
-      return { type: "numberLiteral", val: plainDecimal(syntax.fixedMs / 1000), duration: true };
+      return { type: "numberLiteral", val: plainDecimal(syntax.fixedMs / 1000) };
     case "string":
       return { type: "stringLiteral", val: syntax.value };
     case "string_parts":
@@ -55,10 +55,17 @@ function node(syntax: Syntax): Json {
   }
 }
 
+/** A name before the braces, or alone in them, comes after the filters and is `name` too. */
 function selectorMembers({ groups }: SelectorSyntax): { [key: string]: Json } {
-  const translated = groups.map((group) => group.flatMap((filter) => ("template" in filter ? [] : [{ name: filter.name, type: filter.op, value: textOf(filter.value) }])));
-  const name = translated[0]?.find((matcher) => matcher.name === metricNameLabel && matcher.type === ("=" satisfies LabelFilter["op"]))?.value ?? "";
-  return { name, matchers: translated[0] ?? [], ...(translated.length > 1 ? { matcherGroups: translated } : {}) };
+  const filters = groups.map((group) => group.flatMap((filter) => ("template" in filter ? [] : [filter])));
+  const name = filters[0]?.find(isName);
+  const translated = filters.map((group) => [...group.filter((filter) => !isName(filter)), ...group.filter(isName)].map((filter) => ({ name: filter.name, type: filter.op, value: textOf(filter.value) })));
+  return { name: name === undefined ? "" : textOf(name.value), matchers: translated[0] ?? [], ...(translated.length > 1 ? { matcherGroups: translated } : {}) };
+}
+
+/** Written filters have values made of literals. */
+function isName({ name, op, value }: FilterSyntax): boolean {
+  return name === metricNameLabel && op === "=" && typeof value === "string";
 }
 
 function textOf(value: string | Extract<Syntax, { kind: "string_parts" }>): string {
@@ -82,10 +89,16 @@ function timeMembers(rollup: RollupSyntax | undefined): { [key: string]: Json } 
   const isBound = at?.kind === "function" && (at.name === "start" || at.name === "end");
   return {
     offset: lengthOf(rollup?.offset),
-    timestamp: at?.kind === "number" ? Math.round(at.value * 1000) : null,
+    timestamp: timestampOf(at),
     startOrEnd: isBound ? at.name : null,
-    ...(at === undefined || isBound || at.kind === "number" ? {} : { at: node(at) }),
+    ...(at === undefined || isBound || timestampOf(at) !== null ? {} : { at: node(at) }),
   };
+}
+
+/** The time after @ in milliseconds; null for expressions. */
+function timestampOf(at: Syntax | undefined): number | null {
+  if (at?.kind === "number") return Math.round(at.value * 1000);
+  return at?.kind === "duration" && at.steps === 0 ? at.fixedMs : null;
 }
 
 /** Milliseconds; the text of what depends on the step. */
@@ -136,7 +149,9 @@ const setOperators: readonly BinaryExpr["op"][] = ["and", "or", "unless", "if", 
 
 function binaryNode(binary: BinarySyntax): Json {
   const { op, left, right } = binary;
-  if (op === "-" && left.kind === "number" && left.text === "" && left.value === 0) return { type: "unaryExpr", op, expr: node(right) };
+  if (op === "-" && left.kind === "number" && left.text === "" && left.value === 0) {
+    return right.kind === "number" ? { type: "numberLiteral", val: plainDecimal(-right.value) } : { type: "unaryExpr", op, expr: node(right) };
+  }
   return {
     type: "binaryExpr", op, lhs: node(left), rhs: node(right), matching: isScalar(left) || isScalar(right) ? null : matchingOf(binary), bool: binary.bool,
     ...(binary.keepMetricNames ? { keepMetricNames: true } : {}),

@@ -17,7 +17,7 @@ import type { Column } from "./column_pool.ts";
 import { endMsOf, type Grid } from "./grid.ts";
 import { BlockingOperator, collect, type Operator } from "./operator.ts";
 import type { QueryContext } from "./query_context.ts";
-import type { KeptResult, KeptSeries, ResultPlace } from "./result_cache.ts";
+import type { JoinRecord, KeptResult, KeptSeries, ResultPlace } from "./result_cache.ts";
 import { notedMax, type TimeSpan, SampleWatch } from "./sample_watch.ts";
 import { labelsKey, type Series } from "./series.ts";
 
@@ -33,9 +33,12 @@ export interface CachedOperatorOptions {
 
 interface Evaluated {
   readonly series: readonly Series[];
+  readonly watch: SampleWatch;
+}
+
+interface Tail extends Evaluated {
   /** Of the labels of the series. */
   readonly keys: readonly string[];
-  readonly watch: SampleWatch;
 }
 
 /** Kept points that may be taken, from the start of the grid to `endMs`. */
@@ -48,6 +51,8 @@ interface Usable {
 
 /** With less than this part of the grid, kept points are not worth joining. */
 const usableShareMin = 0.2;
+/** Queries that are evaluated as a whole at once when new points did not fit again and again. */
+const skipsMax = 16;
 
 export class CachedOperator extends BlockingOperator {
   readonly #options: CachedOperatorOptions;
@@ -65,10 +70,10 @@ export class CachedOperator extends BlockingOperator {
     const { counts } = this.#options.place.cache;
     const { trace } = this.#options.context;
     const usable = this.#usable();
-    if (usable === undefined) {
+    if (usable === undefined || this.#isInVain(usable)) {
       counts.add("misses");
       trace?.note("result cache: nothing that can be used");
-      return this.#evaluateAll();
+      return this.#evaluateAll(usable?.kept.joins);
     }
     if (usable.endMs === endMsOf(this.#grid)) {
       counts.add("fullHits");
@@ -76,13 +81,16 @@ export class CachedOperator extends BlockingOperator {
       this.#dependOnKept();
       return this.#taken(usable.kept);
     }
-    const tail = await this.#evaluated({ ...this.#grid, startMs: usable.endMs + this.#grid.stepMs, points: pointsBetween(usable.endMs, endMsOf(this.#grid), this.#grid.stepMs) });
+    const tail = await this.#evaluatedTail({ ...this.#grid, startMs: usable.endMs + this.#grid.stepMs, points: pointsBetween(usable.endMs, endMsOf(this.#grid), this.#grid.stepMs) });
+    const { joins } = usable.kept;
     if (!this.#fits(usable, tail)) {
+      joins.skips = Math.min(skipsMax, 2 ** joins.misfits++);
       for (const { values } of tail.series) this.#options.context.columns.release(values);
       counts.add("misses");
       trace?.note("result cache: the new points do not fit the kept ones");
-      return this.#evaluateAll();
+      return this.#evaluateAll(joins);
     }
+    joins.misfits = 0;
     counts.add("partialHits");
     trace?.note(`result cache: all points up to ${usable.endMs} ms`);
     this.#dependOnKept();
@@ -128,7 +136,7 @@ export class CachedOperator extends BlockingOperator {
   }
 
   /** Whether the kept points are those of an evaluation that would have seen what the tail has seen. */
-  #fits({ kept, endMs, knownMs }: Usable, { watch, series, keys }: Evaluated): boolean {
+  #fits({ kept, endMs, knownMs }: Usable, { watch, series, keys }: Tail): boolean {
     const lastMs = endMs - this.#options.plan.offsetMs;
     if (new Set(keys).size < series.length) return false;
     if (watch.isTooMuch || watch.gaps.some(({ fromMs, toMs }) => fromMs < lastMs && toMs > knownMs)) return false;
@@ -136,23 +144,34 @@ export class CachedOperator extends BlockingOperator {
     return true;
   }
 
-  async #evaluateAll(): Promise<readonly Series[]> {
+  /** Whether new points did not fit lately. */
+  #isInVain({ kept: { joins }, endMs }: Usable): boolean {
+    if (joins.skips === 0 || endMs === endMsOf(this.#grid)) return false;
+    joins.skips--;
+    return true;
+  }
+
+  async #evaluateAll(joins: JoinRecord = { misfits: 0, skips: 0 }): Promise<readonly Series[]> {
     const all = await this.#evaluated({ ...this.#grid });
-    this.#keep(all.watch, all.series.map(({ labels, values }, i) => ({ labels, key: all.keys[i], values, span: all.watch.spans[i] })), this.#grid.startMs, undefined);
+    this.#keep(all.watch, all.series.map(({ labels, values }, i) => ({ labels, key: "", values, span: all.watch.spans[i] })), this.#grid.startMs, undefined, joins);
     return all.series;
   }
 
   async #evaluated(grid: Grid): Promise<Evaluated> {
     const { context, plan, place, compile } = this.#options;
     const watch = new SampleWatch(context.kernel, { silenceMs: this.#guardMs, finalMs: place.ticket.finalMs, keepsSpans: !plan.isAggregate }, (size) => context.columns.reserve(size));
-    const series = await collect(compile(grid, watch));
-    return { series, keys: series.map(({ labels }) => labelsKey(labels)), watch };
+    return { series: await collect(compile(grid, watch)), watch };
   }
 
   /** The answer depends on the samples of the whole grid, although not all were read now. */
   #dependOnKept(): void {
     const fromMs = this.#grid.startMs - this.#options.plan.offsetMs;
     this.#options.context.dependOn({ minMs: fromMs - this.#beforeMs, maxMs: endMsOf(this.#grid) - this.#options.plan.offsetMs });
+  }
+
+  async #evaluatedTail(grid: Grid): Promise<Tail> {
+    const tail = await this.#evaluated(grid);
+    return { ...tail, keys: tail.series.map(({ labels }) => labelsKey(labels)) };
   }
 
   /** Kept columns, cut to the grid. */
@@ -178,7 +197,7 @@ export class CachedOperator extends BlockingOperator {
     else context.columns.release(series.values);
   }
 
-  #joined(usable: Usable, tail: Evaluated): Series[] {
+  #joined(usable: Usable, tail: Tail): Series[] {
     const { kept, endMs } = usable;
     const { startMs, stepMs } = this.#grid;
     const takenPoints = pointsBetween(startMs, endMs, stepMs) + 1;
@@ -190,7 +209,7 @@ export class CachedOperator extends BlockingOperator {
       const values = this.#joinedColumn(old?.values.subarray(from, from + takenPoints), fresh?.values, takenPoints);
       return { labels: old?.labels ?? fresh?.labels ?? [], key, values, span: spanOf(old?.span, fresh?.span) };
     });
-    this.#keep(tail.watch, all, startMs, usable);
+    this.#keep(tail.watch, all, startMs, usable, kept.joins);
     const joined: Series[] = [];
     for (const { labels, values, span } of all) this.#addIfFound(joined, { labels, values }, span);
     return joined;
@@ -210,8 +229,8 @@ export class CachedOperator extends BlockingOperator {
     return values;
   }
 
-  /** Keeps the final ones of the grid's points, behind those of before. */
-  #keep(watch: SampleWatch, series: readonly KeptSeries[], startMs: number, before: Usable | undefined): void {
+  /** Keeps the final ones of the grid's points, behind those of before. Series without a key get theirs. */
+  #keep(watch: SampleWatch, series: readonly KeptSeries[], startMs: number, before: Usable | undefined, joins: JoinRecord): void {
     const { context, place, plan } = this.#options;
     const { stepMs } = this.#grid;
     const finalMs = Math.min(place.ticket.finalMs + plan.offsetMs, endMsOf(this.#grid) - this.#guardMs);
@@ -219,13 +238,14 @@ export class CachedOperator extends BlockingOperator {
     if (before !== undefined && keptEndMs <= before.endMs) return;
     if (keptEndMs < startMs || context.isPartial || watch.isTooMuch) return;
     const points = pointsBetween(startMs, keptEndMs, stepMs) + 1;
-    const keyed = series.map(({ labels, key, values, span }) => ({ labels, key, values: values.slice(0, points), span }));
+    if (!place.cache.takes(series.length * points * 8)) return;
+    const keyed = series.map(({ labels, key, values, span }) => ({ labels, key: key === "" ? labelsKey(labels) : key, values: values.slice(0, points), span }));
     if (new Set(keyed.map(({ key }) => key)).size < keyed.length) return;
     const fromMs = startMs - plan.offsetMs - this.#beforeMs;
     const filled = keyed.filter(({ values, span }) => (span !== undefined && span.toMs >= fromMs) || values.some((value) => !Number.isNaN(value)));
     const seen = before === undefined ? { range: watch.range, ended: watch.ended, gaps: watch.gaps } : this.#seenTogether(before, watch, startMs);
     if (seen.ended.size + seen.gaps.length > notedMax) place.cache.delete(this.#key);
-    else place.cache.set(this.#key, { startMs, points, series: filled, epoch: place.ticket.epoch, ...seen });
+    else place.cache.set(this.#key, { startMs, points, series: filled, epoch: place.ticket.epoch, joins, ...seen });
   }
 
   /** What the kept evaluation and the one of the tail have seen, as far as it matters from `startMs` on. */

@@ -36,6 +36,14 @@ export interface KeptResult {
   /** Series that had no sample any more at the end of the range. */
   readonly ended: ReadonlySet<string>;
   readonly gaps: readonly TimeSpan[];
+  readonly joins: JoinRecord;
+}
+
+/** What came of joining new points lately: where they do not fit again and again, looking is in vain. */
+export interface JoinRecord {
+  misfits: number;
+  /** So many queries are to be evaluated as a whole at once. */
+  skips: number;
 }
 
 export interface KeptSeries {
@@ -87,6 +95,11 @@ export class ResultCache {
 
   set(key: string, kept: KeptResult): void {
     this.#counted(() => this.#results.set(key, kept, bytesOf(key, kept)));
+  }
+
+  /** Whether so many bytes would be kept under one key. */
+  takes(bytes: number): boolean {
+    return this.#results.takes(bytes);
   }
 
   delete(key: string): void {

@@ -259,10 +259,10 @@ function windowOf({ lookbackMs }: QueryContext, { grid, plan, windowMs }: Rollup
   return plan.function.limitsWindow === true && lookbackMs > 0 ? Math.min(window, lookbackMs) : window;
 }
 
-/** What a Store is told of the rollup. Windows that are widened to the scrape interval of a series are not known before. */
+/** What a Store is told of the rollup. Windows that are widened to the scrape interval of a series are not known before; who watches the neighbours of windows wants to see all samples. */
 function pushDownOf(context: QueryContext, call: RollupCall): RollupPushDown | undefined {
   const { grid, plan, windowMs } = call;
-  if (!context.store.capabilities.canRollup || (windowMs <= 0 && plan.function.widensWindow === true && grid.points > 1)) return undefined;
+  if (call.watch?.needsAllSamples === true || !context.store.capabilities.canRollup || (windowMs <= 0 && plan.function.widensWindow === true && grid.points > 1)) return undefined;
   return rollupPushDown(plan, grid, windowOf(context, call, limitedInterval(context, grid.stepMs)));
 }
 

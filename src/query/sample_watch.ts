@@ -68,6 +68,11 @@ export class SampleWatch {
     return this.#range;
   }
 
+  /** Whether gaps between samples matter, so that a Store must not put samples together. */
+  get needsAllSamples(): boolean {
+    return this.#silenceMs > 0;
+  }
+
   /** Whether there is so much to remember that it is not worth it. */
   get isTooMuch(): boolean {
     return this.#noted > notedMax;
@@ -81,8 +86,9 @@ export class SampleWatch {
   seeTimes({ timestamps, count }: SampleColumns): void {
     if (this.#silenceMs === 0) return;
     const { f64 } = this.#kernel;
-    this.#startsLate = count === 0 || f64[timestamps / 8] > this.#range.minMs + this.#silenceMs;
-    this.#endsEarly = count === 0 || f64[timestamps / 8 + count - 1] < this.#range.maxMs - this.#silenceMs;
+    // A series without samples here is one that was found by the day: for this evaluation it is not there.
+    this.#startsLate = count > 0 && f64[timestamps / 8] > this.#range.minMs + this.#silenceMs;
+    this.#endsEarly = count > 0 && f64[timestamps / 8 + count - 1] < this.#range.maxMs - this.#silenceMs;
     const gapMs = this.#silenceMs * gapShare;
     // How far a value reaches is estimated from the last intervals, by each evaluation: kept points have to agree with what a later one estimates.
     const isFinal = count > 0 && f64[timestamps / 8] <= this.#finalMs;

@@ -57,8 +57,8 @@ const names: readonly { readonly kind: CompatibilityKind; readonly isBoolean: bo
       pushmetrics.header pushmetrics.interval rpc.handshakeTimeout search.graphiteMaxPointsPerSeries
       search.graphiteStorageStep search.inmemoryBufSizeBytes search.logSlowQueryStats
       search.logSlowQueryStatsHeaders search.maxBinaryOpPushdownLabelValues search.maxDeleteDuration search.maxDeleteSeries
-      search.maxExportDuration search.maxFederateSeries search.maxGraphitePathExpressionLen search.maxGraphiteSeries
-      search.maxGraphiteTagKeys search.maxGraphiteTagValues search.maxLabelsAPIDuration search.maxLabelsAPISeries
+      search.maxFederateSeries search.maxGraphitePathExpressionLen search.maxGraphiteSeries
+      search.maxGraphiteTagKeys search.maxGraphiteTagValues search.maxLabelsAPISeries
       search.maxSamplesPerSeries
       search.maxStatusRequestDuration search.maxStepForPointsAdjustment search.maxTSDBStatusSeries search.maxTSDBStatusTopNSeries
       search.maxTagValueSuffixesPerSearch search.maxWorkersPerQuery search.minWindowForInstantRollupOptimization

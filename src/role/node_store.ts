@@ -75,6 +75,7 @@ export async function openNodeStore({ flags, memory, clock, logger, onFatal }: N
   const limits = queryLimits(flags, memory);
   const queries = new QueryPool({ store, firstScratchNumber: firstReaderScratch, threads: queryThreads, limits, indexCacheBytes, resultCache: resultCaches?.setupOfThread(queryThreads), logger, firstThread });
   const inline = new InlineQueries({ store, limits, clock });
+  inline.warmUp();
   starting.move(); // the pool ends its threads
   store.useLabelSource(queries);
   return {

@@ -141,6 +141,8 @@ function createApi({ flags, memory, nodeStore, scraping, labelLimits, metrics, l
       labelNamesMax: flags["search.maxTagKeys"],
       labelValuesMax: flags["search.maxTagValues"],
       exportSeriesMax: flags["search.maxExportSeries"],
+      exportDurationMsMax: flags["search.maxExportDuration"],
+      labelsDurationMsMax: flags["search.maxLabelsAPIDuration"],
     },
     metrics,
     logger,

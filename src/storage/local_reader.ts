@@ -176,7 +176,8 @@ export class LocalReader implements LabelSource, Disposable {
       this.#onUnreadable(path, error);
     };
     const view = snapshot.viewsHistograms === true ? new HistogramView(request.selector) : undefined;
-    const batches = this.#batches(snapshot, view === undefined ? request : { ...request, selector: view.selector }, unreadable);
+    // The view knows no weights: samples are not put together for it.
+    const batches = this.#batches(snapshot, view === undefined ? request : { ...request, selector: view.selector, rollup: undefined }, unreadable);
     return { batches: view?.view(batches) ?? batches, isPartial: () => partial };
   }
 
@@ -201,6 +202,11 @@ export class LocalReader implements LabelSource, Disposable {
     this.#segments.dropUnused();
     for (const { large } of this.#freeAreas) large.drop();
     for (const head of this.#heads) head.dropSpare();
+  }
+
+  /** Decodes into another memory from now on, and gives up those that it had. REQUIRES: no search is going on. */
+  useKernel(kernel: Kernel): void {
+    this.#freeAreas.splice(0, freeAreasMax, { usual: new BatchAreas(kernel, batchSamples), large: new LargeKernel() });
   }
 
   /** Closes all files. REQUIRES: no search is going on. */

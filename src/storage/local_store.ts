@@ -349,9 +349,18 @@ export class LocalStore implements Store {
     }
   }
 
-  /** Where the parts are that are live now. */
-  get partPaths(): readonly string[] {
-    return this.#version.parts.map(({ path }) => path);
+  /** The parts that are live now. */
+  get parts(): readonly PartRef[] {
+    return this.#version.parts;
+  }
+
+  /** Label sets of up to so many series of the live index, from all over it. */
+  someSeries(count: number): Labels[] {
+    return this.#shards.flatMap(({ head, index }) => {
+      const { seriesCount } = head;
+      const some = Math.min(count, seriesCount);
+      return Array.from({ length: some }, (_, i) => index.labels(Math.floor((i * seriesCount) / some)));
+    }).slice(0, count);
   }
 
   /** Layouts of the shards, for readers on other threads. */

@@ -10,19 +10,22 @@ import { NotInlineError } from "./part_error.ts";
 const pageBytes = 4096;
 /** Of reading cold pages, per query. */
 const budgetMs = 1;
-/** A read that took longer shows a slow disk, for some time. */
-const slowReadMs = 1.5;
-const slowForMs = 60_000;
+/** One read more or less: a busy machine may interrupt a fast one for milliseconds, and a slow disk takes ten. */
+const newReadShare = 0.1;
+const readMsMax = 20;
+/** When all reads are refused, one is tried after this time. */
+const probeMs = 30_000;
 
 export class WarmFiles extends RealFileSystem {
   readonly #isNew: (path: string) => boolean;
   readonly #monotonicMs: () => number;
   /** A bit for each page that was asked for, by path. */
   readonly #pages = new Map<string, Uint8Array>();
-  /** What a cold read is expected to take. */
-  #coldReadMs = 0.1;
-  #spentMs = 0;
-  #slowUntilMs = -Infinity;
+  /** What a cold read is expected to take, and when that was learned. */
+  #coldReadMs = 0.05;
+  #learnedMs = -Infinity;
+  /** Reads of this query. */
+  #readCount = 0;
 
   /** `isNew` tells whether a file was written by this process. */
   constructor(isNew: (path: string) => boolean, monotonicMs: () => number) {
@@ -33,7 +36,7 @@ export class WarmFiles extends RealFileSystem {
 
   /** A query begins, which may read cold pages for a while. */
   startQuery(): void {
-    this.#spentMs = 0;
+    this.#readCount = 0;
   }
 
   /** For reading. */
@@ -52,12 +55,12 @@ export class WarmFiles extends RealFileSystem {
 
   #readCold(read: () => number): number {
     const startMs = this.#monotonicMs();
-    if (startMs < this.#slowUntilMs || this.#spentMs + this.#coldReadMs > budgetMs) throw new NotInlineError("cold");
+    this.#readCount++;
+    const isProbe = this.#readCount === 1 && startMs - this.#learnedMs > probeMs;
+    if (!isProbe && this.#coldReadMs * this.#readCount > budgetMs) throw new NotInlineError("cold");
     const count = read();
-    const tookMs = this.#monotonicMs() - startMs;
-    this.#spentMs += tookMs;
-    this.#coldReadMs = Math.min(budgetMs, Math.max(tookMs, this.#coldReadMs * 0.8 + tookMs * 0.2));
-    if (tookMs > slowReadMs) this.#slowUntilMs = startMs + slowForMs;
+    this.#learnedMs = this.#monotonicMs();
+    this.#coldReadMs += (Math.min(readMsMax, this.#learnedMs - startMs) - this.#coldReadMs) * newReadShare;
     return count;
   }
 }

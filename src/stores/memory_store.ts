@@ -73,7 +73,8 @@ export class MemoryStore implements Store {
 
   search(request: SearchRequest): Promise<SearchResult> {
     const view = request.viewsHistograms === true ? new HistogramView(request.selector) : undefined;
-    const found = batches(this.#select(request.tenant, view?.selector ?? request.selector), request);
+    // The view knows no weights: samples are not put together for it.
+    const found = batches(this.#select(request.tenant, view?.selector ?? request.selector), view === undefined ? request : { ...request, rollup: undefined });
     return Promise.resolve({ batches: view?.view(found) ?? found, isPartial: () => false });
   }
 

@@ -67,12 +67,34 @@ export function clipColumns(timestamps: usize, values: usize, from: usize, to: u
   return moveClipped(timestamps, values, from, from, to, minMs, maxMs);
 }
 
+/** The first of the sorted stretch [from, to) that is not before a time. */
+@inline function firstFrom(timestamps: usize, from: usize, to: usize, timeMs: f64): usize {
+  if (from == to || load<f64>(timestamps + (from << 3)) >= timeMs) return from;
+  let low = from + 1, high = to;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (load<f64>(timestamps + (middle << 3)) < timeMs) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+/** The first of the sorted stretch [from, to) that is after a time. */
+@inline function firstAfter(timestamps: usize, from: usize, to: usize, timeMs: f64): usize {
+  if (from == to || load<f64>(timestamps + ((to - 1) << 3)) <= timeMs) return to;
+  let low = from, high = to - 1;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (load<f64>(timestamps + (middle << 3)) <= timeMs) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
 /** Moves the samples within [minMs, maxMs] of the sorted stretch [from, to) down to `target`; returns the end of what was moved. */
 function moveClipped(timestamps: usize, values: usize, target: usize, from: usize, to: usize, minMs: f64, maxMs: f64): usize {
-  let first = from;
-  let stop = to;
-  while (first < stop && load<f64>(timestamps + (first << 3)) < minMs) first++;
-  while (stop > first && load<f64>(timestamps + ((stop - 1) << 3)) > maxMs) stop--;
+  const first = firstFrom(timestamps, from, to, minMs);
+  const stop = firstAfter(timestamps, first, to, maxMs);
   if (target != first) {
     memory.copy(timestamps + (target << 3), timestamps + (first << 3), (stop - first) << 3);
     memory.copy(values + (target << 3), values + (first << 3), (stop - first) << 3);

@@ -1,6 +1,6 @@
 /**
  * What a query will cost, before it is evaluated: from its plan and grid how often each sample and point is looked at, and then, search by search, from
- * the number of series and samples. Figures are microseconds, measured with src/worker/inline_queries.bench.ts; they need not be exact, since what
+ * the number of series and samples. Figures are estimates in microseconds; they need not be exact, since what
  * matters is that nothing large looks small.
  */
 import { durationMs } from "../metricsql/duration.ts";

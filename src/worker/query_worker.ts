@@ -26,11 +26,16 @@ import type { LabelQuestion } from "../storage/segment_labels.ts";
 import { ShardReader } from "../storage/shard.ts";
 import type { Snapshot } from "../storage/snapshot.ts";
 import { decodeError, encodeError } from "./error_message.ts";
+import { giveHeapBack } from "./idle_memory.ts";
+import { IdleTimer } from "./idle_timer.ts";
 import type { QueryWorkerReply, QueryWorkerRequest, QueryWorkerSetup, WorkerAnswer, WorkerQuery } from "./query_messages.ts";
 import { SnapshotStore } from "./snapshot_store.ts";
 
 /** How often files of parts that were merged away are closed. */
 const closeUnusedMs = 60_000;
+/** After so long without a query, memory beyond this is given back. */
+const idleMs = 5000;
+const keptKernelBytesMax = 32 << 20;
 /** A cancelled query goes on for at most about this long, or one piece of work. */
 const turnMs = 10;
 
@@ -38,7 +43,7 @@ export function runQueryWorker(port: MessagePort, setup: QueryWorkerSetup): void
   const post = (reply: QueryWorkerReply, transfer: ArrayBuffer[] = []): void => port.postMessage(reply, transfer);
   const snapshots = new Map<number, PromiseWithResolvers<Snapshot>>();
   let nextSnapshotId = 1;
-  const kernel = new Kernel();
+  let kernel = new Kernel();
   const reader = new LocalReader({
     files: new RealFileSystem(),
     kernel,
@@ -73,15 +78,27 @@ export function runQueryWorker(port: MessagePort, setup: QueryWorkerSetup): void
     lastTurn = result.catch(() => undefined);
     return result;
   };
-  const engines: Engines = {
-    metricsql: new Engine({ results: openResultCache(setup), store, kernel, nowMs: systemClock.nowMs, monotonicMs: systemClock.monotonicMs, limits: setup.limits, takeTurn: threadTurns() }),
-    promql: new PromqlEngine({ store, nowMs: systemClock.nowMs, monotonicMs: systemClock.monotonicMs, limits: setup.limits }),
-  };
+  const engineOptions = { results: openResultCache(setup), store, nowMs: systemClock.nowMs, monotonicMs: systemClock.monotonicMs, limits: setup.limits, takeTurn: threadTurns() };
+  const openEngines = (): Engines => ({ metricsql: new Engine({ ...engineOptions, kernel }), promql: new PromqlEngine(engineOptions) });
+  let engines = openEngines();
   const running = new Map<number, AbortController>();
+
+  /** Large memories are dropped, not kept for a query that may never come. */
+  const giveBack = (): void => {
+    const isLarge = kernel.sizeBytes > keptKernelBytesMax;
+    if (isLarge) {
+      kernel = new Kernel();
+      reader.useKernel(kernel);
+      engines = openEngines();
+    }
+    giveHeapBack(isLarge);
+  };
+  const idle = new IdleTimer(idleMs, giveBack);
 
   const answer = async (requestId: number, query: WorkerQuery): Promise<void> => {
     const controller = new AbortController();
     running.set(requestId, controller);
+    idle.stop();
     try {
       const made = await inTurn(() => evaluateEncoded(engines, kernel, query, controller.signal));
       post({ kind: "answer", requestId, answer: made }, [made.body.buffer as ArrayBuffer]);
@@ -89,6 +106,7 @@ export function runQueryWorker(port: MessagePort, setup: QueryWorkerSetup): void
       post({ kind: "failed", requestId, error: encodeError(error) });
     } finally {
       running.delete(requestId);
+      if (running.size === 0) idle.start();
       postStats();
     }
   };
@@ -96,6 +114,7 @@ export function runQueryWorker(port: MessagePort, setup: QueryWorkerSetup): void
   const answerLabels = async (requestId: number, question: LabelQuestion): Promise<void> => {
     const controller = new AbortController();
     running.set(requestId, controller);
+    idle.stop();
     try {
       const found = await reader.answerLabels(question, controller.signal);
       post({ kind: "labels", requestId, answer: found }, [found.runs.buffer as ArrayBuffer]);
@@ -103,6 +122,7 @@ export function runQueryWorker(port: MessagePort, setup: QueryWorkerSetup): void
       post({ kind: "failed", requestId, error: encodeError(error) });
     } finally {
       running.delete(requestId);
+      if (running.size === 0) idle.start();
       postStats();
     }
   };

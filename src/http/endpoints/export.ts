@@ -11,6 +11,7 @@ import { defaultTenant } from "../../model/matcher.ts";
 import type { SeriesBatch } from "../../model/store.ts";
 import { JsonLinesWriter } from "../../protocol/json_lines_export.ts";
 import type { Api } from "../api.ts";
+import { limitDuration } from "../duration_limit.ts";
 import type { Exchange } from "../exchange.ts";
 import type { Route } from "../router.ts";
 import { requiredSelectorArgument } from "../selector_argument.ts";
@@ -35,6 +36,7 @@ export function exportRoute(api: Api): Route {
       const range = { minMs: requestArguments.timeMs("start", nowMs, 0), maxMs: requestArguments.timeMs("end", nowMs, nowMs) };
       const samplesPerLine = Math.min(requestArguments.count("max_rows_per_line", lineSamplesMax) || lineSamplesMax, lineSamplesMax);
       const { signal } = exchange;
+      using _limit = limitDuration(api, exchange, api.limits.exportDurationMsMax, "-search.maxExportDuration");
       const budget = { seriesMax: api.limits.exportSeriesMax, samplesMax: Infinity, seriesFlag: "-search.maxExportSeries" };
       using _place = await api.queryGate.enter(signal);
       const { batches } = await api.store.search({ tenant: defaultTenant, selector, range, signal, budget });

@@ -1,5 +1,6 @@
 /** /api/v1/labels: names of labels. */
 import type { Api } from "../api.ts";
+import { limitDuration } from "../duration_limit.ts";
 import { HistogramLabels } from "../histogram_labels.ts";
 import { labelsRequest } from "../labels_request.ts";
 import { readDialect } from "../query_exchange.ts";
@@ -12,6 +13,7 @@ export function labelsRoute(api: Api): Route {
     methods: ["GET", "POST"],
     async handle(exchange) {
       const requestArguments = await exchange.arguments();
+      using _limit = limitDuration(api, exchange, api.limits.labelsDurationMsMax, "-search.maxLabelsAPIDuration");
       const request = labelsRequest(api, exchange, requestArguments, selectorArgument(requestArguments), api.limits.labelNamesMax);
       await exchange.sendJson({ status: "success", data: await new HistogramLabels(api.store, readDialect(api, requestArguments)).names(request) });
     },

@@ -1,6 +1,7 @@
 /** /api/v1/series: the label sets that selectors pick. */
 import { LimitError } from "../../base/errors.ts";
 import type { Api } from "../api.ts";
+import { limitDuration } from "../duration_limit.ts";
 import { HistogramLabels } from "../histogram_labels.ts";
 import { printLabelsJson } from "../labels_json.ts";
 import { labelsRequest } from "../labels_request.ts";
@@ -14,6 +15,7 @@ export function seriesRoute(api: Api): Route {
     methods: ["GET", "POST"],
     async handle(exchange) {
       const requestArguments = await exchange.arguments();
+      using _limit = limitDuration(api, exchange, api.limits.labelsDurationMsMax, "-search.maxLabelsAPIDuration");
       const { seriesMax } = api.limits;
       // One more than allowed, to see whether there are more: a list that is cut without a word would be taken for all.
       const request = labelsRequest(api, exchange, requestArguments, requiredSelectorArgument(requestArguments), seriesMax + 1);
