@@ -142,7 +142,7 @@ function keyOf(labels: Readonly<Record<string, string>>): string {
 
 function evaluate(name: string, all: readonly Samples[], query: Query, args: readonly [number, number]): Answer {
   const answer: Answer = new Map();
-  const missing = new Array<boolean>(query.points).fill(true);
+  const missing = Array.from({ length: query.points }, () => true);
   for (const series of all) {
     const windows = windowsOf(name, series, query, args);
     windows?.forEach(({ values }, i) => (missing[i] &&= values.length === 0));
