@@ -118,7 +118,7 @@ function transformCall(random: Random, inner: string): string {
     `histogram_quantile(${fraction(random)}, ${inner})`, `histogram_quantile(0.5, sum(seconds_bucket) by (job, le), "bound")`, `histogram_share(${number(random)}, ${inner})`, `histogram_fraction(0.1, 1, ${inner})`,
     `histogram_quantiles("q", 0.1, ${fraction(random)}, rate(seconds_bucket))`, `histogram_quantile(${fraction(random)}, rate(latency_bucket[5m]))`, `buckets_limit(10, ${inner})`, `prometheus_buckets(latency_bucket)`,
     `range_quantile(${fraction(random)}, ${inner})`, `range_trim_outliers(2, ${inner})`, `range_trim_spikes(0.2, ${inner})`, `range_trim_zscore(1, ${inner})`, `range_normalize(${inner}, gauge)`,
-    `smooth_exponential(${inner}, ${fraction(random)})`, `bitmap_and(${inner}, 7)`, `bitmap_or(${inner}, 8)`, `bitmap_xor(${inner}, 5)`, `union(${inner}, slow)`, `(${inner}, gauge)`, `limit_offset(2, 1, sort_by_label(${inner}, "a", "b", "job", "instance", "le", "vmrange", "version"))`,
+    `smooth_exponential(${inner}, ${fraction(random)})`, `bitmap_and(${inner}, 7)`, `bitmap_or(${inner}, 8)`, `bitmap_xor(${inner}, 5)`, `union(${inner}, slow)`, `(${inner}, gauge)`, `limit_offset(2, 1, sort_by_label(${inner}, "__name__", "a", "b", "job", "instance", "le", "vmrange", "version"))`,
     `ru(${operand(random)}, 1000)`, `ttf(${operand(random)})`, `vector(${inner})`, `scalar(${inner})`, `absent(${inner})`, `WITH (x = ${operand(random)}) x - x offset 1m`,
   ]);
 }
