@@ -110,6 +110,13 @@ export class RollupContext {
     rollupKernels(this.#kernel).rollupBounds(this.pointer, maxPrevIntervalMs, lookbackMs);
   }
 
+  /** The samples of the window of one point: from `from` up to `to`, exclusive. */
+  bounds(point: number): { readonly from: number; readonly to: number } {
+    const words = this.#kernel.u32;
+    const base = words[this.pointer / 4 + slot.lo] / 4 + point;
+    return { from: words[base], to: words[base + this.#points] };
+  }
+
   /** Sets the bounds of one point by hand; for tests of single windows. */
   setBounds(point: number, lo: number, hi: number, prev: number, realPrev: number): void {
     assert(point < this.#points);

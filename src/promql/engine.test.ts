@@ -52,6 +52,8 @@ const refusals: { query: string; message: RegExp }[] = [
   { query: 'up_total + on (x) group_left () up_total', message: /many-to-many matching not allowed/ },
   { query: "topk(1e30, up_total)", message: /overflows int64/ },
   { query: "double_exponential_smoothing(up_total[5m], 2, 0.5)", message: /invalid smoothing factor/ },
+  { query: `${"label_join(".repeat(30)}up_total${', "x", "", "x", "instance", "x")'.repeat(30)}`, message: /label_join\(\) makes a label value of more than 65536 characters/ },
+  { query: `${"label_replace(".repeat(6)}up_total${`, "instance", "${"$1".repeat(16)}", "instance", "(.*)")`.repeat(6)}`, message: /label_replace\(\) makes a label value of more than/ },
   { query: "label_replace(up_total, '', 'x', 'instance', '.*')", message: /invalid destination label name/ },
   { query: "label_replace(up_total, 'instance', 'x', 'instance', '.*')", message: /same labelset/ },
   { query: "count_values('', up_total)", message: /invalid label name/ },

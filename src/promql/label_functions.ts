@@ -2,7 +2,7 @@
 import { InputError } from "../base/errors.ts";
 import { compareLabels, type Labels, labelValue, metricNameLabel } from "../model/labels.ts";
 import { AnchoredRegexp } from "../model/regexp.ts";
-import { expandTemplate } from "../query/label_functions.ts";
+import { LabelTextBudget } from "../query/label_text.ts";
 import { setLabel } from "../query/series.ts";
 import { type Call, stringArg, vectorArg, vectorOf } from "./call.ts";
 import { compareNaturally } from "./natural_order.ts";
@@ -14,9 +14,10 @@ export function labelReplace(call: Call): PromValue {
   const [target, replacement, source, pattern] = [1, 2, 3, 4].map((index) => stringArg(call, index));
   const regexp = new AnchoredRegexp(pattern);
   checkLabelName(target, "destination", "label_replace");
+  const budget = new LabelTextBudget("label_replace", call.context.limits.memoryBytesMax);
   return relabeled(call, target, (labels) => {
     const match = regexp.exec(labelValue(labels, source));
-    return match === undefined ? undefined : expandTemplate(replacement, match, regexp.groupNames);
+    return match === undefined ? undefined : budget.expand(replacement, match, regexp.groupNames);
   });
 }
 
@@ -27,7 +28,8 @@ export function labelJoin(call: Call): PromValue {
   const sources = call.args.slice(3).map((_, i) => stringArg(call, i + 3));
   for (const source of sources) checkLabelName(source, "source", "label_join");
   checkLabelName(target, "destination", "label_join");
-  return relabeled(call, target, (labels) => sources.map((source) => labelValue(labels, source)).join(separator));
+  const budget = new LabelTextBudget("label_join", call.context.limits.memoryBytesMax);
+  return relabeled(call, target, (labels) => budget.join(sources.map((source) => labelValue(labels, source)), separator));
 }
 
 /** Sets a label of each series to what `valueOf` gives; undefined leaves the series as it is. */

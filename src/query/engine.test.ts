@@ -404,6 +404,9 @@ const errorRows: { name: string; query: string; error: string }[] = [
   { name: "@ with several series", query: "temperature @ requests_total", error: "InputError" },
   { name: "known but not supported", query: 'quantiles_over_time("q", temperature * 1, temperature[5m])', error: "UnsupportedError" },
   { name: "bad regular expression", query: 'label_match(temperature, "room", "a(")', error: "InputError" },
+  { name: "a label that doubles again and again", query: `${"label_join(".repeat(30)}temperature${', "room", "", "room", "room")'.repeat(30)}`, error: "InputError" },
+  { name: "a label of templates of templates", query: `${"label_replace(".repeat(6)}temperature${`, "room", "${"$1".repeat(16)}", "room", "(.*)")`.repeat(6)}`, error: "InputError" },
+  { name: "a label that is transformed to a long one", query: `${"label_transform(".repeat(9)}temperature${', "room", ".", "$0$0$0$0")'.repeat(9)}`, error: "InputError" },
   { name: "negative window", query: "rate(temperature[-5m])", error: "InputError" },
 ];
 

@@ -3,6 +3,7 @@ import { InputError } from "../base/errors.ts";
 import { RE2JS } from "re2js";
 import { compareBytewise, type Labels, labelValue, metricNameLabel } from "../model/labels.ts";
 import { AnchoredRegexp } from "../model/regexp.ts";
+import { LabelTextBudget } from "./label_text.ts";
 import { dropLabels, keepLabels, type Series, setLabel, withoutName } from "./series.ts";
 import type { TransformCall, TransformFunction } from "./transform_function.ts";
 
@@ -54,9 +55,14 @@ function copyLabel(labels: Labels, source: string, target: string, removesSource
   return removesSource && source !== target ? setLabel(copied, source, "") : copied;
 }
 
+function budgetOf(call: TransformCall): LabelTextBudget {
+  return new LabelTextBudget(call.name, call.context.limits.memoryBytesMax);
+}
+
 function labelJoin(call: TransformCall): (labels: Labels) => Labels {
   const [target, separator, ...sources] = call.texts(1);
-  return (labels) => setLabel(labels, target, sources.map((source) => labelValue(labels, source)).join(separator));
+  const budget = budgetOf(call);
+  return (labels) => setLabel(labels, target, budget.join(sources.map((source) => labelValue(labels, source)), separator));
 }
 
 function labelMap(call: TransformCall): (labels: Labels) => Labels {
@@ -79,9 +85,10 @@ function labelReplace(call: TransformCall): (labels: Labels) => Labels {
   const [target, template, source, pattern] = call.texts(1);
   const regexp = new AnchoredRegexp(pattern);
   const names = regexp.groupNames;
+  const budget = budgetOf(call);
   return (labels) => {
     const match = regexp.exec(labelValue(labels, source));
-    return match === undefined ? labels : setLabel(labels, target, expandTemplate(template, match, names));
+    return match === undefined ? labels : setLabel(labels, target, budget.expand(template, match, names));
   };
 }
 
@@ -89,6 +96,7 @@ function labelReplace(call: TransformCall): (labels: Labels) => Labels {
 function labelTransform(call: TransformCall): (labels: Labels) => Labels {
   const [label, pattern, template] = call.texts(1);
   const regexp = compile(pattern);
+  const budget = budgetOf(call);
   return (labels) => {
     const value = labelValue(labels, label);
     let result = "";
@@ -99,7 +107,8 @@ function labelTransform(call: TransformCall): (labels: Labels) => Labels {
     while (matcher.find()) {
       isMatched = true;
       const groups = Array.from({ length: matcher.groupCount() + 1 }, (_, i) => matcher.group(i) ?? undefined);
-      result += value.slice(position, matcher.start()) + expandTemplate(template, groups, names);
+      result += value.slice(position, matcher.start()) + budget.expand(template, groups, names);
+      budget.checkLength(result.length);
       position = matcher.end();
     }
     return isMatched ? setLabel(labels, label, result + value.slice(position)) : labels;
@@ -118,16 +127,6 @@ function namesOf(regexp: RE2JS): string[] {
   const names = Array.from({ length: regexp.groupCount() }, () => "");
   for (const [name, index] of Object.entries(regexp.namedGroups())) names[index - 1] = name;
   return names;
-}
-
-/** Expands `$1`, `${1}`, `$name`, `${name}` and `$$` as Go does: a name takes all letters, digits and underscores that follow. */
-export function expandTemplate(template: string, groups: readonly (string | undefined)[], names: readonly string[]): string {
-  return template.replace(/\$(?:(\$)|(\w+)|\{(\w+)\})/g, (_text, dollar: string | undefined, bare: string | undefined, braced: string | undefined) => {
-    if (dollar !== undefined) return "$";
-    const name = bare ?? braced ?? "";
-    if (/^\d+$/.test(name)) return groups[Number(name)] ?? "";
-    return names.reduce((found, groupName, i) => (groupName === name ? (groups[i + 1] ?? found) : found), "");
-  });
 }
 
 function labelMatch(wanted: boolean): TransformFunction {

@@ -154,33 +154,31 @@ class SeriesRollup {
     columns.release(sums);
   }
 
-  /** One series per distinct value or bucket: the samples are numbered, then each number is counted by itself. */
+  /** One series per distinct value or bucket, with the number of samples of each window that have it. */
   #addCounts(samples: SampleColumns, labels: Labels, target: Series[]): void {
     const context = this.#context;
     const { plan, grid } = this.#call;
-    const values = context.kernel.f64.subarray(samples.values / 8, samples.values / 8 + samples.count);
+    const values = context.kernel.f64.slice(samples.values / 8, samples.values / 8 + samples.count);
     const isBuckets = plan.function.counts === "buckets";
     const numbers = isBuckets ? values.map((v) => bucketIndexOf(v) ?? NaN) : values;
-    if (isBuckets) {
-      context.kernel.f64.set(numbers, this.#scratch.values / 8);
-      this.#record.setSamples({ ...samples, values: this.#scratch.values });
-    }
     const named = plan.keepsMetricName ? labels : dropLabel(labels, metricNameLabel);
-    const run = rollupKernel(context.kernel, "CountEq");
-    const wanted = context.columns.allocate(grid.points);
     const { aggregateSeriesMax } = context.limits;
-    for (const number of new Set(numbers)) {
-      if (Number.isNaN(number)) continue;
-      checkLimit("too_many_aggregates", `series made by ${plan.name}()`, target.length + 1, aggregateSeriesMax, "search.maxSeriesPerAggrFunc");
-      const counts = context.columns.allocate(grid.points);
-      wanted.fill(number);
-      this.#record.setArguments(wanted.byteOffset, 0);
-      this.#record.setTarget(counts.byteOffset);
-      run(this.#record.pointer);
-      context.kernels.aggregateMask(counts.byteOffset, counts.byteOffset, grid.points);
-      target.push({ labels: setLabel(named, plan.countLabel, isBuckets ? bucketName(number) : printNumber(number)), values: counts });
+    const columns = new Map<number, Column>();
+    for (let point = 0; point < grid.points; point++) {
+      const { from, to } = this.#record.bounds(point);
+      for (let i = from; i < to; i++) {
+        const number = numbers[i];
+        if (Number.isNaN(number)) continue;
+        let counts = columns.get(number);
+        if (counts === undefined) {
+          checkLimit("too_many_aggregates", `series made by ${plan.name}()`, target.length + 1, aggregateSeriesMax, "search.maxSeriesPerAggrFunc");
+          counts = context.filled(grid, NaN);
+          columns.set(number, counts);
+          target.push({ labels: setLabel(named, plan.countLabel, isBuckets ? bucketName(number) : printNumber(number)), values: counts });
+        }
+        counts[point] = Number.isNaN(counts[point]) ? 1 : counts[point] + 1;
+      }
     }
-    context.columns.release(wanted);
   }
 
   #ensureScratch(count: number): void {
