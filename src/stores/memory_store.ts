@@ -33,6 +33,7 @@ export class MemoryStore implements Store {
   readonly #tenants = new Map<string, Map<string, MemorySeries>>();
   readonly #metadata = new Map<string, MetricMetadata>();
   readonly #keepsNaN: boolean;
+  #hasHistograms = false;
 
   /** `keepsNaN`: NaN is stored like any other value. */
   constructor({ keepsNaN = false }: { readonly keepsNaN?: boolean } = {}) {
@@ -62,6 +63,7 @@ export class MemoryStore implements Store {
       if (series === undefined) {
         series = { labels: decodeLabelRun(run, 0, size), timestampsMs: new Float64Array(4), values: new Float64Array(4), count: 0 };
         all.set(key, series);
+        if (!isFloat) this.#hasHistograms = true;
       }
       const accepted = append(series, batch, sampleFrom, count, isFloat && !this.#keepsNaN);
       acceptedSamples += accepted;
@@ -72,7 +74,7 @@ export class MemoryStore implements Store {
   }
 
   search(request: SearchRequest): Promise<SearchResult> {
-    const view = request.viewsHistograms === true ? new HistogramView(request.selector) : undefined;
+    const view = request.viewsHistograms === true && this.#hasHistograms ? new HistogramView(request.selector) : undefined;
     // The view knows no weights: samples are not put together for it.
     const found = batches(this.#select(request.tenant, view?.selector ?? request.selector), view === undefined ? request : { ...request, rollup: undefined });
     return Promise.resolve({ batches: view?.view(found) ?? found, isPartial: () => false });

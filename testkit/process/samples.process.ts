@@ -144,3 +144,24 @@ test("samples: numbers come back as they were sent", async () => {
     },
   );
 });
+
+const nanCases = [
+  { flags: [], isKept: false },
+  { flags: ["-search.dialect=promql"], isKept: true },
+  { flags: ["-storage.keepNaN=true"], isKept: true },
+  { flags: ["-search.dialect=promql", "-storage.keepNaN=false"], isKept: false },
+];
+for (const { flags, isKept } of nanCases) {
+  test(`samples: NaN is ${isKept ? "kept" : "dropped"} with the flags "${flags.join(" ")}"`, async () => {
+    using folder = temporaryFolder();
+    await using server = await ServerProcess.start(folder.path, flags);
+    const written = await server.write([series("holes", [baseMs, baseMs + stepMs, baseMs + 2 * stepMs], [1, Number.NaN, 3])]);
+    assert.equal(written.headers.get("X-Tidemark-Dropped-Rows"), isKept ? null : "nan_value=1");
+    const counts = async (dialect: string): Promise<string> => {
+      const answer = await server.request(`/api/v1/query?${new URLSearchParams({ query: 'count_over_time(holes{job="test"}[5m])', time: String((baseMs + 60_000) / 1000), dialect })}`);
+      return (JSON.parse(answer.text) as { data: { result: { value: [number, string] }[] } }).data.result.map(({ value }) => value[1]).join();
+    };
+    assert.deepEqual([await counts("promql"), await counts("metricsql")], [isKept ? "3" : "2", "2"]);
+    assert.deepEqual((await server.exportLines('holes{job="test"}'))[0].values, isKept ? [1, null, 3] : [1, 3]);
+  });
+}

@@ -3,7 +3,7 @@
  *
  *   {"metric":{"__name__":"up","job":"x"},"values":[1,null,"Infinity"],"timestamps":[1700000000000,...]}
  *
- * A series with very many samples takes several lines. null stands for a stale marker.
+ * A series with very many samples takes several lines. null stands for a NaN, the stale marker among them; import takes it for no sample.
  */
 import { UnsupportedError } from "../../base/errors.ts";
 import { Kernel } from "../../kernel/kernel.ts";
