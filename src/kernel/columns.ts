@@ -3,9 +3,6 @@ import type { Kernel } from "./kernel.ts";
 
 export interface ColumnKernels {
   columnsSort(timestamps: number, values: number, count: number, scratch: number): void;
-  columnsScatter(
-    runs: number, runCount: number, sourceTimestamps: number, sourceValues: number, targetTimestamps: number, targetValues: number,
-  ): void;
   columnsFinish(
     sampleFrom: number, seriesCount: number, timestamps: number, values: number, minMs: number, maxMs: number, scratch: number,
   ): number;

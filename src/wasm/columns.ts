@@ -102,20 +102,6 @@ function moveClipped(timestamps: usize, values: usize, target: usize, from: usiz
   return target + (stop - first);
 }
 
-/** Copies `runCount` runs { u32 fromIndex, u32 toIndex, u32 count } from source columns to their places in target columns. */
-export function columnsScatter(
-  runs: usize, runCount: u32, sourceTimestamps: usize, sourceValues: usize, targetTimestamps: usize, targetValues: usize,
-): void {
-  for (let i: u32 = 0; i < runCount; i++) {
-    const run = runs + (i as usize) * 12;
-    const from = (load<u32>(run) as usize) << 3;
-    const to = (load<u32>(run, 4) as usize) << 3;
-    const size = (load<u32>(run, 8) as usize) << 3;
-    memory.copy(targetTimestamps + to, sourceTimestamps + from, size);
-    memory.copy(targetValues + to, sourceValues + from, size);
-  }
-}
-
 /**
  * Finishes a batch of series whose samples stand at [sampleFrom[i], sampleFrom[i + 1]): sorts each by time, keeps what lies within
  * [minMs, maxMs], closes the gaps and rewrites sampleFrom. Returns the number of samples left.
