@@ -3,7 +3,7 @@
  * blocks and then, from before them, its frames, of which those of timestamps may stand far before. Four windows of the file are kept, so that most pieces are
  * copied from memory.
  */
-import type { FileHandle } from "../disk/file_system.ts";
+import { DelegatingFile } from "../disk/delegating_file.ts";
 
 const windowBytes = 32768;
 const windowCount = 4;
@@ -15,26 +15,13 @@ interface Window {
   readonly bytes: Uint8Array;
 }
 
-export class ReadAheadFile implements FileHandle {
-  readonly #file: FileHandle;
+export class ReadAheadFile extends DelegatingFile {
   /** The one that was used last comes first. */
   readonly #windows: Window[] = [];
 
-  constructor(file: FileHandle) {
-    this.#file = file;
-  }
-
-  get path(): string {
-    return this.#file.path;
-  }
-
-  size(): number {
-    return this.#file.size();
-  }
-
   /** As FileHandle.read: may return less than there is, at the end of a window. */
-  read(target: Uint8Array, position: number): number {
-    if (target.length >= windowBytes) return this.#file.read(target, position);
+  override read(target: Uint8Array, position: number): number {
+    if (target.length >= windowBytes) return super.read(target, position);
     const { bytes, position: from, size } = this.#windowOf(position - (position % windowBytes));
     const end = Math.min(size, position - from + target.length);
     if (end <= position - from) return 0;
@@ -54,32 +41,16 @@ export class ReadAheadFile implements FileHandle {
   #load(position: number): Window {
     const oldest = this.#windows.length < windowCount ? undefined : this.#windows.pop();
     const bytes = oldest?.bytes ?? new Uint8Array(windowBytes);
-    return { position, size: this.#file.read(bytes, position), bytes };
+    return { position, size: super.read(bytes, position), bytes };
   }
 
-  write(source: Uint8Array, position: number): void {
+  override write(source: Uint8Array, position: number): void {
     this.#windows.length = 0;
-    this.#file.write(source, position);
+    super.write(source, position);
   }
 
-  truncate(size: number): void {
+  override truncate(size: number): void {
     this.#windows.length = 0;
-    this.#file.truncate(size);
-  }
-
-  sync(): void {
-    this.#file.sync();
-  }
-
-  startSync(): Promise<void> | undefined {
-    return this.#file.startSync();
-  }
-
-  close(): void {
-    this.#file.close();
-  }
-
-  [Symbol.dispose](): void {
-    this.close();
+    super.truncate(size);
   }
 }

@@ -3,6 +3,7 @@
  * disk milliseconds, in which nothing else is done. How long such reads take is measured: where they are slow, the first one who wants a page is refused
  * and asks a query thread, which brings it in; where they are fast, a query may read some.
  */
+import { DelegatingFile } from "../disk/delegating_file.ts";
 import type { FileHandle, OpenMode } from "../disk/file_system.ts";
 import { RealFileSystem } from "../disk/real_file_system.ts";
 import { NotInlineError } from "./part_error.ts";
@@ -65,27 +66,20 @@ export class WarmFiles extends RealFileSystem {
   }
 }
 
-class WarmFile implements FileHandle {
-  readonly path: string;
-  readonly #file: FileHandle;
+class WarmFile extends DelegatingFile {
   readonly #pages: Uint8Array;
   readonly #readCold: (read: () => number) => number;
 
   constructor(file: FileHandle, pages: Uint8Array, readCold: (read: () => number) => number) {
-    this.path = file.path;
-    this.#file = file;
+    super(file);
     this.#pages = pages;
     this.#readCold = readCold;
   }
 
-  size(): number {
-    return this.#file.size();
-  }
-
   /** Throws NotInlineError if it would take long. */
-  read(target: Uint8Array, position: number): number {
-    if (this.#mark(position, target.length)) return this.#file.read(target, position);
-    return this.#readCold(() => this.#file.read(target, position));
+  override read(target: Uint8Array, position: number): number {
+    if (this.#mark(position, target.length)) return super.read(target, position);
+    return this.#readCold(() => super.read(target, position));
   }
 
   /** Marks the pages of a stretch; returns whether all were marked before. */
@@ -99,29 +93,5 @@ class WarmFile implements FileHandle {
       wasMarked = false;
     }
     return wasMarked;
-  }
-
-  write(source: Uint8Array, position: number): void {
-    this.#file.write(source, position);
-  }
-
-  truncate(size: number): void {
-    this.#file.truncate(size);
-  }
-
-  sync(): void {
-    this.#file.sync();
-  }
-
-  startSync(): Promise<void> | undefined {
-    return this.#file.startSync();
-  }
-
-  close(): void {
-    this.#file.close();
-  }
-
-  [Symbol.dispose](): void {
-    this.close();
   }
 }
