@@ -6,15 +6,17 @@ import { labelsOf } from "../model/labels.ts";
 import type { SearchResult, SeriesBatch } from "../model/store.ts";
 import { MemoryStore } from "../stores/memory_store.ts";
 import { Engine } from "./engine.ts";
+import type { QueryResult } from "./result.ts";
 import { encodeResult } from "./result_encoder.ts";
 
-export const samples = 1440;
-export const intervalMs = 15_000;
+const samples = 1440;
+const intervalMs = 15_000;
 const stepMs = 60_000;
 const batchSeries = 64;
 export const startMs = 1_700_000_040_000;
 
-const queries = [
+/** In both languages. */
+export const sharedQueries = [
   "sum by (g) (rate(m[5m]))", "count(m)", "max_over_time(m[5m])", "avg by (g) (avg_over_time(m[5m]))", "quantile by (g) (0.9, m)",
   "quantile_over_time(0.99, m[5m])", "topk(10, rate(m[5m]))", "m * 2 > 10",
 ];
@@ -54,11 +56,17 @@ export class RepeatingStore extends MemoryStore {
 }
 
 /** Median figures of `rounds` runs of each query. */
-export async function measureQueries(seriesCount: number, rounds: number): Promise<QueryFigures[]> {
+export function measureQueries(seriesCount: number, rounds: number): Promise<QueryFigures[]> {
   const kernel = new Kernel();
-  const engine = new Engine({ store: new RepeatingStore(kernel, seriesCount), kernel, nowMs: () => startMs });
+  return measureEngine(new Engine({ store: new RepeatingStore(kernel, seriesCount), kernel, nowMs: () => startMs }), kernel, sharedQueries, seriesCount, rounds);
+}
+
+/** The same of any engine over a RepeatingStore. */
+export async function measureEngine(
+  engine: { range(request: { query: string; startMs: number; endMs: number; stepMs: number }): Promise<QueryResult> }, kernel: Kernel, of: readonly string[], seriesCount: number, rounds: number,
+): Promise<QueryFigures[]> {
   const figures: QueryFigures[] = [];
-  for (const query of queries) {
+  for (const query of of) {
     const evaluations: number[] = [];
     const encodings: number[] = [];
     for (let round = 0; round < rounds; round++) {
@@ -83,8 +91,10 @@ function median(values: readonly number[]): number {
   return values.toSorted((a, b) => a - b)[values.length >> 1];
 }
 
-if (import.meta.main) {
-  for (const { query, nsPerSample, nsPerPoint } of await measureQueries(Number(process.argv[2] ?? 10_000), 5)) {
-    process.stdout.write(`${query.padEnd(40)} ${nsPerSample.toFixed(2).padStart(7)} ns/sample ${nsPerPoint.toFixed(1).padStart(7)} ns/point of JSON\n`);
+export function printFigures(figures: readonly QueryFigures[]): void {
+  for (const { query, nsPerSample, nsPerPoint } of figures) {
+    process.stdout.write(`${query.padEnd(45)} ${nsPerSample.toFixed(2).padStart(7)} ns/sample ${nsPerPoint.toFixed(1).padStart(7)} ns/point of JSON\n`);
   }
 }
+
+if (import.meta.main) printFigures(await measureQueries(Number(process.argv[2] ?? 10_000), 5));
