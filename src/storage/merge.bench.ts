@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { seededRandom } from "../base/random.ts";
 import { RealFileSystem } from "../disk/real_file_system.ts";
 import { typicalColumns } from "../kernel/codec_columns.ts";
-import { columnKinds } from "../kernel/codec.ts";
+import { type CodecEffort, columnKinds } from "../kernel/codec.ts";
 import { Kernel } from "../kernel/kernel.ts";
 import { mergeParts } from "./merge.ts";
 import { Part } from "./part.ts";
@@ -39,7 +39,7 @@ const columns = typicalColumns.filter(({ kind }) => kind === columnKinds.values)
 const stepMs = 15_000;
 
 /** Merges parts with about `sampleCount` samples in all; the median of `rounds`. */
-export function measureMerge(shape: MergeShape, sampleCount: number, rounds: number, directory: string): MergeFigures {
+export function measureMerge(shape: MergeShape, codec: CodecEffort, sampleCount: number, rounds: number, directory: string): MergeFigures {
   const files = new RealFileSystem();
   const root = `${directory}/merge-bench-${process.pid}`;
   mkdirSync(root, { recursive: true });
@@ -51,7 +51,7 @@ export function measureMerge(shape: MergeShape, sampleCount: number, rounds: num
     for (let round = 0; round < rounds; round++) {
       const parts = Array.from({ length: shape.parts }, (_, part) => Part.openInOrder(files, `${root}/${part}`));
       const before = process.cpuUsage();
-      const summary = mergeParts(files, kernel, parts, `${root}/merged-${round}`, { keepLogRows: false });
+      const summary = mergeParts(files, kernel, parts, `${root}/merged-${round}`, { codec, keepLogRows: false });
       const { user, system } = process.cpuUsage(before);
       used.push((user + system) * 1000);
       figures = { samples: summary.sampleCount, bytes: summary.sizeBytes };
@@ -94,7 +94,9 @@ function writePart(files: RealFileSystem, kernel: Kernel, path: string, { parts,
 if (import.meta.main) {
   const [sampleCount = 8_000_000, directory = tmpdir()] = [Number(process.argv[2] ?? 8_000_000), process.argv[3]];
   for (const shape of mergeShapes) {
-    const { name, nsPerSample, bytesPerSample } = measureMerge(shape, sampleCount, 3, directory);
-    process.stdout.write(`${name.padEnd(36)} ${nsPerSample.toFixed(1).padStart(8)} ns/sample ${bytesPerSample.toFixed(2).padStart(6)} B/sample\n`);
+    for (const codec of ["fast", "compact"] as const) {
+      const { name, nsPerSample, bytesPerSample } = measureMerge(shape, codec, sampleCount, 3, directory);
+      process.stdout.write(`${name.padEnd(36)} ${codec.padEnd(8)} ${nsPerSample.toFixed(1).padStart(8)} ns/sample ${bytesPerSample.toFixed(2).padStart(6)} B/sample\n`);
+    }
   }
 }

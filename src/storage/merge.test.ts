@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import test from "node:test";
 import { seededRandom, type Random } from "../base/random.ts";
 import { MemoryFileSystem } from "../disk/memory_file_system.ts";
+import type { CodecEffort } from "../kernel/codec.ts";
 import { Kernel } from "../kernel/kernel.ts";
 import { bitsOf, randomSeries, runOf, type SeriesSamples } from "../../testkit/column_runs.ts";
 import { sampleCountOf } from "./block_list.ts";
@@ -75,6 +76,8 @@ function longSeries(seriesId: number, count: number, startMs: number, stepMs: nu
   return { seriesId, timestampsMs, values: timestampsMs.map(() => random.int(1e6)), lastLogRow: count };
 }
 
+const codecEfforts: readonly CodecEffort[] = ["fast", "compact"];
+
 const shapes: { name: string; make: (random: Random) => SeriesSamples[][] }[] = [
   { name: "one part", make: (random) => [randomSeries(50, 30, random)] },
   { name: "the same series, later", make: (random) => [0, 1, 2].map((i) => randomSeries(400, 30, seededRandom(seed), 1_700_000_000_000 + i * 600_000 + random.int(2))) },
@@ -102,11 +105,31 @@ for (const shape of shapes) {
     const { files, open } = diskWith(contents);
     const parts = open();
     const mark = kernel.mark();
-    const summary = mergeParts(files, kernel, parts, "/data/merged");
-    assert.equal(kernel.mark(), mark);
-    assert.equal(summary.sampleCount, contents.flat().reduce((sum, one) => sum + one.values.length, 0));
-    checkMerged(files, "/data/merged", contents);
+    for (const codec of codecEfforts) {
+      const path = `/data/${codec}`;
+      const summary = mergeParts(files, kernel, parts, path, { codec });
+      assert.equal(kernel.mark(), mark);
+      assert.equal(summary.sampleCount, contents.flat().reduce((sum, one) => sum + one.values.length, 0));
+      checkMerged(files, path, contents);
+    }
     closeAll(parts);
+  });
+
+  test(`merge: ${shape.name}: parts of both codecs`, () => {
+    const contents = shape.make(seededRandom(seed));
+    const { files, open } = diskWith(contents);
+    const sources = open();
+    const merged = codecEfforts.map((codec, i) => {
+      const share = sources.filter((_part, p) => p % 2 === i);
+      mergeParts(files, kernel, share, `/data/${codec}`, { codec });
+      return Part.openInOrder(files, `/data/${codec}`);
+    });
+    for (const codec of codecEfforts) {
+      mergeParts(files, kernel, merged, `/data/both-${codec}`, { codec });
+      // Samples with equal timestamps come from the older part first.
+      checkMerged(files, `/data/both-${codec}`, codecEfforts.flatMap((_codec, i) => contents.filter((_part, p) => p % 2 === i)));
+    }
+    closeAll([...sources, ...merged]);
   });
 }
 
@@ -199,7 +222,9 @@ test("damaged blocks and header groups are left out and named, wherever they are
 
 test("the benchmark runs", () => {
   for (const shape of mergeShapes) {
-    const { nsPerSample, bytesPerSample } = measureMerge(shape, 20_000, 1, tmpdir());
-    assert.ok(nsPerSample > 0 && bytesPerSample > 0 && bytesPerSample < 9);
+    for (const codec of codecEfforts) {
+      const { nsPerSample, bytesPerSample } = measureMerge(shape, codec, 20_000, 1, tmpdir());
+      assert.ok(nsPerSample > 0 && bytesPerSample > 0 && bytesPerSample < 9);
+    }
   }
 });

@@ -239,7 +239,7 @@ export class PartMerge {
     this.#nothing = [noCarry, ...parts.map(() => noCarry)];
     this.#carries = [...this.#nothing];
     this.#collection = new Collection(parts.length + 1);
-    this.#writer = PartWriter.create(files, targetPath, kernel, { codec: "compact", ...options });
+    this.#writer = PartWriter.create(files, targetPath, kernel, options);
   }
 
   /** Merges some more samples; false when all are written and finish() may be called. Throws what reading the parts throws. */

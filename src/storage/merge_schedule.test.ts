@@ -3,7 +3,8 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import { seededRandom, type Random } from "../base/random.ts";
 import { testSeed } from "../../testkit/seed.ts";
-import { finalMerges, forcedMerge, mergedCodec, planBytes, tierMerges } from "./merge_schedule.ts";
+import type { CodecEffort } from "../kernel/codec.ts";
+import { finalMerges, forcedMerge, planBytes, tierMerges } from "./merge_schedule.ts";
 import type { ManifestIndexSegment, ManifestPart, ManifestPartition, ManifestState } from "./manifest_state.ts";
 
 const monthEndMs = Date.UTC(2023, 10, 1) - 1;
@@ -97,10 +98,10 @@ test("tiers: parts that may not be merged are left alone, and partitions with ma
 
 const finals: { name: string; partition: ManifestPartition; nowMs?: number; quietSinceMs?: number; isMergeable?: boolean; due: boolean }[] = [
   { name: "over and quiet", partition: october([part(1, 5), part(2, 5)]), due: true },
-  { name: "a single part that was only sealed", partition: october([part(1, 5)]), due: true },
+  { name: "a single part that is not compact", partition: october([part(1, 5)]), due: true },
   { name: "not over for long", partition: october([part(1, 5)]), nowMs: monthEndMs + 60_000, due: false },
   { name: "still written to", partition: october([part(1, 5)]), quietSinceMs: monthEndMs + dayMs - 60_000, due: false },
-  { name: "done already", partition: october([part(3, 5, mergedCodec), part(4, 1)], [], 3), due: false },
+  { name: "done already", partition: october([part(3, 5, "compact"), part(4, 1)], [], 3), due: false },
   { name: "rows that may be replayed from the log", partition: october([part(1, 5)]), isMergeable: false, due: false },
   { name: "past the retention", partition: october([]), due: false },
 ];
@@ -108,26 +109,38 @@ for (const { name, partition, nowMs = monthEndMs + dayMs, quietSinceMs = 0, isMe
   test(`final merge: ${name}`, () => {
     const plans = finalMerges({ state: stateOf(partition), nowMs, isMergeable: () => isMergeable, quietSinceMs: () => quietSinceMs });
     assert.equal(plans.length, due ? 1 : 0);
-    if (due) assert.deepEqual(plans[0].parts, partition.parts);
+    if (due) assert.deepEqual([plans[0].parts, plans[0].codec], [partition.parts, "compact"]);
   });
 }
 
-test("final merge: what was merged to one part already is only marked", () => {
-  const partition = october([part(3, 5, mergedCodec)], [segment(2, 1, 3)]);
+test("final merge: what is one compact part already is only marked", () => {
+  const partition = october([part(3, 5, "compact")], [segment(2, 1, 3)]);
   const [plan] = finalMerges({ state: stateOf(partition), nowMs: monthEndMs + dayMs, isMergeable: () => true, quietSinceMs: () => 0 });
   assert.deepEqual([plan.kind, plan.parts, plan.indexSegments], ["final", [], []]);
 });
 
-const forced: { name: string; partition: ManifestPartition; parts: number; segments: number }[] = [
-  { name: "all parts and segments", partition: october([part(1, 5), part(2, 500)], [segment(3, 1), segment(4, 1)]), parts: 2, segments: 2 },
-  { name: "one part that was only sealed", partition: october([part(1, 5)], [segment(2, 1)]), parts: 1, segments: 1 },
-  { name: "one merged part", partition: october([part(3, 5, mergedCodec)], [segment(2, 1, 3)]), parts: 0, segments: 0 },
-  { name: "one merged part, two segments", partition: october([part(3, 5, mergedCodec)], [segment(2, 1, 3), segment(4, 1)]), parts: 0, segments: 2 },
-  { name: "very many parts", partition: october(Array.from({ length: 100 }, (_, i) => part(i + 1, 5)), [segment(500, 1)]), parts: 64, segments: 0 },
+const forced: { name: string; partition: ManifestPartition; isOver?: boolean; parts: number; segments: number; codec?: CodecEffort }[] = [
+  { name: "all parts and segments", partition: october([part(1, 5), part(2, 500)], [segment(3, 1), segment(4, 1)]), parts: 2, segments: 2, codec: "fast" },
+  { name: "all parts and segments of a month that is over", partition: october([part(1, 5), part(2, 500)], [segment(3, 1), segment(4, 1)]), isOver: true, parts: 2, segments: 2, codec: "compact" },
+  { name: "parts of which one is compact", partition: october([part(1, 5, "compact"), part(2, 5)], [segment(3, 1)]), parts: 2, segments: 1, codec: "fast" },
+  { name: "one part stays as it is", partition: october([part(1, 5)], [segment(2, 1)]), parts: 0, segments: 0 },
+  { name: "one compact part stays as it is", partition: october([part(1, 5, "compact")], [segment(2, 1)]), parts: 0, segments: 0 },
+  { name: "one part of a month that is over", partition: october([part(1, 5)], [segment(2, 1)]), isOver: true, parts: 1, segments: 1, codec: "compact" },
+  { name: "one compact part of a month that is over", partition: october([part(3, 5, "compact")], [segment(2, 1, 3)]), isOver: true, parts: 0, segments: 0 },
+  { name: "one part, two segments", partition: october([part(3, 5)], [segment(2, 1, 3), segment(4, 1)]), parts: 0, segments: 2, codec: "fast" },
+  { name: "one compact part of a month that is over, two segments", partition: october([part(3, 5, "compact")], [segment(2, 1, 3), segment(4, 1)]), isOver: true, parts: 0, segments: 2, codec: "compact" },
+  { name: "very many parts", partition: october(Array.from({ length: 100 }, (_, i) => part(i + 1, 5)), [segment(500, 1)]), isOver: true, parts: 64, segments: 0, codec: "fast" },
 ];
-for (const { name, partition, parts, segments } of forced) {
+for (const { name, partition, isOver = false, parts, segments, codec } of forced) {
   test(`forced merge: ${name}`, () => {
-    const plan = forcedMerge(partition, () => true);
-    assert.deepEqual([plan?.parts.length ?? 0, plan?.indexSegments.length ?? 0], [parts, segments]);
+    const plan = forcedMerge(partition, () => true, isOver ? monthEndMs + dayMs : monthEndMs - dayMs);
+    assert.deepEqual([plan?.parts.length ?? 0, plan?.indexSegments.length ?? 0, plan?.codec], [parts, segments, codec]);
   });
 }
+
+test("tiers: parts get fast columns until their month had its final merge, and compact ones that become fast are given more room", () => {
+  const parts = [part(9, 6, "compact"), ...Array.from({ length: 8 }, (_, i) => part(i + 10, 6))];
+  const plans = [undefined, 9].map((finalPartId) => tierMerges({ state: stateOf(october(parts, [], finalPartId)), isMergeable: () => true })[0]);
+  assert.deepEqual(plans.map(({ codec }) => codec), ["fast", "compact"]);
+  assert.deepEqual(plans.map(planBytes), [6 * 2 * 10, 6 * 2 * 9]);
+});

@@ -36,7 +36,7 @@ export interface PartWriterOptions {
   readonly sampleKind?: number;
   /** Which value column of the series; 0 is the raw value. */
   readonly columnId?: number;
-  /** How much work goes into a block: "fast" (the default) for seals, "compact" for merges. */
+  /** How much work goes into a block: "fast" (the default), "compact" for months that are over. */
   readonly codec?: CodecEffort;
 }
 

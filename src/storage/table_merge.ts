@@ -2,10 +2,10 @@
 import { assert } from "../base/assert.ts";
 import { StorageError } from "../base/errors.ts";
 import type { FileSystem } from "../disk/file_system.ts";
+import type { CodecEffort } from "../kernel/codec.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import type { ManifestIndexSegment, ManifestPart } from "./manifest_state.ts";
 import { type LostBlocks, mergeIndexSegments, PartMerge } from "./merge.ts";
-import { mergedCodec } from "./merge_schedule.ts";
 import type { Part } from "./part.ts";
 import { partFiles } from "./part_writer.ts";
 import { type Partition, partitionNamed } from "./partition.ts";
@@ -31,11 +31,20 @@ export function monthNamed(name: string): Partition {
   return partition;
 }
 
-/** Merges parts (oldest first) into `parts/<partId>` of the partition at `path`. What was written is removed if it fails or is left early. */
-export function* mergeSources(files: FileSystem, path: string, partition: Partition, sources: readonly Part[], partId: number, kernel: Kernel): Steps<MergedParts> {
+/** Where the part of a merge goes, and how it is encoded. */
+export interface MergeTarget {
+  /** Directory of the partition. */
+  readonly path: string;
+  readonly partition: Partition;
+  readonly partId: number;
+  readonly codec: CodecEffort;
+}
+
+/** Merges parts (oldest first) into `parts/<partId>` of the partition. What was written is removed if it fails or is left early. */
+export function* mergeSources(files: FileSystem, { path, partition, partId, codec }: MergeTarget, sources: readonly Part[], kernel: Kernel): Steps<MergedParts> {
   const lost: LostBlocks[] = [];
   const activity = new SeriesActivity(partition);
-  const merge = new PartMerge(files, kernel, sources, `${path}/parts/${partId}`, { keepLogRows: false, onLost: (one) => lost.push(one), activity });
+  const merge = new PartMerge(files, kernel, sources, `${path}/parts/${partId}`, { codec, keepLogRows: false, onLost: (one) => lost.push(one), activity });
   let isFinished = false;
   try {
     let syncedBytes = 0;
@@ -52,7 +61,9 @@ export function* mergeSources(files: FileSystem, path: string, partition: Partit
     if (syncing !== undefined) yield syncing;
     const { seriesCount, sampleCount, minMs, maxMs, sizeBytes } = yield* merge.finishInSteps();
     isFinished = sampleCount > 0;
-    const part: ManifestPart = { id: partId, files: [`parts/${partId}/${partFiles.blocks}`], seriesCount, sampleCount, minMs, maxMs, sizeBytes, codec: mergedCodec };
+    const part: ManifestPart = {
+      id: partId, files: [`parts/${partId}/${partFiles.blocks}`], seriesCount, sampleCount, minMs, maxMs, sizeBytes, ...(codec === "compact" ? { codec } : {}),
+    };
     return { part: isFinished ? part : undefined, lost, activity };
   } finally {
     if (!isFinished) merge.abort();

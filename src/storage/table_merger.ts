@@ -104,7 +104,7 @@ export class TableMerger {
     for (const { name } of this.#files.state.partitions.filter((partition) => partition.name.startsWith(partitionPrefix ?? ""))) {
       for (;;) {
         const partition = this.#files.state.partitions.find((one) => one.name === name);
-        const plan = partition === undefined ? undefined : forcedMerge(partition, this.#isMergeable);
+        const plan = partition === undefined ? undefined : forcedMerge(partition, this.#isMergeable, this.#files.clock.nowMs());
         if (plan === undefined) break;
         if (!this.#hasRoom(plan)) {
           shortage ??= new StorageError("disk_full", `partition ${name} was not merged: ${this.#shortage(plan)}`);
@@ -179,7 +179,7 @@ export class TableMerger {
     const { files } = this.#files;
     const path = this.#files.path(plan.partition);
     const month = monthNamed(plan.partition);
-    const merged = plan.parts.length === 0 ? undefined : yield* mergeSources(files, path, month, parts, this.#files.takeFileId(), kernel);
+    const merged = plan.parts.length === 0 ? undefined : yield* mergeSources(files, { path, partition: month, partId: this.#files.takeFileId(), codec: plan.codec }, parts, kernel);
     const isWhole = plan.kind !== "tier" && merged !== undefined && merged.lost.length === 0;
     let segment: ManifestIndexSegment | undefined;
     let indexError: unknown;
