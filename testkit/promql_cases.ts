@@ -1,7 +1,7 @@
 /** Loads the groups of conformance/promql-cases.json into a Store, and compares answers with what the cases expect. */
 import { readFileSync } from "node:fs";
 import { encodeLabelRun, labelsOf, labelsToRecord } from "../src/model/labels.ts";
-import { visitComponents, withHistogramLabel } from "../src/model/histogram_series.ts";
+import { startComponent, visitComponents, withHistogramLabel } from "../src/model/histogram_series.ts";
 import { bucketsOfSpans, compactHistogram, type CounterResetHint, createHistogram, type FloatHistogram } from "../src/model/native_histogram.ts";
 import { sampleKindHistogram, writeStaleMarker } from "../src/model/row_batch.ts";
 import { RowBatchBuilder } from "../src/model/row_batch_builder.ts";
@@ -30,6 +30,8 @@ interface CaseSeries {
   readonly metric: Record<string, string>;
   readonly values?: string;
   readonly samples?: [number, CaseValue][];
+  /** Since when each sample counts, as a duration from it; the notation of values. */
+  readonly start_timestamps?: string;
 }
 
 export interface CaseLoad {
@@ -94,6 +96,9 @@ function addSeries(builder: RowBatchBuilder, series: CaseSeries, intervalMs: num
     if (typeof value === "object") visitComponents(histogramOf(value), (component, part) => add(component, timeMs, part));
     else add("", timeMs, value);
   }
+  expandStarts(series.start_timestamps ?? "").forEach((offsetMs, i) => {
+    if (offsetMs !== undefined) add(startComponent, i * intervalMs, i * intervalMs + offsetMs);
+  });
   for (const [component, column] of columns) {
     const values = Float64Array.from(column, ([, value]) => numberOf(value));
     column.forEach(([, value], i) => {
@@ -117,6 +122,22 @@ function expandValues(text: string): (CaseNumber | undefined)[] {
     while (values.length < count) values.push(step === undefined ? values[0] : values[values.length - 1] + numberOf(step));
     return values;
   });
+}
+
+/** `_ -1m -30s-1mx2`: gaps, and milliseconds from the sample to its start. */
+function expandStarts(text: string): (number | undefined)[] {
+  return text.split(/\s+/).filter((token) => token !== "").flatMap((token): (number | undefined)[] => {
+    const [, first, step = "0", times] = /^(_|[+-]?\d+(?:ms|[smhd])?)([+-]\d+(?:ms|[smhd])?)?(?:x(\d+))?$/.exec(token) ?? [];
+    if (first === undefined) throw new Error(`bad notation of start timestamps: ${token}`);
+    if (first === "_") return Array.from({ length: Number(times ?? 1) }, () => undefined);
+    return Array.from({ length: Number(times ?? 0) + 1 }, (_, i) => offsetOf(first) + i * offsetOf(step));
+  });
+}
+
+function offsetOf(text: string): number {
+  const [, number, unit = "s"] = /^([+-]?\d+)(\D*)$/.exec(text) ?? [];
+  const unitMs: Readonly<Record<string, number>> = { "": 1000, ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+  return Number(number) * unitMs[unit];
 }
 
 export function numberOf(value: CaseNumber): number {

@@ -9,6 +9,9 @@
  *   p<schema>:<i>  positive bucket i, n<schema>:<i> negative bucket i, if they hold something
  *   c:<bound>      the custom bucket up to this bound (c:+Inf is the last), every one of them, since they tell which bounds there are
  *
+ * One more component, `start`, is no part of a histogram: it says since when the sample at t counts, in milliseconds, and stands beside floats
+ * and histograms alike. Where it has no sample that is unknown.
+ *
  * Counts are absolute. A component without a sample at t is 0 at t. The stale marker is written to schema, count and sum. Why so:
  * docs/decisions/native-histograms.md.
  */
@@ -20,6 +23,9 @@ import { isStaleMarker, type RowBatch, sampleKindHistogram, seriesRow } from "./
 
 /** Holds the component; nobody may send it. */
 export const histogramLabel = "__histogram__";
+
+/** The component that holds start timestamps. */
+export const startComponent = "start";
 
 /** The components that a stale marker is written to. */
 export const staleComponents: readonly string[] = ["schema", "count", "sum"];

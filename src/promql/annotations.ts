@@ -81,6 +81,10 @@ export class Annotations {
     this.#warn(`conflicting counter resets during histogram ${operation}`, position);
   }
 
+  overlappingStart(metricName: string, position: number): void {
+    this.#warn(`sample has start time that overlaps with previous sample timestamp for metric ${JSON.stringify(metricName)}`, position);
+  }
+
   sortInRangeQuery(position: number): void {
     this.#warn("sort is ineffective for range queries since results are always ordered by labels", position);
   }

@@ -25,8 +25,14 @@ export interface PromContextOptions {
   readonly selectorsOfNumbers: ReadonlySet<Expr>;
   /** Metric names are dropped at the end instead of by each operation. */
   readonly delaysNameRemoval: boolean;
+  readonly startTimes: StartTimes;
   readonly signal: AbortSignal | undefined;
   readonly monotonicMs: () => number;
+}
+
+/** Whether start timestamps have been seen in the Store; known to all queries of an engine. */
+export interface StartTimes {
+  wereSeen: boolean;
 }
 
 /** How long a query works before it lets others have a turn, so that it can be told to stop. */
@@ -47,6 +53,7 @@ export class PromContext {
   readonly enforcedFilters: Selector;
   readonly selectorsOfNumbers: ReadonlySet<Expr>;
   readonly delaysNameRemoval: boolean;
+  readonly startTimes: StartTimes;
   readonly signal: AbortSignal | undefined;
   readonly annotations = new Annotations();
   readonly stats: QueryStats = { seriesFetched: 0, samplesScanned: 0, memoryBytes: 0, executionTimeMs: 0 };
@@ -67,6 +74,7 @@ export class PromContext {
     this.enforcedFilters = options.enforcedFilters;
     this.selectorsOfNumbers = options.selectorsOfNumbers;
     this.delaysNameRemoval = options.delaysNameRemoval;
+    this.startTimes = options.startTimes;
     this.signal = options.signal;
     this.#monotonicMs = options.monotonicMs;
     this.#turnStartedMs = options.monotonicMs();

@@ -2,7 +2,7 @@
 // conformance.test.ts and properties.test.ts.
 import assert from "node:assert/strict";
 import test from "node:test";
-import { visitComponents, withHistogramLabel } from "../model/histogram_series.ts";
+import { startComponent, visitComponents, withHistogramLabel } from "../model/histogram_series.ts";
 import { encodeLabelRun, labelsOf, labelsToRecord } from "../model/labels.ts";
 import { consecutiveBuckets, createHistogram } from "../model/native_histogram.ts";
 import { sampleKindHistogram } from "../model/row_batch.ts";
@@ -41,6 +41,26 @@ test("ranges that are anchored or smoothed have a sample at each bound", async (
   };
   assert.deepEqual(await samplesOf('up_total{instance="a"}[50s] anchored'), [[50, 30], [60, 40], [75, 50], [90, 60], [100, 60]]);
   assert.deepEqual(await samplesOf('up_total{instance="a"}[45s] smoothed'), [[55, 36.666666666666664], [60, 40], [75, 50], [90, 60], [100, 66.66666666666667]]);
+});
+
+test("start timestamps are looked at by what knows them, and seen by nobody else", async () => {
+  const started = new MemoryStore();
+  const own = labelsOf({ __name__: "started_total", instance: "a" });
+  const rows = new RowBatchBuilder();
+  rows.addSeries(own, times, times.map((_, i) => (i < 10 ? 100 + i : 200 + i)));
+  rows.addSeries(labelsOf({ __name__: "started_total", instance: "b" }), times, times.map((_, i) => i));
+  rows.addLabelRun(encodeLabelRun(withHistogramLabel(own, startComponent)), times, times.map((_, i) => (i < 10 ? -60_000 : 140_000)), sampleKindHistogram);
+  await started.write(rows.build());
+  const asked = new PromqlEngine({ store: started, nowMs: () => 0 });
+  const valuesOf = async (query: string): Promise<number[]> => (await asked.instant({ query, timeMs: 150_000 })).series.map(({ values }) => values[0]);
+  // The first query does not know yet that there are any.
+  assert.deepEqual(await valuesOf("sum by (instance) (resets(started_total[1m]))"), [1, 0]);
+  assert.deepEqual(await valuesOf("resets(started_total[1m])"), [1, 0]);
+  assert.deepEqual(await valuesOf("irate(started_total[1m])"), [14, 1 / 15]);
+  assert.deepEqual(await valuesOf("start_timestamp(started_total)"), [140, 0]);
+  assert.deepEqual(await valuesOf("start_timestamp(started_total + 0)"), []);
+  assert.deepEqual(await valuesOf("count(started_total)"), [2]);
+  assert.deepEqual(await valuesOf("delta(started_total[1m])"), [(210 - 107) * (60 / 45), 4]);
 });
 
 const refusals: { query: string; message: RegExp }[] = [

@@ -63,6 +63,7 @@ const defaultSubqueryStepMs = 60_000;
 export class PromqlEngine {
   readonly #options: PromqlEngineOptions;
   readonly #limits: QueryLimits;
+  readonly #startTimes = { wereSeen: false };
 
   constructor(options: PromqlEngineOptions) {
     this.#options = options;
@@ -119,6 +120,7 @@ export class PromqlEngine {
       enforcedFilters: request.enforcedFilters ?? [[]],
       selectorsOfNumbers: selectorsOfNumbers(expr),
       delaysNameRemoval: request.delaysNameRemoval ?? false,
+      startTimes: this.#startTimes,
       signal: request.signal,
       monotonicMs,
     });

@@ -111,7 +111,7 @@ function selectorFlow(context: PromContext, expr: Expr, grid: Grid, column: Inst
   const endMs = shift.startMs + (grid.points - 1) * shift.stepMs;
   const range = { minMs: shift.startMs - lookbackMs + 1, maxMs: isSmoothed ? endMs + lookbackMs : endMs };
   return {
-    request: requestOf(context, selector, range),
+    request: requestOf(context, selector, range, column === "start"),
     compute: (labels, samples) =>
       isSmoothed
         ? smoothedSeries(labels, rangeSamples(samples), times, lookbackMs, { annotations, metricName: metricNameOf(labels), position: placeOf(expr) })
@@ -119,8 +119,8 @@ function selectorFlow(context: PromContext, expr: Expr, grid: Grid, column: Inst
   };
 }
 
-function requestOf(context: PromContext, selector: SelectorExpr, range: TimeRange): SeriesRequest {
-  return { filters: selector.groups[0] ?? [], range, tellsResets: context.selectorsOfNumbers.has(selector) };
+function requestOf(context: PromContext, selector: SelectorExpr, range: TimeRange, usesStarts: boolean): SeriesRequest {
+  return { filters: selector.groups[0] ?? [], range, tellsResets: context.selectorsOfNumbers.has(selector), usesStarts };
 }
 
 // ---- aggregates ----
@@ -169,7 +169,7 @@ async function flowOf(context: PromContext, expr: Expr, grid: Grid): Promise<Ser
   const hasOneName = selector.groups[0]?.some(({ name, op }) => name === metricNameLabel && op === "=") ?? false;
   if (!hasOneName && rangeFunctions.get(expr.name)?.keepsName !== true && !context.delaysNameRemoval) return undefined;
   const { plan, compute } = await planRangeCall(context, expr, range, grid);
-  return { request: requestOf(context, selector, windowTimes(plan)), compute: (labels, samples) => compute(labels, rangeSamples(samples), false) };
+  return { request: requestOf(context, selector, windowTimes(plan), usesStarts(expr)), compute: (labels, samples) => compute(labels, rangeSamples(samples), false) };
 }
 
 // ---- functions ----
@@ -178,7 +178,8 @@ async function evaluateFunction(context: PromContext, expr: FunctionExpr, grid: 
   const range = expr.args.find((arg) => promqlType(arg) === "matrix");
   if (range?.kind === "rollup") return evaluateRangeFunction(context, expr, range, grid);
   if (expr.name === "info") return addInfoLabels(context, expr, await evaluate(context, expr.args[0], grid), grid);
-  if (expr.name === "timestamp" && selectorOf(expr.args[0]) !== undefined) return evaluateTimestamps(context, expr, grid);
+  const times = timeColumns.get(expr.name);
+  if (times !== undefined && isSelectorWith(expr.args[0], times)) return evaluateTimes(context, expr, grid, times);
   const args: PromValue[] = [];
   for (const arg of expr.args) args.push(await evaluate(context, arg, grid));
   const run = instantFunctions.get(expr.name);
@@ -187,9 +188,16 @@ async function evaluateFunction(context: PromContext, expr: FunctionExpr, grid: 
   return run(call);
 }
 
-/** timestamp() of a selector: when its samples were taken. */
-async function evaluateTimestamps(context: PromContext, expr: FunctionExpr, grid: Grid): Promise<PromValue> {
-  const all = await evaluateSelector(context, expr.args[0], grid, "time");
+/** Start timestamps of a `smoothed` selector, whose values are not those of samples, are not known. */
+function isSelectorWith(expr: Expr, column: InstantColumn): boolean {
+  return selectorOf(expr) !== undefined && !(column === "start" && expr.kind === "rollup" && expr.modifier !== undefined);
+}
+
+const timeColumns: ReadonlyMap<string, InstantColumn> = new Map([["timestamp", "time"], ["start_timestamp", "start"]]);
+
+/** timestamp() of a selector: when its samples were taken; start_timestamp(): since when they count. */
+async function evaluateTimes(context: PromContext, expr: FunctionExpr, grid: Grid, column: InstantColumn): Promise<PromValue> {
+  const all = await evaluateSelector(context, expr.args[0], grid, column);
   return vectorOf(mergeNameless(all, all.map((series): PromSeries => ({
     ...series, labels: namelessLabels(context, series.labels), values: series.values.map((timeMs) => timeMs / 1000), dropsName: true,
   }))));
@@ -198,7 +206,7 @@ async function evaluateTimestamps(context: PromContext, expr: FunctionExpr, grid
 async function evaluateRangeFunction(context: PromContext, expr: FunctionExpr, range: RollupExpr, grid: Grid): Promise<PromValue> {
   const { plan, dropsName, compute } = await planRangeCall(context, expr, range, grid);
   const sources: Labels[] = [];
-  const all = await mapRange(context, range, plan, (labels, samples, isNameless) => {
+  const all = await mapRange(context, range, plan, usesStarts(expr), (labels, samples, isNameless) => {
     context.countColumns(1, grid.points);
     const series = compute(labels, samples, isNameless);
     if (series === undefined) return undefined;
@@ -209,6 +217,10 @@ async function evaluateRangeFunction(context: PromContext, expr: FunctionExpr, r
   if (expr.name === "absent_over_time") return absentSeries(range, all, grid.points);
   if (!context.delaysNameRemoval && dropsName && !haveSameMetadata(sources)) refuseSameLabels(all);
   return vectorOf(all);
+}
+
+function usesStarts({ name }: FunctionExpr): boolean {
+  return rangeFunctions.get(name)?.usesStarts === true;
 }
 
 /** A function of a range with its other arguments evaluated. */
@@ -274,9 +286,9 @@ function planWindows(context: PromContext, range: RollupExpr, grid: Grid, args: 
 type RangeMapper = (labels: Labels, samples: SampleColumns, isNameless: boolean) => PromSeries | undefined;
 
 /** What `compute` makes of each series of a range; samples are without stale markers. */
-async function mapRange(context: PromContext, range: RollupExpr, plan: WindowPlan, compute: RangeMapper): Promise<PromSeries[]> {
+async function mapRange(context: PromContext, range: RollupExpr, plan: WindowPlan, looksAtStarts: boolean, compute: RangeMapper): Promise<PromSeries[]> {
   const selector = selectorOf(range);
-  if (selector !== undefined) return mapSeries(context, requestOf(context, selector, windowTimes(plan)), (labels, samples) => compute(labels, rangeSamples(samples), false));
+  if (selector !== undefined) return mapSeries(context, requestOf(context, selector, windowTimes(plan), looksAtStarts), (labels, samples) => compute(labels, rangeSamples(samples), false));
   const { minMs, maxMs } = windowTimes(plan);
   const inner = subqueryGrid(context, range, minMs - 1, maxMs);
   if (inner.points <= 0) return [];
@@ -304,7 +316,7 @@ function subqueryGrid(context: PromContext, range: RollupExpr, firstMs: number, 
 export async function evaluateRange(context: PromContext, range: RollupExpr, grid: Grid): Promise<readonly { labels: Labels; samples: SampleColumns }[]> {
   const plan = planWindows(context, range, grid, [], []);
   const found: { labels: Labels; samples: SampleColumns }[] = [];
-  await mapRange(context, range, plan, (labels, samples) => {
+  await mapRange(context, range, plan, false, (labels, samples) => {
     const report = { annotations: context.annotations, metricName: metricNameOf(labels), position: plan.position };
     const bounds = { startMs: plan.endMs - plan.rangeMs, endMs: plan.endMs, isSmoothed: plan.modifier === "smoothed" };
     found.push({ labels, samples: plan.modifier === undefined ? copied(samples) : extendedSamples(samples, bounds, report) });

@@ -31,7 +31,7 @@ export const instantFunctions: ReadonlyMap<string, (call: Call) => PromValue> = 
   ["sort_by_label_desc", (call) => sortByLabel(call, -1)],
   ["sort_desc", (call) => sortByValue(call, -1)],
   ["start", ({ context, grid }) => constant(grid.points, context.startMs / 1000)],
-  // Start timestamps are not stored, and without them there is nothing to answer.
+  // Only the samples of a selector have start timestamps; the evaluator gives those.
   ["start_timestamp", () => vectorOf([])],
   ["step", ({ context, grid }) => constant(grid.points, context.stepMs / 1000)],
   ["time", ({ grid }) => ({ kind: "scalar", values: Float64Array.from({ length: grid.points }, (_, point) => (grid.startMs + point * grid.stepMs) / 1000) })],

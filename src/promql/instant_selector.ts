@@ -3,13 +3,14 @@
  * there.
  */
 import type { Labels } from "../model/labels.ts";
-import { type FloatHistogram, staleHistogram } from "../model/native_histogram.ts";
+import { staleHistogram } from "../model/native_histogram.ts";
 import { isStaleMarker } from "../model/row_batch.ts";
 import type { SampleColumns } from "./samples.ts";
+import { startsOf } from "./start_times.ts";
 import { floatPoint, type PromSeries, SeriesBuilder } from "./vector.ts";
 
-/** What a selector's series hold: the values, or the times of the samples in milliseconds. */
-export type InstantColumn = "value" | "time";
+/** What a selector's series hold: the values, or the times or start timestamps of the samples in milliseconds. */
+export type InstantColumn = "value" | "time" | "start";
 
 /** The times that the points of a grid look at. */
 export interface LookTimes {
@@ -18,7 +19,7 @@ export interface LookTimes {
   readonly points: number;
 }
 
-/** The series on the grid; undefined if it has no point there. */
+/** The series on the grid; undefined if it has no point there. A start that is not known is 0. */
 export function instantSeries(labels: Labels, samples: SampleColumns, times: LookTimes, lookbackMs: number, column: InstantColumn): PromSeries | undefined {
   const target = new SeriesBuilder(labels, times.points);
   if (samples.histograms.length === 0 && column === "value") fillFloats(target, samples, times, lookbackMs);
@@ -40,7 +41,9 @@ function fillFloats(target: SeriesBuilder, { timestampsMs, values }: SampleColum
 }
 
 function fillMixed(target: SeriesBuilder, samples: SampleColumns, times: LookTimes, lookbackMs: number, column: InstantColumn): void {
-  const { timestampsMs, values, histogramTimesMs, histograms } = samples;
+  const { timestampsMs, values, histogramTimesMs, histograms, starts } = samples;
+  const floatTimes = column === "start" ? startsOf(timestampsMs, starts) : timestampsMs;
+  const histogramTimes = column === "start" ? startsOf(histogramTimesMs, starts) : histogramTimesMs;
   let nextFloat = 0;
   let nextHistogram = 0;
   for (let point = 0; point < times.points; point++) {
@@ -51,15 +54,12 @@ function fillMixed(target: SeriesBuilder, samples: SampleColumns, times: LookTim
     const histogramMs = nextHistogram === 0 ? -Infinity : histogramTimesMs[nextHistogram - 1];
     if (Math.max(floatMs, histogramMs) <= timeMs - lookbackMs) continue;
     if (floatMs > histogramMs) {
-      if (!isStaleMarker(values, nextFloat - 1)) target.setFloat(point, column === "time" ? floatMs : values[nextFloat - 1]);
-    } else {
-      setHistogram(target, point, histograms[nextHistogram - 1], column === "time" ? histogramMs : undefined);
+      if (isStaleMarker(values, nextFloat - 1)) continue;
+      if (column === "value") target.setFloat(point, values[nextFloat - 1]);
+      else target.setFloat(point, floatTimes[nextFloat - 1]);
+    } else if (histograms[nextHistogram - 1] !== staleHistogram) {
+      if (column === "value") target.setHistogram(point, histograms[nextHistogram - 1]);
+      else target.setFloat(point, histogramTimes[nextHistogram - 1]);
     }
   }
-}
-
-function setHistogram(target: SeriesBuilder, point: number, histogram: FloatHistogram, timeMs: number | undefined): void {
-  if (histogram === staleHistogram) return;
-  if (timeMs === undefined) target.setHistogram(point, histogram);
-  else target.setFloat(point, timeMs);
 }

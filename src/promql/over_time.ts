@@ -5,6 +5,7 @@ import { equalHistograms, type FloatHistogram } from "../model/native_histogram.
 import { HistogramMean } from "./histogram_mean.ts";
 import { compensated, KahanSum } from "./kahan.ts";
 import { quantileOf } from "./quantile.ts";
+import { isResetBetween } from "./start_times.ts";
 import type { Window, WindowFunction } from "./window.ts";
 
 // ---- of floats and histograms alike ----
@@ -39,25 +40,49 @@ export const changes: WindowFunction = (window) =>
   countPairs(window, (earlier, later) => earlier !== later && !(Number.isNaN(earlier) && Number.isNaN(later)), (earlier, later) => !equalHistograms(earlier, later));
 
 export const resets: WindowFunction = (window) =>
-  countPairs(window, (earlier, later) => later < earlier, (earlier, later) => isCounterReset(later, earlier));
+  countPairs(window, (earlier, later) => later < earlier, (earlier, later) => isCounterReset(later, earlier), resetsByStart(window));
+
+/** Tells by start timestamps whether sample `later` of the floats or histograms began anew after a sample that starts and ends as given. */
+type StartTest = (isFloat: boolean, later: number, earlierStartMs: number, earlierMs: number) => boolean;
+
+function resetsByStart({ startedFloats, startedHistograms }: Window): StartTest | undefined {
+  if (startedFloats === undefined || startedHistograms === undefined) return undefined;
+  return (isFloat, later, earlierStartMs, earlierMs) => {
+    const { timestampsMs, starts } = isFloat ? startedFloats : startedHistograms;
+    return isResetBetween(earlierStartMs, earlierMs, starts[later], timestampsMs[later]);
+  };
+}
 
 /** How many neighbours differ; a float beside a histogram always does. */
-function countPairs(window: Window, floatsDiffer: (a: number, b: number) => boolean, histogramsDiffer: (a: FloatHistogram, b: FloatHistogram) => boolean): number {
+function countPairs(
+  window: Window, floatsDiffer: (a: number, b: number) => boolean, histogramsDiffer: (a: FloatHistogram, b: FloatHistogram) => boolean, startsDiffer?: StartTest,
+): number {
   const { timestampsMs, values, histogramTimesMs, histograms, to, histogramTo } = window;
   const start = window.plan.modifier === "anchored" ? anchorOf(window) : { from: window.from, histogramFrom: window.histogramFrom };
   if (start === undefined) return window.nothing();
   let { from, histogramFrom } = start;
   let count = 0;
   let previous: number | FloatHistogram | undefined;
+  let [previousStartMs, previousMs] = [0, 0];
   while (from < to || histogramFrom < histogramTo) {
     const isFloat = histogramFrom >= histogramTo || (from < to && timestampsMs[from] < histogramTimesMs[histogramFrom]);
-    const current: number | FloatHistogram = isFloat ? values[from++] : histograms[histogramFrom++];
-    if (typeof current === "number") {
-      if (typeof previous === "number" ? floatsDiffer(previous, current) : previous !== undefined) count++;
-    } else if (typeof previous === "number" || (previous !== undefined && histogramsDiffer(previous, current))) count++;
+    const index = isFloat ? from++ : histogramFrom++;
+    const current: number | FloatHistogram = isFloat ? values[index] : histograms[index];
+    if (previous !== undefined && (isDifferent(previous, current, floatsDiffer, histogramsDiffer) || startsDiffer?.(isFloat, index, previousStartMs, previousMs) === true)) count++;
     previous = current;
+    if (startsDiffer === undefined) continue;
+    previousMs = isFloat ? timestampsMs[index] : histogramTimesMs[index];
+    previousStartMs = (isFloat ? window.startedFloats : window.startedHistograms)?.starts[index] ?? 0;
   }
   return count;
+}
+
+function isDifferent(
+  earlier: number | FloatHistogram, later: number | FloatHistogram, floatsDiffer: (a: number, b: number) => boolean,
+  histogramsDiffer: (a: FloatHistogram, b: FloatHistogram) => boolean,
+): boolean {
+  if (typeof earlier === "number") return typeof later !== "number" || floatsDiffer(earlier, later);
+  return typeof later === "number" || histogramsDiffer(earlier, later);
 }
 
 /** Where the samples of an anchored range begin: with the last one at or before its start. */

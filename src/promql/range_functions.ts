@@ -12,6 +12,8 @@ interface RangeFunction {
   readonly keepsName?: true;
   /** Only a counter makes sense, and metrics whose name does not end like one are reported. */
   readonly needsCounter?: true;
+  /** Looks at start timestamps. */
+  readonly usesStarts?: true;
 }
 
 export const rangeFunctions: ReadonlyMap<string, RangeFunction> = new Map(Object.entries<RangeFunction>({
@@ -24,8 +26,8 @@ export const rangeFunctions: ReadonlyMap<string, RangeFunction> = new Map(Object
   double_exponential_smoothing: { run: doubleExponentialSmoothing },
   first_over_time: { run: firstOverTime, keepsName: true },
   idelta: { run: idelta },
-  increase: { run: increase, needsCounter: true },
-  irate: { run: irate },
+  increase: { run: increase, needsCounter: true, usesStarts: true },
+  irate: { run: irate, usesStarts: true },
   last_over_time: { run: lastOverTime, keepsName: true },
   mad_over_time: { run: madOverTime },
   max_over_time: { run: maxOverTime },
@@ -33,8 +35,8 @@ export const rangeFunctions: ReadonlyMap<string, RangeFunction> = new Map(Object
   predict_linear: { run: predictLinear },
   present_over_time: { run: presentOverTime },
   quantile_over_time: { run: quantileOverTime },
-  rate: { run: rate, needsCounter: true },
-  resets: { run: resets },
+  rate: { run: rate, needsCounter: true, usesStarts: true },
+  resets: { run: resets, usesStarts: true },
   stddev_over_time: { run: stddevOverTime },
   stdvar_over_time: { run: stdvarOverTime },
   sum_over_time: { run: sumOverTime },

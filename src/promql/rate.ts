@@ -6,6 +6,7 @@ import { divideHistogram, isCounterReset, multiplyHistogram, withResetHint } fro
 import { compactHistogram, emptyHistogram, type FloatHistogram, hasCustomBuckets, reduceResolution } from "../model/native_histogram.ts";
 import { extendedRate } from "./extended_rate.ts";
 import { addReported, subtractReported } from "./histogram_report.ts";
+import { hasOverlap, isResetBetween, isStartReset, type StartedSamples, startWithin } from "./start_times.ts";
 import type { Window, WindowFunction } from "./window.ts";
 
 export const rate: WindowFunction = (window) => extrapolatedRate(window, true, true);
@@ -22,11 +23,25 @@ function extrapolatedRate(window: Window, isCounter: boolean, isRate: boolean): 
   }
   if (window.plan.modifier !== undefined) return extendedRate(window, isCounter, isRate);
   if (window.histogramCount > 0) return rateOfHistograms(window, isCounter, isRate);
+  if (isCounter && window.startedFloats !== undefined) return rateOfStarted(window, window.startedFloats, isRate);
   if (window.floatCount < 2) return window.nothing();
   const { values, timestampsMs, from, to } = window;
   let difference = values[to - 1] - values[from];
   if (isCounter && window.hasReset()) for (let i = from + 1; i < to; i++) if (values[i] < values[i - 1]) difference += values[i - 1];
   const first = isCounter && difference > 0 && values[from] >= 0 ? values[from] / difference : NaN;
+  return difference * extrapolation(window, timestampsMs[from], timestampsMs[to - 1], to - from, first, isRate);
+}
+
+/** Of a counter with start timestamps. */
+function rateOfStarted(window: Window, started: StartedSamples, isRate: boolean): number {
+  const { values, timestampsMs, from, to } = window;
+  if (hasOverlap(started, from, to)) window.plan.annotations.overlappingStart(window.metricName, window.plan.position);
+  let difference = values[to - 1] - values[from];
+  for (let i = from + 1; i < to; i++) if (values[i] < values[i - 1] || isStartReset(started, i)) difference += values[i - 1];
+  const startMs = startWithin(started, from, window.startMs);
+  if (!Number.isNaN(startMs)) return (difference + values[from]) * extrapolationFrom(window, startMs, timestampsMs, from, to, isRate);
+  if (window.floatCount < 2) return window.nothing();
+  const first = difference > 0 && values[from] >= 0 ? values[from] / difference : NaN;
   return difference * extrapolation(window, timestampsMs[from], timestampsMs[to - 1], to - from, first, isRate);
 }
 
@@ -47,8 +62,20 @@ function extrapolation(window: Window, firstMs: number, lastMs: number, count: n
   return isRate ? factor / (window.plan.rangeMs / 1000) : factor;
 }
 
+/** As extrapolation() where the value was 0 at `startMs`, before samples [from, to): nothing is guessed before that. */
+function extrapolationFrom(window: Window, startMs: number, timestampsMs: Float64Array, from: number, to: number, isRate: boolean): number {
+  const sampledS = (timestampsMs[to - 1] - startMs) / 1000;
+  const intervalS = to - from < 2 ? 0 : (timestampsMs[to - 1] - timestampsMs[from]) / 1000 / (to - from - 1);
+  let toEndS = (window.endMs - timestampsMs[to - 1]) / 1000;
+  if (toEndS >= intervalS * 1.1) toEndS = intervalS / 2;
+  const factor = (sampledS + toEndS) / sampledS;
+  return isRate ? factor / (window.plan.rangeMs / 1000) : factor;
+}
+
 function rateOfHistograms(window: Window, isCounter: boolean, isRate: boolean): number {
   const { histograms, histogramTimesMs, histogramFrom, histogramTo } = window;
+  const startMs = isCounter && window.startedHistograms !== undefined ? startWithin(window.startedHistograms, histogramFrom, window.startMs) : NaN;
+  if (!Number.isNaN(startMs)) return rateOfStartedHistograms(window, startMs, isRate);
   if (window.histogramCount < 2) return window.nothing();
   const difference = histogramDifference(window, isCounter);
   if (difference === undefined) return window.nothing();
@@ -58,15 +85,27 @@ function rateOfHistograms(window: Window, isCounter: boolean, isRate: boolean): 
   return window.give(multiplyHistogram(difference, factor));
 }
 
+/** Of histograms that were empty at `startMs`, within the window. */
+function rateOfStartedHistograms(window: Window, startMs: number, isRate: boolean): number {
+  const { histograms, histogramTimesMs, histogramFrom, histogramTo } = window;
+  const first = histograms[histogramFrom];
+  const difference = window.histogramCount < 2 ? undefined : histogramDifference(window, true);
+  if (window.histogramCount >= 2 && difference === undefined) return window.nothing();
+  const whole = difference === undefined ? first : addReported(window.report, difference, first);
+  if (whole === undefined) return window.nothing();
+  return window.give(multiplyHistogram(whole, extrapolationFrom(window, startMs, histogramTimesMs, histogramFrom, histogramTo, isRate)));
+}
+
 /** The last histogram of the window without the first, resets made up for; undefined (and annotated) if they do not fit. */
 function histogramDifference(window: Window, isCounter: boolean): FloatHistogram | undefined {
   const { annotations, position } = window.plan;
   const points = window.histograms.slice(window.histogramFrom, window.histogramTo);
   const last = points[points.length - 1];
+  const isReset = resetsIn(window, points);
   let previous = points[0];
   if (isCounter && (previous.resetHint === "gauge" || last.resetHint === "gauge")) annotations.notCounter(window.metricName, position);
   // What came before a reset has to fit in with nothing.
-  if (isCounter && isCounterReset(points[1], previous)) {
+  if (isCounter && isReset(1, previous)) {
     previous = { ...emptyHistogram, schema: points[1].schema, customBounds: points[1].customBounds };
   }
   const schema = commonSchema(window, points, previous, isCounter);
@@ -77,8 +116,17 @@ function histogramDifference(window: Window, isCounter: boolean): FloatHistogram
   const start = subtractReported(window.report, reducedTo(last, schema), previous);
   if (start === undefined) return undefined;
   if (!isCounter && (points[0].resetHint !== "gauge" || last.resetHint !== "gauge")) annotations.notGauge(window.metricName, position);
-  const difference = isCounter ? withResets(window, points, previous, start) : start;
+  const difference = isCounter ? withResets(window, points, isReset, previous, start) : start;
   return difference === undefined ? undefined : compactHistogram(withResetHint(difference, "gauge"));
+}
+
+/** Whether the counter of the window's histograms was reset before the one at `index`, where `previous` stands before it. */
+type ResetTest = (index: number, previous: FloatHistogram) => boolean;
+
+function resetsIn(window: Window, points: readonly FloatHistogram[]): ResetTest {
+  const started = window.startedHistograms;
+  if (started === undefined) return (index, previous) => isCounterReset(points[index], previous);
+  return (index, previous) => isStartReset(started, window.histogramFrom + index) || isCounterReset(points[index], previous);
 }
 
 /** The lowest resolution in the window; undefined if exponential and custom buckets are mixed. */
@@ -100,16 +148,18 @@ function reducedTo(histogram: FloatHistogram, schema: number): FloatHistogram {
 }
 
 /** Adds what was counted before each reset. */
-function withResets(window: Window, points: readonly FloatHistogram[], first: FloatHistogram, start: FloatHistogram): FloatHistogram | undefined {
+function withResets(window: Window, points: readonly FloatHistogram[], isReset: ResetTest, first: FloatHistogram, start: FloatHistogram): FloatHistogram | undefined {
+  const { annotations, position } = window.plan;
+  if (window.startedHistograms !== undefined && hasOverlap(window.startedHistograms, window.histogramFrom, window.histogramTo)) annotations.overlappingStart(window.metricName, position);
   let previous = first;
   let difference = start;
-  for (const current of points.slice(1)) {
-    if (isCounterReset(current, previous)) {
+  for (let i = 1; i < points.length; i++) {
+    if (isReset(i, previous)) {
       const added = addReported(window.report, difference, previous);
       if (added === undefined) return undefined;
       difference = added;
     }
-    previous = current;
+    previous = points[i];
   }
   return difference;
 }
@@ -117,6 +167,8 @@ function withResets(window: Window, points: readonly FloatHistogram[], first: Fl
 /** A sample that may be a float or a histogram. */
 interface Point {
   readonly timeMs: number;
+  /** 0: unknown. */
+  readonly startMs: number;
   readonly value: number;
   readonly histogram: FloatHistogram | undefined;
 }
@@ -124,26 +176,27 @@ interface Point {
 function lastDifference(window: Window, isCounter: boolean): number {
   const [earlier, later] = lastTwo(window);
   if (earlier === undefined || later === undefined || later.timeMs === earlier.timeMs) return window.nothing();
+  const isStarted = isCounter && isResetBetween(earlier.startMs, earlier.timeMs, later.startMs, later.timeMs);
   const seconds = isCounter ? (later.timeMs - earlier.timeMs) / 1000 : 1;
   if (earlier.histogram === undefined && later.histogram === undefined) {
-    const isReset = isCounter && later.value < earlier.value;
+    const isReset = isStarted || (isCounter && later.value < earlier.value);
     return (isReset ? later.value : later.value - earlier.value) / seconds;
   }
   if (earlier.histogram === undefined || later.histogram === undefined) {
     window.plan.annotations.mixedFloatsAndHistograms(window.metricName, window.plan.position);
     return window.nothing();
   }
-  const difference = lastHistogramDifference(window, earlier.histogram, later.histogram, isCounter);
+  const difference = lastHistogramDifference(window, earlier.histogram, later.histogram, isCounter, isStarted);
   if (difference === undefined) return window.nothing();
   return window.give(isCounter ? divideHistogram(difference, seconds) : difference);
 }
 
-function lastHistogramDifference(window: Window, earlier: FloatHistogram, later: FloatHistogram, isCounter: boolean): FloatHistogram | undefined {
+function lastHistogramDifference(window: Window, earlier: FloatHistogram, later: FloatHistogram, isCounter: boolean, isStarted: boolean): FloatHistogram | undefined {
   const { annotations, position } = window.plan;
   const gauges = [earlier, later].filter(({ resetHint }) => resetHint === "gauge").length;
   if (isCounter && gauges > 0) annotations.notCounter(window.metricName, position);
   if (!isCounter && gauges < 2) annotations.notGauge(window.metricName, position);
-  if (isCounter && isCounterReset(later, earlier)) return compactHistogram(withResetHint(later, "gauge"));
+  if (isStarted || (isCounter && isCounterReset(later, earlier))) return compactHistogram(withResetHint(later, "gauge"));
   const difference = subtractReported(window.report, later, earlier);
   return difference === undefined ? undefined : compactHistogram(withResetHint(difference, "gauge"));
 }
@@ -152,10 +205,10 @@ function lastHistogramDifference(window: Window, earlier: FloatHistogram, later:
 function lastTwo(window: Window): [Point | undefined, Point | undefined] {
   const points: Point[] = [];
   for (let i = Math.max(window.from, window.to - 2); i < window.to; i++) {
-    points.push({ timeMs: window.timestampsMs[i], value: window.values[i], histogram: undefined });
+    points.push({ timeMs: window.timestampsMs[i], startMs: window.startedFloats?.starts[i] ?? 0, value: window.values[i], histogram: undefined });
   }
   for (let i = Math.max(window.histogramFrom, window.histogramTo - 2); i < window.histogramTo; i++) {
-    points.push({ timeMs: window.histogramTimesMs[i], value: NaN, histogram: window.histograms[i] });
+    points.push({ timeMs: window.histogramTimesMs[i], startMs: window.startedHistograms?.starts[i] ?? 0, value: NaN, histogram: window.histograms[i] });
   }
   points.sort((a, b) => a.timeMs - b.timeMs);
   return [points.at(-2), points.at(-1)];

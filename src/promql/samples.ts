@@ -10,6 +10,14 @@ export interface SampleColumns {
   readonly histograms: readonly FloatHistogram[];
   /** false: no float is less than the one before it. */
   readonly hasDecreases?: boolean;
+  /** Start timestamps, if they were asked for and there are any. */
+  readonly starts?: StartColumn;
+}
+
+/** Since when samples count: the times of samples of which that is known, ascending, and beside them the start in milliseconds. */
+export interface StartColumn {
+  readonly timestampsMs: Float64Array;
+  readonly values: Float64Array;
 }
 
 const noTimes = new Float64Array(0);
@@ -26,6 +34,7 @@ export function rangeSamples(samples: SampleColumns): SampleColumns {
   const hasDecreases = (flags & hasLower) !== 0;
   if (!samples.histograms.includes(staleHistogram)) return { ...samples, timestampsMs: floats.timestampsMs, values: floats.values, hasDecreases };
   return {
+    ...samples,
     timestampsMs: floats.timestampsMs,
     values: floats.values,
     histogramTimesMs: samples.histogramTimesMs.filter((_, i) => samples.histograms[i] !== staleHistogram),

@@ -4,8 +4,11 @@
  * Native histograms are stored as several series each (model/histogram_series.ts). They are gathered while the others are worked on, and
  * joined at the end. A series may have floats as well, and both belong together; so where there are histograms, floats are asked for once
  * more.
+ *
+ * Start timestamps are stored as a component, too. Who looks at them needs them with the first sample, so they are read before all else; but only
+ * once one has been seen in the Store, since most have none. Until then the first one that turns up makes everything begin anew.
  */
-import { type ComponentColumns, histogramLabel, joinHistograms, splitHistogramLabel } from "../model/histogram_series.ts";
+import { type ComponentColumns, histogramLabel, joinHistograms, splitHistogramLabel, startComponent } from "../model/histogram_series.ts";
 import type { Labels } from "../model/labels.ts";
 import type { Matcher, Selector } from "../model/matcher.ts";
 import type { FloatHistogram } from "../model/native_histogram.ts";
@@ -13,7 +16,7 @@ import type { SeriesBatch, TimeRange } from "../model/store.ts";
 import { labelsKey } from "../query/series.ts";
 import type { PromContext } from "./context.ts";
 import { withDetectedResets } from "./reset_hints.ts";
-import { floatSamples, type SampleColumns } from "./samples.ts";
+import { floatSamples, type SampleColumns, type StartColumn } from "./samples.ts";
 
 /** `samples` are valid during the call only. */
 type SeriesFunction<T> = (labels: Labels, samples: SampleColumns) => T | undefined;
@@ -33,48 +36,83 @@ export interface SeriesRequest {
   readonly range: TimeRange;
   /** Histograms say where counters were reset; see reset_hints.ts. */
   readonly tellsResets?: boolean;
+  /** Samples come with their start timestamps. */
+  readonly usesStarts?: boolean;
+}
+
+/** What stands beside the floats of a selector. */
+interface Beside {
+  readonly starts: ReadonlyMap<string, StartColumn>;
+  /** The histograms, by the key of their labels. */
+  readonly gathered: Map<string, JoinedSeries>;
 }
 
 /** What `compute` makes of each series that has samples in the range; undefined is left out. */
 export async function mapSeries<T>(context: PromContext, request: SeriesRequest, compute: SeriesFunction<T>): Promise<T[]> {
   const results: T[] = [];
   const sources: Labels[] = [];
-  const gathered = await readSeries(context, request, (labels, samples) => {
+  const beside = await readSeries(context, request, (labels, samples) => {
     const result = compute(labels, samples);
     if (result === undefined) return;
     results.push(result);
     sources.push(labels);
   });
-  if (gathered.size === 0) return results;
-  const floats = await readFloats(context, request, gathered);
+  if (beside === undefined) return mapSeries(context, request, compute);
+  if (beside.gathered.size === 0) return results;
+  const floats = await readFloats(context, request, beside.gathered);
   const onlyFloats = floats.size === 0 ? results : results.filter((_, i) => !floats.has(labelsKey(sources[i])));
-  return [...onlyFloats, ...(await mapHistograms(context, request, gathered, floats, compute))];
+  return [...onlyFloats, ...(await mapHistograms(context, request, beside, floats, compute))];
 }
 
 /**
- * Calls `visit` for each series, holding none. Resolves with false if a series turned out to have floats and histograms, which have not been
- * seen together then: mapSeries gives them as they are.
+ * Calls `visit` for each series, holding none. Resolves with false if that went wrong, because a series turned out to have floats and
+ * histograms, or start timestamps, which have not been seen together then: mapSeries gives them as they are.
  */
 export async function visitSeries(context: PromContext, request: SeriesRequest, visit: (labels: Labels, samples: SampleColumns) => void): Promise<boolean> {
-  const gathered = await readSeries(context, request, visit);
-  if (gathered.size === 0) return true;
-  const floats = await readFloats(context, request, gathered);
+  const beside = await readSeries(context, request, visit);
+  if (beside === undefined) return false;
+  if (beside.gathered.size === 0) return true;
+  const floats = await readFloats(context, request, beside.gathered);
   if (floats.size > 0) return false;
-  await mapHistograms(context, request, gathered, floats, (labels, samples) => void visit(labels, samples));
+  await mapHistograms(context, request, beside, floats, (labels, samples) => void visit(labels, samples));
   return true;
 }
 
-/** Visits the floats of all series, and gathers the components of histograms. */
-async function readSeries(context: PromContext, { filters, range }: SeriesRequest, visit: (labels: Labels, samples: SampleColumns) => void): Promise<Map<string, JoinedSeries>> {
+/** Visits the floats of all series, and gathers the components of histograms. undefined: without start timestamps that were to be looked at. */
+async function readSeries(context: PromContext, request: SeriesRequest, visit: (labels: Labels, samples: SampleColumns) => void): Promise<Beside | undefined> {
+  const { filters, range } = request;
   const gathered = new Map<string, JoinedSeries>();
-  if (filters.length === 0 || range.minMs > range.maxMs) return gathered;
+  if (filters.length === 0 || range.minMs > range.maxMs) return { starts: noStarts, gathered };
+  const usesStarts = request.usesStarts === true;
+  const starts = usesStarts && context.startTimes.wereSeen ? await readStarts(context, request) : noStarts;
   await readBatches(context, [filters], range, (batch, i) => {
     const labels = batch.labels(i);
     if (gather(context, gathered, labels, batch, i)) return;
     const [from, to] = [batch.sampleFrom[i], batch.sampleFrom[i + 1]];
-    visit(labels, floatSamples(batch.timestampsMs.subarray(from, to), batch.values.subarray(from, to)));
+    const samples = floatSamples(batch.timestampsMs.subarray(from, to), batch.values.subarray(from, to));
+    visit(labels, starts.size === 0 ? samples : withStarts(samples, starts.get(labelsKey(labels))));
   });
-  return gathered;
+  const isWithout = starts === noStarts && context.startTimes.wereSeen;
+  return usesStarts && isWithout ? undefined : { starts, gathered };
+}
+
+const noStarts: ReadonlyMap<string, StartColumn> = new Map();
+
+function withStarts(samples: SampleColumns, starts: StartColumn | undefined): SampleColumns {
+  return starts === undefined ? samples : { ...samples, starts };
+}
+
+/** The start timestamps by the key of the series' labels. */
+async function readStarts(context: PromContext, { filters, range }: SeriesRequest): Promise<ReadonlyMap<string, StartColumn>> {
+  const starts = new Map<string, StartColumn>();
+  await readBatches(context, [[...filters, { name: histogramLabel, op: "=", value: startComponent }]], range, (batch, i) => {
+    const split = splitHistogramLabel(batch.labels(i));
+    if (split === undefined) return;
+    const [from, to] = [batch.sampleFrom[i], batch.sampleFrom[i + 1]];
+    context.countBytes((to - from) * sampleBytes);
+    starts.set(labelsKey(split.labels), { timestampsMs: batch.timestampsMs.slice(from, to), values: batch.values.slice(from, to) });
+  });
+  return starts;
 }
 
 async function readBatches(context: PromContext, selector: Selector, range: TimeRange, visit: (batch: SeriesBatch, index: number) => void): Promise<void> {
@@ -91,10 +129,14 @@ async function readBatches(context: PromContext, selector: Selector, range: Time
   if (found.isPartial()) context.isPartial = true;
 }
 
-/** Copies a series of the batch if it is a component of histograms. */
+/** Copies a series of the batch if it is a component of histograms; start timestamps are only noted. */
 function gather(context: PromContext, gathered: Map<string, JoinedSeries>, labels: Labels, batch: SeriesBatch, index: number): boolean {
   const split = splitHistogramLabel(labels);
   if (split === undefined) return false;
+  if (split.component === startComponent) {
+    context.startTimes.wereSeen = true;
+    return true;
+  }
   const [from, to] = [batch.sampleFrom[index], batch.sampleFrom[index + 1]];
   context.countBytes((to - from) * sampleBytes);
   const component = { component: split.component, timestampsMs: batch.timestampsMs.slice(from, to), values: batch.values.slice(from, to) };
@@ -134,7 +176,7 @@ async function readHistogramsBefore(context: PromContext, { filters, range }: Se
 }
 
 async function mapHistograms<T>(
-  context: PromContext, request: SeriesRequest, gathered: ReadonlyMap<string, JoinedSeries>, floats: ReadonlyMap<string, SampleColumns>, compute: SeriesFunction<T>,
+  context: PromContext, request: SeriesRequest, { gathered, starts }: Beside, floats: ReadonlyMap<string, SampleColumns>, compute: SeriesFunction<T>,
 ): Promise<T[]> {
   const before = await readHistogramsBefore(context, request);
   const noFloats = floatSamples(new Float64Array(0), new Float64Array(0));
@@ -143,7 +185,7 @@ async function mapHistograms<T>(
     await context.takeTurns();
     const { timestampsMs, histograms } = joinHistograms(components);
     const samples = { histogramTimesMs: timestampsMs, histograms: withDetectedResets(histograms, before.get(key), request.tellsResets === true) };
-    const result = compute(labels, { ...(floats.get(key) ?? noFloats), ...samples });
+    const result = compute(labels, withStarts({ ...(floats.get(key) ?? noFloats), ...samples }, starts.get(key)));
     if (result !== undefined) results.push(result);
   }
   return results;

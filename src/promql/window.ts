@@ -6,7 +6,8 @@ import type { Labels } from "../model/labels.ts";
 import type { FloatHistogram } from "../model/native_histogram.ts";
 import type { Annotations } from "./annotations.ts";
 import type { HistogramReport } from "./histogram_report.ts";
-import type { SampleColumns } from "./samples.ts";
+import type { SampleColumns, StartColumn } from "./samples.ts";
+import { type StartedSamples, startsOf } from "./start_times.ts";
 import { metricNameOf } from "./series_labels.ts";
 import { floatPoint, histogramPoint, noPoint, SeriesBuilder } from "./vector.ts";
 
@@ -60,6 +61,9 @@ export class Window {
   /** How many values up to each one are less than the one before it. */
   #resets: Uint32Array | undefined;
   readonly #hasDecreases: boolean;
+  readonly #startColumn: StartColumn | undefined;
+  #startedFloats: StartedSamples | undefined;
+  #startedHistograms: StartedSamples | undefined;
 
   constructor(plan: WindowPlan, metricName: string, samples: SampleColumns) {
     this.plan = plan;
@@ -69,6 +73,19 @@ export class Window {
     this.histogramTimesMs = samples.histogramTimesMs;
     this.histograms = samples.histograms;
     this.#hasDecreases = samples.hasDecreases ?? true;
+    this.#startColumn = plan.modifier === undefined ? samples.starts : undefined;
+  }
+
+  /** All floats with their start timestamps; undefined if there are none. `anchored` and `smoothed` ranges know none, as in Prometheus. */
+  get startedFloats(): StartedSamples | undefined {
+    if (this.#startColumn === undefined) return undefined;
+    return (this.#startedFloats ??= { timestampsMs: this.timestampsMs, starts: startsOf(this.timestampsMs, this.#startColumn) });
+  }
+
+  /** The same of histograms. */
+  get startedHistograms(): StartedSamples | undefined {
+    if (this.#startColumn === undefined) return undefined;
+    return (this.#startedHistograms ??= { timestampsMs: this.histogramTimesMs, starts: startsOf(this.histogramTimesMs, this.#startColumn) });
   }
 
   /** Whether a value within the window is less than the one before. */
