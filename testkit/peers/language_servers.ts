@@ -24,10 +24,10 @@ export async function startLanguageServers(folder: string, commands: { victoriaM
   let prometheus: string | undefined;
   if (commands.prometheus !== undefined) {
     const address = `127.0.0.1:${await freePort()}`;
-    writeFileSync(join(folder, "prometheus.yml"), "{}\n");
+    writeFileSync(join(folder, "prometheus.yml"), "storage:\n  tsdb:\n    out_of_order_time_window: 10d\n");
     started.use(new PeerProcess(commands.prometheus, [
       `--config.file=${join(folder, "prometheus.yml")}`, `--storage.tsdb.path=${join(folder, "prometheus")}`, `--web.listen-address=${address}`, "--web.enable-remote-write-receiver",
-      "--storage.tsdb.retention.time=100y", "--enable-feature=promql-experimental-functions",
+      "--storage.tsdb.retention.time=100y", "--query.max-samples=500000000", "--enable-feature=promql-experimental-functions",
     ]));
     prometheus = `http://${address}`;
     await waitFor("Prometheus", () => isAnswering(`${prometheus}/-/ready`));
@@ -37,7 +37,7 @@ export async function startLanguageServers(folder: string, commands: { victoriaM
 }
 
 const seriesPerBody = 2000;
-/** Prometheus takes samples in the order of time, give or take an hour. */
+/** Bodies have half an hour each, as senders send what is new. */
 const sliceMs = 30 * 60_000;
 
 /** Writes the same bodies to all of them, and waits until the samples can be queried. */
@@ -53,12 +53,21 @@ export async function writeEverywhere(servers: LanguageServers, series: readonly
   for (let sliceStartMs = firstMs; sliceStartMs <= lastMs; sliceStartMs += sliceMs) {
     const slices = series.map((one) => slice(one, sliceStartMs, sliceStartMs + sliceMs)).filter(({ values }) => values.length > 0);
     for (let from = 0; from < slices.length; from += seriesPerBody) {
-      const body = remoteWriteBody(slices.slice(from, from + seriesPerBody));
-      await Promise.all([servers.tidemark, servers.victoriaMetrics, servers.prometheus].map((url) => (url === undefined ? undefined : write(url, body))));
+      await writeBodyEverywhere(servers, remoteWriteBody(slices.slice(from, from + seriesPerBody)));
     }
   }
-  if (servers.victoriaMetrics !== undefined) await fetch(`${servers.victoriaMetrics}/internal/force_flush`);
+  await flush(servers);
   return samples;
+}
+
+/** Writes one body of remote write to all of them. */
+export async function writeBodyEverywhere(servers: LanguageServers, body: Uint8Array): Promise<void> {
+  await Promise.all([servers.tidemark, servers.victoriaMetrics, servers.prometheus].map((url) => (url === undefined ? undefined : write(url, body))));
+}
+
+/** VictoriaMetrics shows what was written a second later, or at once if it is told to. */
+export async function flush({ victoriaMetrics }: LanguageServers): Promise<void> {
+  if (victoriaMetrics !== undefined) await fetch(`${victoriaMetrics}/internal/force_flush`);
 }
 
 function slice(series: BodySeries, fromMs: number, toMs: number): BodySeries {
