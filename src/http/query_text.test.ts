@@ -59,6 +59,7 @@ test("parse_query: every expression has a tree", () => {
 
 const answers: { name: string; path: string; query: Record<string, string>; status?: number; json: unknown }[] = [
   { name: "format_query", path: "/api/v1/format_query", query: { query: "sum(  rate(foo [5m]) )by(a)+1" }, json: { status: "success", data: "sum(rate(foo[5m])) by(a) + 1" } },
+  { name: "format_query of PromQL", path: "/api/v1/format_query", query: { query: "sum(  rate(foo [300s]) )by(a)+(1)", dialect: "promql" }, json: { status: "success", data: "sum by (a) (rate(foo[5m])) + (1)" } },
   { name: "prettify", path: "/prettify-query", query: { query: 'WITH (x = foo{a="x"}) sum(x)+1' }, json: { status: "success", query: 'WITH (x = foo{a="x"}) sum(x) + 1' } },
   { name: "prettify, below the prefix", path: "/prometheus/prettify-query", query: { query: "a+b" }, json: { status: "success", query: "a + b" } },
   { name: "prettify, wrong", path: "/prettify-query", query: { query: "sum(" }, json: { status: "error", msg: /line 1, column 5/ } },

@@ -4,6 +4,7 @@
  * proxy can set it.
  */
 import { InputError } from "../base/errors.ts";
+import type { Dialect } from "../metricsql/parser.ts";
 import { parseDurationArgument, parseTimeArgument } from "./time_argument.ts";
 
 export class RequestArguments {
@@ -51,9 +52,10 @@ export class RequestArguments {
     return Number(text);
   }
 
-  timeMs(name: string, nowMs: number, defaultMs: number): number {
+  /** See time_argument.ts for what the dialect of the request changes. */
+  timeMs(name: string, nowMs: number, defaultMs: number, dialect: Dialect = "metricsql"): number {
     const text = this.text(name);
-    return text === "" ? defaultMs : parseTimeArgument(name, text, nowMs);
+    return text === "" ? defaultMs : parseTimeArgument(name, text, nowMs, dialect);
   }
 
   durationMs(name: string, defaultMs: number): number {

@@ -49,6 +49,19 @@ const times: { text: string; timeMs: number }[] = [
 
 for (const row of times) test(`time argument: ${row.text}`, () => assert.equal(parseTimeArgument("time", row.text, nowMs), row.timeMs));
 
+const promqlTimes: { text: string; timeMs: number }[] = [
+  { text: "1784", timeMs: 1_784_000 },
+  { text: "2147483648", timeMs: 2_147_483_648_000 },
+  { text: "1700000000.1239", timeMs: 1_700_000_000_124 },
+  { text: "1.7e9", timeMs: 1_700_000_000_000 },
+  { text: "-5", timeMs: 0 },
+  { text: "1e400", timeMs: timeMaxMs },
+  { text: "2023-11-14T22:13:20.123Z", timeMs: nowMs },
+  { text: "2026-08", timeMs: Date.UTC(2026, 7) },
+  { text: "now-1h", timeMs: nowMs - 3_600_000 },
+];
+for (const row of promqlTimes) test(`time argument of PromQL: ${row.text}`, () => assert.equal(parseTimeArgument("time", row.text, nowMs, "promql"), row.timeMs));
+
 for (const text of ["2023-02-30", "2023-13", "2024-01-01T24", "2024-01-01T10:60", "2024-01-01 10:00", "yesterday", "1e400", "1".repeat(100), "now+1x", "5i", "NaN", "12+25:00", "NaNe5"]) {
   test(`time argument: ${text.slice(0, 30)} is refused`, () => assert.throws(() => parseTimeArgument("time", text, nowMs), (error) => error instanceof InputError && error.message.includes('argument "time"')));
 }

@@ -5,10 +5,12 @@
  *   2026, 2026-08, ... 2026-08-20T04:57:43.123Z, any of them with +02:00    a date in UTC or with an offset
  *   now, now-1h30m, -1h30m, 1h30m       relative to now, always back in time
  *
- * They are read exactly, in nanoseconds, and then cut to the whole milliseconds that Tidemark works with.
+ * They are read exactly, in nanoseconds, and then cut to the whole milliseconds that Tidemark works with. In requests of PromQL a number is seconds,
+ * whatever its size, as Prometheus has it: 1784 is half an hour after 1970 began and no year. All else is read in both.
  */
 import { InputError } from "../base/errors.ts";
 import { durationMs, parseDuration } from "../metricsql/duration.ts";
+import type { Dialect } from "../metricsql/parser.ts";
 
 const int64Max = 2n ** 63n - 1n;
 const int64Min = -(2n ** 63n);
@@ -19,13 +21,24 @@ export const timeMaxMs = 9_223_372_036_854;
 const minutesPerDay = 1440;
 
 /** A time in whole milliseconds, from 0 to timeMaxMs; times outside are moved to the nearest of these. Throws InputError "bad_argument". */
-export function parseTimeArgument(name: string, text: string, nowMs: number): number {
+export function parseTimeArgument(name: string, text: string, nowMs: number, dialect: Dialect = "metricsql"): number {
+  if (dialect === "promql" && /^[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?$/i.test(text)) return clamped(msOfSeconds(Number(text)));
   const timeNs = parseTimeNs(text, BigInt(Math.floor(nowMs)) * nanosecondsPerMs);
   if (timeNs === undefined) {
     const message = `bad time ${JSON.stringify(text)} in argument "${name}"; allowed: Unix time in s, ms, us or ns, RFC 3339 or a part of it, now-1h, -1h`;
     throw new InputError("bad_argument", message);
   }
-  return Math.max(0, Math.min(timeMaxMs, Number(floorDivide(timeNs, nanosecondsPerMs))));
+  return clamped(Number(floorDivide(timeNs, nanosecondsPerMs)));
+}
+
+function clamped(timeMs: number): number {
+  return Math.max(0, Math.min(timeMaxMs, timeMs));
+}
+
+/** Rounded to milliseconds, as Prometheus does, where the nanoseconds of VictoriaMetrics are cut. */
+function msOfSeconds(seconds: number): number {
+  const whole = Math.trunc(seconds);
+  return Number.isFinite(whole) ? whole * 1000 + Math.round((seconds - whole) * 1000) : whole;
 }
 
 /** A duration in whole milliseconds; a bare number counts seconds. Throws InputError "bad_argument". */

@@ -129,7 +129,8 @@ export function printAggregateSuffix(aggregate: AggregateSyntax, style: PrintSty
   return groupingText + (limit > 0 ? ` limit ${limit}` : "");
 }
 
-function printLabels(labels: readonly string[], style: PrintStyle): string {
+/** A list of labels in parentheses. */
+export function printLabels(labels: readonly string[], style: PrintStyle): string {
   if (style !== "promql") return `(${labels.map((label) => printName(label, style)).join(",")})`;
   return `(${labels.map((label) => (promqlReservedLabels.has(label.toLowerCase()) ? quote(label) : printName(label, style))).join(", ")})`;
 }

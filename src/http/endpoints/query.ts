@@ -13,7 +13,7 @@ export function queryRoute(api: Api): Route {
       const nowMs = api.clock.nowMs();
       const query = readQuery(api, requestArguments);
       const stepMs = readStep(requestArguments);
-      let timeMs = requestArguments.timeMs("time", nowMs, nowMs);
+      let timeMs = requestArguments.timeMs("time", nowMs, nowMs, query.dialect);
       const latencyOffsetMs = query.dialect === "promql" ? 0 : readLatencyOffset(api, requestArguments);
       // Times near now are moved back too, as VictoriaMetrics does: clients send their own clock as the time.
       if (!requestArguments.isSet("nocache") && Math.abs(nowMs - timeMs) < latencyOffsetMs) timeMs = nowMs - latencyOffsetMs;

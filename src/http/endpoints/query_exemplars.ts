@@ -19,7 +19,7 @@ export function queryExemplarsRoute(api: Api): Route {
       const { query, dialect, enforcedFilters } = readQuery(api, requestArguments);
       const groups: (readonly Matcher[])[] = [];
       visitExpr(parseExpr(query, { dialect }), (node) => node.kind === "selector" && groups.push(...node.groups));
-      const range = { minMs: requestArguments.timeMs("start", nowMs, 0), maxMs: requestArguments.timeMs("end", nowMs, nowMs) };
+      const range = { minMs: requestArguments.timeMs("start", nowMs, 0, dialect), maxMs: requestArguments.timeMs("end", nowMs, nowMs, dialect) };
       const selector = narrowed(groups, enforcedFilters);
       const found = groups.length === 0 ? [] : await api.store.exemplars?.({ tenant: defaultTenant, selector, range, signal: exchange.signal });
       await exchange.send(200, "application/json", `{"status":"success","data":[${(found ?? []).map(printSeries).join(",")}]}`);

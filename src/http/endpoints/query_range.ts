@@ -15,8 +15,8 @@ export function queryRangeRoute(api: Api): Route {
       const nowMs = api.clock.nowMs();
       const query = readQuery(api, requestArguments);
       const stepMs = readStep(requestArguments);
-      const startMs = requestArguments.timeMs("start", nowMs, nowMs - defaultStepMs);
-      let endMs = requestArguments.timeMs("end", nowMs, nowMs);
+      const startMs = requestArguments.timeMs("start", nowMs, nowMs - defaultStepMs, query.dialect);
+      let endMs = requestArguments.timeMs("end", nowMs, nowMs, query.dialect);
       const isPromql = query.dialect === "promql";
       if (startMs > endMs && !isPromql) endMs = startMs + defaultStepMs;
       let grid = { startMs, endMs, stepMs };

@@ -4,9 +4,10 @@
  */
 import { InputError } from "../../base/errors.ts";
 import { optimizeExpr } from "../../metricsql/filter_pushdown.ts";
-import { parseExpr } from "../../metricsql/parser.ts";
+import { type Dialect, parseExpr } from "../../metricsql/parser.ts";
 import { prettifyExpr } from "../../metricsql/prettifier.ts";
 import { printExpr } from "../../metricsql/printer.ts";
+import { formatPromql } from "../../metricsql/promql_format.ts";
 import type { Api } from "../api.ts";
 import type { Exchange } from "../exchange.ts";
 import { checkQueryText, readDialect } from "../query_exchange.ts";
@@ -17,10 +18,15 @@ import { queryTree } from "../syntax_json.ts";
 export function queryTextRoutes(api: Api): Route[] {
   return [
     textRoute("/api/v1/parse_query", async (exchange, given) => exchange.sendJson({ status: "success", data: queryTree(requiredQuery(api, given), readDialect(api, given)) })),
-    textRoute("/api/v1/format_query", async (exchange, given) => exchange.sendJson({ status: "success", data: prettifyExpr(requiredQuery(api, given), { dialect: readDialect(api, given) }) })),
+    textRoute("/api/v1/format_query", async (exchange, given) => exchange.sendJson({ status: "success", data: formatted(requiredQuery(api, given), readDialect(api, given)) })),
     textRoute("/prettify-query", async (exchange, given) => exchange.sendJson(answerOf(() => ({ query: prettifyExpr(requiredQuery(api, given), { dialect: readDialect(api, given) }) }), "msg"))),
     textRoute("/expand-with-exprs", (exchange, given) => expand(api, exchange, given)),
   ];
+}
+
+/** PromQL as Prometheus formats it, MetricsQL as VictoriaMetrics does. */
+function formatted(query: string, dialect: Dialect): string {
+  return dialect === "promql" ? formatPromql(query) : prettifyExpr(query);
 }
 
 function textRoute(path: string, answer: (exchange: Exchange, given: RequestArguments) => Promise<void>): Route {
