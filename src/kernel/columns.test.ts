@@ -66,3 +66,14 @@ test("columns: random batches equal the clear version", () => {
     assert.deepEqual(words(actual.values), words(expected.values), `seed ${seed}`);
   }
 });
+
+test("columns: one sample that is late is found at every place of columns of every length", () => {
+  for (let count = 2; count <= 40; count++) {
+    for (let late = 1; late < count; late++) {
+      const timestampsMs = Float64Array.from({ length: count }, (_, i) => (i === late ? late - 1.5 : i));
+      const values = Float64Array.from({ length: count }, (_, i) => i);
+      const sampleFrom = Uint32Array.of(0, count);
+      assert.deepEqual(finish(sampleFrom, timestampsMs, values, -10, 100), finishColumnsReference({ sampleFrom, timestampsMs, values }, -10, 100), `${late} of ${count}`);
+    }
+  }
+});

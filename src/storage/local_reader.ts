@@ -30,7 +30,7 @@ import type { Snapshot } from "./snapshot.ts";
 import type { IndexSegmentRef } from "./table_client.ts";
 
 /** Samples that a batch aims at; a single series may have more. */
-const batchSamples = 1 << 18;
+const batchSamples = 1 << 16;
 /** Samples of the head that a group aims at. */
 const groupHeadSamples = 1 << 20;
 const freeAreasMax = 3;
