@@ -10,7 +10,8 @@ import type { Expr, RollupExpr } from "../metricsql/ast.ts";
 import { parseExpr } from "../metricsql/parser.ts";
 import { printExpr } from "../metricsql/printer.ts";
 import { checkPromql, promqlType } from "../metricsql/promql_check.ts";
-import { compareLabels } from "../model/labels.ts";
+import { labelTableOf, orderLabelTable } from "../model/label_table.ts";
+import type { Labels } from "../model/labels.ts";
 import { defaultTenant, type Selector, type Tenant } from "../model/matcher.ts";
 import type { Store } from "../model/store.ts";
 import { type Grid, gridBetween } from "../query/grid.ts";
@@ -146,7 +147,7 @@ function keepsOrder(expr: Expr): boolean {
 
 function resultOf(context: PromContext, query: string, value: PromValue, grid: Grid, resultType: QueryResult["resultType"], isOrdered: boolean): QueryResult {
   const all = finished(context, value, grid.points);
-  const series = isOrdered ? all : all.toSorted((left, right) => compareLabels(left.labels, right.labels));
+  const series = isOrdered ? all : sortedByLabels(all);
   return {
     resultType,
     timestampsMs: Float64Array.from({ length: grid.points }, (_, i) => grid.startMs + i * grid.stepMs),
@@ -154,6 +155,10 @@ function resultOf(context: PromContext, query: string, value: PromValue, grid: G
     ...(value.kind === "string" ? { text: value.text } : {}),
     ...outcomeOf(context, query),
   };
+}
+
+function sortedByLabels<T extends { readonly labels: Labels }>(series: readonly T[]): T[] {
+  return Array.from(orderLabelTable(labelTableOf(series.map(({ labels }) => labels)), false).order, (position) => series[position]);
 }
 
 /** The series of a value, with the names dropped that are to be dropped. */
@@ -172,7 +177,7 @@ function outcomeOf(context: PromContext, query: string): Pick<QueryResult, "isPa
 /** The samples of a range. */
 async function rangeResult(context: PromContext, query: string, expr: RollupExpr, grid: Grid): Promise<QueryResult> {
   const all = await evaluateRange(context, expr, grid);
-  const sorted = all.toSorted((left, right) => compareLabels(left.labels, right.labels));
+  const sorted = sortedByLabels(all);
   return {
     resultType: "matrix",
     timestampsMs: new Float64Array(0),

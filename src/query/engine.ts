@@ -21,7 +21,7 @@ import { PlanCache, type PlannedQuery } from "./plan_cache.ts";
 import { isSubquery, planQuery, planSelector } from "./planner.ts";
 import { QueryContext } from "./query_context.ts";
 import type { QueryTrace } from "./query_trace.ts";
-import type { QueryResult, ResultSeries } from "./result.ts";
+import { GridSeries, type QueryResult, type ResultSeries } from "./result.ts";
 import type { ResultCache, ResultPlace } from "./result_cache.ts";
 import { compareSeriesLabels } from "./series.ts";
 import { orderSeries } from "./series_order.ts";
@@ -184,13 +184,15 @@ export class Engine {
     const all = await collect(compilePlan(context, grid, plan));
     const found = all.filter((series) => !context.isEmpty(series.values));
     checkLimit("too_many_series", "series in the answer", found.length, this.#limits.responseSeriesMax, "search.maxResponseSeries");
-    const some = orderSeries(found, isOrdered);
+    const { series: some, table } = orderSeries(found, isOrdered);
     const values = new Float64Array(some.length * grid.points);
     some.forEach((series, i) => copyColumn(series.values, values, i * grid.points));
     return {
       resultType,
       timestampsMs: Float64Array.from({ length: grid.points }, (_, i) => grid.startMs + i * grid.stepMs),
-      series: some.map(({ labels }, i) => ({ labels, values: values.subarray(i * grid.points, (i + 1) * grid.points) })),
+      series: some.map(({ labels }, i) => new GridSeries(labels, values, i * grid.points, grid.points)),
+      values,
+      table,
       isPartial: context.isPartial,
       readRange: context.readRange,
       stats: context.stats,

@@ -1,9 +1,13 @@
 // Shows the JSON of all kinds of results: that it parses to what went in, that numbers have the form of Prometheus, gaps are left out.
 import assert from "node:assert/strict";
 import test from "node:test";
+import { testSeed } from "../../testkit/seed.ts";
+import { seededRandom } from "../base/random.ts";
 import { Kernel } from "../kernel/kernel.ts";
-import { labelsOf } from "../model/labels.ts";
+import { numberTextReference } from "../kernel/number_text_reference.ts";
+import { labelsOf, labelsToRecord } from "../model/labels.ts";
 import { consecutiveBuckets, createHistogram } from "../model/native_histogram.ts";
+import { histogramJson } from "./histogram_json.ts";
 import type { QueryResult } from "./result.ts";
 import { encodeResult } from "./result_encoder.ts";
 
@@ -114,6 +118,41 @@ test("warnings and infos stand at the end", () => {
 
 test("partial results are marked", () => {
   assert.equal(encode({ isPartial: true }), envelope('{"resultType":"matrix","result":[]}', true));
+});
+
+/** The series of an answer as JSON.stringify writes them. */
+function seriesJson({ resultType, series, timestampsMs }: Pick<QueryResult, "resultType" | "series" | "timestampsMs">): string {
+  const documents = series.map(({ labels, values, present, histograms }) => {
+    const metric = labelsToRecord(labels);
+    if (histograms !== undefined) return { metric, histogram: [timestampsMs[0] / 1000, JSON.parse(histogramJson(histograms[0]!)) as object] };
+    if (resultType === "vector") return { metric, value: [timestampsMs[0] / 1000, numberTextReference(values[0])] };
+    const isThere = (value: number, point: number): boolean => (present === undefined ? !Number.isNaN(value) : present[point] === 1);
+    return { metric, values: [...values].map((value, point) => [isThere(value, point), timestampsMs[point] / 1000, numberTextReference(value)] as const).filter(([there]) => there).map(([, ...point]) => point) };
+  });
+  return JSON.stringify(documents);
+}
+
+test("random answers are what JSON.stringify writes", () => {
+  const seed = testSeed();
+  const texts = ["", "a", "é", "😀", "\ud800", "\u2028", '"', "\\", "\n\0\u001f", "x".repeat(300), "job", "1"];
+  for (let round = 0; round < 60; round++) {
+    const random = seededRandom(seed + round);
+    const resultType = round % 2 === 0 ? "vector" : "matrix";
+    const isPromql = random.int(3) === 0;
+    const points = resultType === "vector" ? 1 : random.int(40);
+    const text = (): string => texts[random.int(texts.length)] + texts[random.int(texts.length)];
+    const number = (): number => [NaN, random.int(100), random.next(), Infinity][random.int(4)];
+    const timestampsMs = Float64Array.from({ length: points }, (_, i) => 1_700_000_000_000 + i * 15_000);
+    const series = Array.from({ length: [0, 1, 20, 3000][random.int(4)] }, (_, i) => {
+      const labels = labelsOf({ __name__: text(), [`a${text()}`]: text(), i: String(i) });
+      const values = Float64Array.from({ length: points }, number);
+      if (!isPromql) return { labels, values };
+      if (resultType === "vector" && random.int(5) === 0) return { labels, values, present: Uint8Array.of(2), histograms: [histogram] };
+      return { labels, values, present: Uint8Array.from(values, () => (random.int(4) === 0 && resultType === "matrix" ? 0 : 1)) };
+    }).filter(({ present }) => present?.includes(1) !== false || resultType === "vector");
+    const result = { resultType, timestampsMs, series } as const;
+    assert.equal(encode(result), envelope(`{"resultType":"${resultType}","result":${seriesJson(result)}}`), `seed ${seed + round}`);
+  }
 });
 
 test("a large answer", () => {

@@ -3,14 +3,16 @@
  *
  *   {"status":"success","isPartial":false,"data":{"resultType":"matrix","result":[{"metric":{...},"values":[[t,"v"],...]}]},"stats":{...}}
  *
- * Points are written by a kernel, series by series; in front of each value goes a cell with its timestamp that is made once per grid. What only
- * PromQL has is written by JavaScript: NaN that is a value, histograms, warnings and infos (histogram_json.ts).
+ * Series with values on the grid are written by a kernel, many in one call (series_writer.ts). Raw samples are written series by series; what only PromQL has
+ * is written by JavaScript: NaN that is a value, histograms, warnings and infos (histogram_json.ts).
  */
 import { cellBytes, type NumberTextKernels, numberTextBytesMax, numberTextKernels, pointBytesMax } from "../kernel/number_text.ts";
 import type { Kernel } from "../kernel/kernel.ts";
+import { labelTableOf } from "../model/label_table.ts";
 import type { Labels } from "../model/labels.ts";
 import { histogramJson, histogramPointsJson } from "./histogram_json.ts";
 import type { QueryResult, ResultSeries } from "./result.ts";
+import { SeriesWriter } from "./series_writer.ts";
 
 /** Bytes of the answer; nothing else is in their buffer, so it can be transferred. Uses scratch at the top of the kernel's arena. */
 export function encodeResult(result: QueryResult, kernel: Kernel): Uint8Array<ArrayBuffer> {
@@ -24,14 +26,20 @@ export function encodeResult(result: QueryResult, kernel: Kernel): Uint8Array<Ar
   }
 }
 
-/** Series after which the size of the answer is estimated. */
-const sampledSeries = 15;
-
 const textEncoder = new TextEncoder();
+const openingBracket = 0x5b;
+
+/** Areas for the samples of one series. */
+interface RawAreas {
+  readonly cell: number;
+  readonly times: number;
+  readonly values: number;
+  readonly text: number;
+}
 
 /** Output that grows by doubling, or to an expected size at once. */
 class ByteOutput {
-  #bytes = new Uint8Array(16_384);
+  #bytes: Uint8Array<ArrayBuffer> = new Uint8Array(16_384);
   #size = 0;
 
   get size(): number {
@@ -48,10 +56,16 @@ class ByteOutput {
     this.#size += textEncoder.encodeInto(text, this.#bytes.subarray(this.#size)).written;
   }
 
-  addBytes(bytes: Uint8Array): void {
+  /** Copies bytes of the kernel's memory, which Buffer does several times as fast as a typed array: the memory is shared. */
+  addBytes(bytes: Buffer): void {
     this.#ensure(bytes.length);
-    this.#bytes.set(bytes, this.#size);
+    bytes.copy(this.#bytes, this.#size);
     this.#size += bytes.length;
+  }
+
+  /** Puts another byte in place of the one at `index`. */
+  replaceByte(index: number, byte: number): void {
+    this.#bytes[index] = byte;
   }
 
   finish(): Uint8Array<ArrayBuffer> {
@@ -63,7 +77,8 @@ class ByteOutput {
   }
 
   #grow(length: number): void {
-    const larger = new Uint8Array(length);
+    // Not filled with zeros.
+    const larger = Buffer.allocUnsafeSlow(length);
     larger.set(this.#bytes.subarray(0, this.#size));
     this.#bytes = larger;
   }
@@ -97,46 +112,76 @@ class ResultEncoder {
   }
 
   #addMatrix(result: QueryResult): void {
-    const gridPoints = result.timestampsMs.length;
-    const pointsMax = result.series.reduce((most, series) => Math.max(most, series.values.length), gridPoints);
-    const cells = this.#kernel.allocate(Math.max(1, gridPoints) * cellBytes);
-    const times = this.#kernel.allocate(pointsMax * 8);
-    const values = this.#kernel.allocate(pointsMax * 8);
-    const text = this.#kernel.allocate(pointsMax * pointBytesMax + 8);
-    this.#kernel.f64.set(result.timestampsMs, times / 8);
-    this.#kernels.numberTextCells(times, gridPoints, cells);
-    this.#output.addText("[");
-    result.series.forEach((series, i) => {
-      this.#output.addText(`${i > 0 ? "," : ""}{"metric":${this.#metric(series.labels)}`);
+    const pointsMax = result.series.reduce((most, series) => Math.max(most, series.timestampsMs?.length ?? 0), 0);
+    const areas: RawAreas = {
+      cell: this.#kernel.allocate(cellBytes),
+      times: this.#kernel.allocate(pointsMax * 8),
+      values: this.#kernel.allocate(pointsMax * 8),
+      text: this.#kernel.allocate(pointsMax * pointBytesMax + 8),
+    };
+    this.#addSeries(result, "matrix", isPlainRow, (series) => {
+      this.#output.addText(`,{"metric":${this.#metric(series.labels)}`);
       if (hasFloats(series)) {
         this.#output.addText(',"values":');
-        this.#kernel.f64.set(floatsOf(series), values / 8);
-        if (hasNaN(series)) this.#addFloats(result, series);
-        else this.#output.addBytes(this.#kernel.u8.subarray(text, this.#writePoints(series, times, values, cells, text)));
+        if (hasNaN(series) || series.timestampsMs === undefined) this.#addFloats(result, series);
+        else this.#addSamples(series, series.timestampsMs, areas);
       }
       this.#output.addText(`${histogramPointsJson(result, series)}}`);
-      // The first series tell how large the answer gets; copying while growing would cost more than writing.
-      if (i === sampledSeries) this.#output.expect(Math.ceil((this.#output.size / (i + 1)) * result.series.length * 1.1));
     });
-    this.#output.addText("]");
-  }
-
-  #writePoints(series: ResultSeries, times: number, values: number, cells: number, text: number): number {
-    const count = series.values.length;
-    if (series.timestampsMs === undefined) return this.#kernels.numberTextValues(values, count, cells, text) >>> 0;
-    this.#kernel.f64.set(series.timestampsMs, times / 8);
-    return this.#kernels.numberTextSamples(times, values, count, cells, text) >>> 0;
   }
 
   #addVector(result: QueryResult): void {
     const time = result.timestampsMs[0] / 1000;
-    this.#output.addText("[");
-    result.series.forEach((series, i) => {
-      const histogram = series.present?.[0] === 2 ? series.histograms?.[0] : undefined;
-      const value = histogram === undefined ? `"value":[${time},"${this.#number(series.values[0])}"]` : `"histogram":[${time},${histogramJson(histogram)}]`;
-      this.#output.addText(`${i > 0 ? "," : ""}{"metric":${this.#metric(series.labels)},${value}}`);
+    this.#addSeries(result, "vector", isPlainValue, ({ labels, histograms }) => {
+      this.#output.addText(`,{"metric":${this.#metric(labels)},"histogram":[${time},${histogramJson(histograms![0]!)}]}`);
     });
+  }
+
+  /** The array of all series: runs of plain ones by a kernel, the others by `addOne`, each with a comma in front. */
+  #addSeries(result: QueryResult, form: "vector" | "matrix", isPlain: (series: ResultSeries) => boolean, addOne: (series: ResultSeries) => void): void {
+    const { series } = result;
+    const start = this.#output.size;
+    let writer: SeriesWriter | undefined;
+    let writtenBytes = 0;
+    for (let i = 0; i < series.length; ) {
+      if (!isPlain(series[i])) {
+        addOne(series[i++]);
+        continue;
+      }
+      const from = i;
+      while (i < series.length && isPlain(series[i])) i++;
+      writer ??= this.#writer(result, form);
+      for (const piece of writer.pieces(from, i)) {
+        this.#output.addBytes(piece);
+        // What is written tells how large the answer gets; copying while growing would cost more than writing.
+        writtenBytes += piece.length;
+        this.#output.expect(this.#output.size + Math.ceil((writtenBytes / writer.written) * (i - from - writer.written) * 1.05));
+      }
+    }
+    if (series.length === 0) this.#output.addText("[");
+    else this.#output.replaceByte(start, openingBracket);
     this.#output.addText("]");
+  }
+
+  #writer({ series, timestampsMs, values: all, table }: QueryResult, form: "vector" | "matrix"): SeriesWriter {
+    const points = timestampsMs.length;
+    return new SeriesWriter({
+      kernel: this.#kernel,
+      form,
+      table: table ?? labelTableOf(series.map(({ labels }) => labels)),
+      timestampsMs,
+      copyValues: (from, to, target, at) => {
+        if (all !== undefined) target.set(all.subarray(from * points, to * points), at);
+        else for (let i = from; i < to; i++) target.set(form === "matrix" ? floatsOf(series[i]) : series[i].values, at + (i - from) * points);
+      },
+    });
+  }
+
+  #addSamples({ values }: ResultSeries, timestampsMs: Float64Array, areas: RawAreas): void {
+    this.#kernel.f64.set(timestampsMs, areas.times / 8);
+    this.#kernel.f64.set(values, areas.values / 8);
+    const end = this.#kernels.numberTextSamples(areas.times, areas.values, values.length, areas.cell, areas.text) >>> 0;
+    this.#output.addBytes(Buffer.from(this.#kernel.memory.buffer, areas.text, end - areas.text));
   }
 
   /** The floats of a series point by point, for those with NaN among them. */
@@ -177,6 +222,18 @@ class ResultEncoder {
     }
     return `${text}}`;
   }
+}
+
+/** Whether a series of a matrix has values on the grid and nothing else, NaN being none of them. */
+function isPlainRow(series: ResultSeries): boolean {
+  const { timestampsMs, present, isExact, histograms, rawHistograms } = series;
+  if (timestampsMs !== undefined || isExact === true || histograms !== undefined || rawHistograms !== undefined) return false;
+  return present === undefined || (present.includes(1) && !hasNaN(series));
+}
+
+/** Whether a series of a vector has a number. */
+function isPlainValue({ present, histograms }: ResultSeries): boolean {
+  return present?.[0] !== 2 || histograms?.[0] === undefined;
 }
 
 /** Whether a series gets "values"; where nothing tells which points there are, it always does. */

@@ -1,7 +1,8 @@
-// Series by one string each come in the order of their labels, and label sets that occur twice are found.
+// Series come in the order of their labels with a table of these, and label sets that occur twice are found.
 import assert from "node:assert/strict";
 import test from "node:test";
 import { seededRandom } from "../base/random.ts";
+import type { LabelTable } from "../model/label_table.ts";
 import { type Labels, labelsOf } from "../model/labels.ts";
 import { testSeed } from "../../testkit/seed.ts";
 import { compareSeriesLabels, labelsKey } from "./series.ts";
@@ -17,13 +18,19 @@ function randomLabels(seed: number, from: readonly string[]): Labels[] {
   return [...new Map(all.map((labels) => [labelsKey(labels), labels])).values()];
 }
 
+function setsOf({ count, labels, numbers, from }: LabelTable): Labels[] {
+  return Array.from({ length: count }, (_, i) => Array.from(numbers.subarray(from[i], from[i + 1]), (number) => labels[number]));
+}
+
 for (const [name, from] of Object.entries({ usual: texts, unusual: unusualTexts })) {
   test(`series are ordered by name and labels: ${name} texts`, () => {
     for (let round = 0; round < 40; round++) {
       const series = randomLabels(testSeed() + round, from).map((labels) => ({ labels, values: new Float64Array(1) }));
       const expected = series.toSorted((a, b) => compareSeriesLabels(a.labels, b.labels));
-      assert.deepEqual(orderSeries(series, false), expected);
-      assert.equal(orderSeries(series, true), series);
+      const ordered = orderSeries(series, false);
+      assert.deepEqual(ordered.series, expected);
+      assert.deepEqual(setsOf(ordered.table), expected.map(({ labels }) => labels));
+      assert.equal(orderSeries(series, true).series, series);
       for (const isOrdered of [false, true]) assert.throws(() => orderSeries([...series, { ...series[3] }], isOrdered), { code: "duplicate_series" });
     }
   });

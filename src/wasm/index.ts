@@ -25,4 +25,5 @@ export * from "./sample_gaps";
 export * from "./segment_index";
 export { seriesLoadRecords, seriesLoadRows, seriesLoadScan, seriesLoadScanned } from "./series_load";
 export { seriesTableReserve } from "./series_table";
+export { seriesText } from "./series_text";
 export { snappyDecode, snappyDecodedSize, snappyFailedAt } from "./snappy";
