@@ -3,12 +3,14 @@
 import assert from "node:assert/strict";
 import { existsSync, readFileSync } from "node:fs";
 import test from "node:test";
+import { Kernel } from "../kernel/kernel.ts";
 import { MemoryStore } from "../stores/memory_store.ts";
 import { type CaseGroup, differenceInRange, differenceOf, loadSeries, type PromqlCase, readPromqlCases } from "../../testkit/promql_cases.ts";
 import { PromqlEngine } from "./engine.ts";
 
 const { groups, cases } = readPromqlCases();
 const expectedFailures = readExpectedFailures();
+const kernel = new Kernel();
 
 function readExpectedFailures(): ReadonlySet<string> {
   const path = new URL("../../conformance/expected_failures/promql_dialect.txt", import.meta.url);
@@ -54,7 +56,7 @@ async function failureInRange(engine: PromqlEngine, row: PromqlCase): Promise<st
 
 async function checkGroup({ id, loads }: CaseGroup): Promise<void> {
   const store = new MemoryStore({ keepsNaN: true });
-  const engine = new PromqlEngine({ store, nowMs: () => 0 });
+  const engine = new PromqlEngine({ store, kernel, nowMs: () => 0 });
   const rows = cases.filter((row) => row.group === id).sort((a, b) => a.loads - b.loads || a.line - b.line);
   const wrong: string[] = [];
   let loaded = 0;

@@ -1,4 +1,5 @@
 /** What all parts of one PromQL query share. */
+import type { Kernel } from "../kernel/kernel.ts";
 import type { Expr } from "../metricsql/ast.ts";
 import type { Selector, Tenant } from "../model/matcher.ts";
 import type { Store } from "../model/store.ts";
@@ -26,6 +27,8 @@ export interface PromContextOptions {
   /** Metric names are dropped at the end instead of by each operation. */
   readonly delaysNameRemoval: boolean;
   readonly startTimes: StartTimes;
+  /** Computes windows in its memory; undefined: they are computed without one. */
+  readonly kernel: Kernel | undefined;
   readonly signal: AbortSignal | undefined;
   readonly monotonicMs: () => number;
 }
@@ -54,6 +57,7 @@ export class PromContext {
   readonly selectorsOfNumbers: ReadonlySet<Expr>;
   readonly delaysNameRemoval: boolean;
   readonly startTimes: StartTimes;
+  readonly kernel: Kernel | undefined;
   readonly signal: AbortSignal | undefined;
   readonly annotations = new Annotations();
   readonly stats: QueryStats = { seriesFetched: 0, samplesScanned: 0, memoryBytes: 0, executionTimeMs: 0 };
@@ -75,6 +79,7 @@ export class PromContext {
     this.selectorsOfNumbers = options.selectorsOfNumbers;
     this.delaysNameRemoval = options.delaysNameRemoval;
     this.startTimes = options.startTimes;
+    this.kernel = options.kernel;
     this.signal = options.signal;
     this.#monotonicMs = options.monotonicMs;
     this.#turnStartedMs = options.monotonicMs();

@@ -7,7 +7,7 @@ import { PromqlEngine } from "./engine.ts";
 /** Median figures of `rounds` runs of each query. */
 export function measurePromql(seriesCount: number, rounds: number): Promise<QueryFigures[]> {
   const kernel = new Kernel();
-  const engine = new PromqlEngine({ store: new RepeatingStore(kernel, seriesCount), nowMs: () => startMs, limits: { memoryBytesMax: 2 ** 36 } });
+  const engine = new PromqlEngine({ kernel, store: new RepeatingStore(kernel, seriesCount), nowMs: () => startMs, limits: { memoryBytesMax: 2 ** 36 } });
   return measureEngine(engine, kernel, [...sharedQueries, "rate(m[5m]) / on (instance) rate(m[1m])"], seriesCount, rounds);
 }
 

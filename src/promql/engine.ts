@@ -3,9 +3,10 @@
  *
  *   text -> parseExpr -> checkPromql -> evaluate -> QueryResult
  *
- * All columns are plain memory, so queries may run at the same time.
+ * The columns of an answer are plain memory. An engine without a kernel may run several queries at the same time.
  */
 import { InputError } from "../base/errors.ts";
+import type { Kernel } from "../kernel/kernel.ts";
 import type { Expr, RollupExpr } from "../metricsql/ast.ts";
 import { parseExpr } from "../metricsql/parser.ts";
 import { printExpr } from "../metricsql/printer.ts";
@@ -26,6 +27,8 @@ import { constantSeries, type PromSeries, type PromValue } from "./vector.ts";
 export interface PromqlEngineOptions {
   readonly store: Store;
   readonly nowMs: () => number;
+  /** Computes windows, best where the Store decodes into its memory. Queries of one kernel must not run at the same time. */
+  readonly kernel?: Kernel;
   /** For the execution time; nowMs without it. */
   readonly monotonicMs?: () => number;
   readonly limits?: Partial<QueryLimits>;
@@ -122,12 +125,18 @@ export class PromqlEngine {
       selectorsOfNumbers: selectorsOfNumbers(expr),
       delaysNameRemoval: request.delaysNameRemoval ?? false,
       startTimes: this.#startTimes,
+      kernel: this.#options.kernel,
       signal: request.signal,
       monotonicMs,
     });
-    const result = await body(context);
-    context.stats.executionTimeMs = monotonicMs() - startedMs;
-    return result;
+    const { kernel } = this.#options;
+    const mark = kernel?.mark() ?? 0;
+    try {
+      return await body(context);
+    } finally {
+      if (kernel !== undefined && kernel.mark() > mark) kernel.reset(mark);
+      context.stats.executionTimeMs = monotonicMs() - startedMs;
+    }
   }
 }
 

@@ -26,6 +26,7 @@ import { countValues } from "./count_values.ts";
 import { isStepInvariant, placeOf, selectorOf } from "./expression.ts";
 import { absentSeries, instantFunctions } from "./functions.ts";
 import { extendedSamples } from "./extended_samples.ts";
+import { FastWindows, scanOf } from "./fast_windows.ts";
 import { addInfoLabels } from "./info.ts";
 import { type InstantColumn, instantSeries, type LookTimes } from "./instant_selector.ts";
 import { negated } from "./negation.ts";
@@ -86,15 +87,15 @@ async function evaluateNode(context: PromContext, expr: Expr, grid: Grid): Promi
 /** Series that are made one by one of what the store has. */
 interface SeriesFlow {
   readonly request: SeriesRequest;
-  /** undefined: the series has no point. */
-  readonly compute: (labels: Labels, samples: SampleColumns) => PromSeries | undefined;
+  /** undefined: the series has no point. A borrowed one is valid until the next call. */
+  readonly compute: (labels: Labels, samples: SampleColumns, borrows: boolean) => PromSeries | undefined;
 }
 
 async function evaluateSelector(context: PromContext, expr: Expr, grid: Grid, column: InstantColumn): Promise<PromSeries[]> {
   const { request, compute } = selectorFlow(context, expr, grid, column);
   return mapSeries(context, request, (labels, samples) => {
     context.countColumns(1, grid.points);
-    const series = compute(labels, samples);
+    const series = compute(labels, samples, false);
     if (series !== undefined) context.countHistograms(series);
     return series;
   });
@@ -110,12 +111,14 @@ function selectorFlow(context: PromContext, expr: Expr, grid: Grid, column: Inst
   const isSmoothed = rollup?.modifier === "smoothed";
   const endMs = shift.startMs + (grid.points - 1) * shift.stepMs;
   const range = { minMs: shift.startMs - lookbackMs + 1, maxMs: isSmoothed ? endMs + lookbackMs : endMs };
+  const fast = isSmoothed || column !== "value" ? undefined : FastWindows.ofSelector(context.kernel, times, lookbackMs);
   return {
     request: requestOf(context, selector, range, column === "start"),
-    compute: (labels, samples) =>
-      isSmoothed
-        ? smoothedSeries(labels, rangeSamples(samples), times, lookbackMs, { annotations, metricName: metricNameOf(labels), position: placeOf(expr) })
-        : instantSeries(labels, samples, times, lookbackMs, column),
+    compute: (labels, samples, borrows) => {
+      if (isSmoothed) return smoothedSeries(labels, rangeSamples(samples), times, lookbackMs, { annotations, metricName: metricNameOf(labels), position: placeOf(expr) });
+      const series = fast?.evaluate(samples, { labels, dropsName: false }, borrows) ?? instantSeries(labels, samples, times, lookbackMs, column);
+      return series === "empty" ? undefined : series;
+    },
   };
 }
 
@@ -145,7 +148,7 @@ async function aggregateOneByOne(call: AggregateCall, vectorExpr: Expr, grid: Gr
   if (flow !== undefined) {
     const aggregation = new Aggregation(call);
     const isComplete = await visitSeries(context, flow.request, (labels, samples) => {
-      const series = flow.compute(labels, samples);
+      const series = flow.compute(labels, samples, true);
       if (series !== undefined) aggregation.add(series);
     });
     if (isComplete) return aggregation.finish();
@@ -169,7 +172,7 @@ async function flowOf(context: PromContext, expr: Expr, grid: Grid): Promise<Ser
   const hasOneName = selector.groups[0]?.some(({ name, op }) => name === metricNameLabel && op === "=") ?? false;
   if (!hasOneName && rangeFunctions.get(expr.name)?.keepsName !== true && !context.delaysNameRemoval) return undefined;
   const { plan, compute } = await planRangeCall(context, expr, range, grid);
-  return { request: requestOf(context, selector, windowTimes(plan), usesStarts(expr)), compute: (labels, samples) => compute(labels, rangeSamples(samples), false) };
+  return { request: requestOf(context, selector, windowTimes(plan), usesStarts(expr)), compute: (labels, samples, borrows) => compute(labels, cleaned(context, samples), false, borrows) };
 }
 
 // ---- functions ----
@@ -227,7 +230,8 @@ function usesStarts({ name }: FunctionExpr): boolean {
 interface RangeCall {
   readonly plan: WindowPlan;
   readonly dropsName: boolean;
-  readonly compute: RangeMapper;
+  /** A borrowed series is valid until the next call. */
+  readonly compute: (labels: Labels, samples: SampleColumns, isNameless: boolean, borrows?: boolean) => PromSeries | undefined;
 }
 
 async function planRangeCall(context: PromContext, expr: FunctionExpr, range: RollupExpr, grid: Grid): Promise<RangeCall> {
@@ -243,12 +247,14 @@ async function planRangeCall(context: PromContext, expr: FunctionExpr, range: Ro
   const plan = planWindows(context, range, grid, args, others.map(placeOf));
   const dropsName = facts.keepsName !== true;
   const reported = new Set<string>();
+  const fast = FastWindows.ofRange(context.kernel, expr.name, plan);
   return {
     plan,
     dropsName,
-    compute: (labels, samples, isNameless) => {
-      const kept = dropsName ? namelessLabels(context, labels) : labels;
-      const series = evaluateWindows(plan, facts.run, labels, samples, { labels: kept, dropsName: dropsName || isNameless });
+    compute: (labels, samples, isNameless, borrows = false) => {
+      const kept = { labels: dropsName ? namelessLabels(context, labels) : labels, dropsName: dropsName || isNameless };
+      const found = fast?.evaluate(samples, kept, borrows) ?? evaluateWindows(plan, facts.run, labels, samples, kept);
+      const series = found === "empty" ? undefined : found;
       if (facts.needsCounter === true && series?.present.includes(floatPoint) === true) reportNonCounter(context, metricNameOf(labels), plan.position, reported);
       return series;
     },
@@ -288,13 +294,17 @@ type RangeMapper = (labels: Labels, samples: SampleColumns, isNameless: boolean)
 /** What `compute` makes of each series of a range; samples are without stale markers. */
 async function mapRange(context: PromContext, range: RollupExpr, plan: WindowPlan, looksAtStarts: boolean, compute: RangeMapper): Promise<PromSeries[]> {
   const selector = selectorOf(range);
-  if (selector !== undefined) return mapSeries(context, requestOf(context, selector, windowTimes(plan), looksAtStarts), (labels, samples) => compute(labels, rangeSamples(samples), false));
+  if (selector !== undefined) return mapSeries(context, requestOf(context, selector, windowTimes(plan), looksAtStarts), (labels, samples) => compute(labels, cleaned(context, samples), false));
   const { minMs, maxMs } = windowTimes(plan);
   const inner = subqueryGrid(context, range, minMs - 1, maxMs);
   if (inner.points <= 0) return [];
   const value = await evaluate(context, range.inner, inner);
   assert(value.kind === "vector");
   return value.series.map((series) => compute(series.labels, subquerySamples(series, inner), series.dropsName)).filter((series) => series !== undefined);
+}
+
+function cleaned({ kernel }: PromContext, samples: SampleColumns): SampleColumns {
+  return rangeSamples(samples, scanOf(kernel, samples));
 }
 
 /** The times of the samples that the windows need. */

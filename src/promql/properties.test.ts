@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { seededRandom } from "../base/random.ts";
+import { Kernel } from "../kernel/kernel.ts";
 import { labelsToRecord } from "../model/labels.ts";
 import type { FloatHistogram } from "../model/native_histogram.ts";
 import type { QueryResult } from "../query/result.ts";
@@ -59,4 +60,31 @@ test("a range query is many instant queries", async () => {
     }
   }
   assert(compared > 500, `only ${compared} points compared`);
+});
+
+/** All of an answer, bit by bit but for what a NaN holds. */
+function printAll({ series, warnings, infos }: QueryResult): string {
+  const lines = series.map((one) => {
+    const points = Array.from(one.values, (value, i) => (one.present?.[i] === 1 ? (Object.is(value, -0) ? "-0" : String(value)) : one.present?.[i] === 2 ? printHistogram(one.histograms?.[i]) : "none"));
+    return JSON.stringify([labelsToRecord(one.labels), points]);
+  });
+  return [...lines.sort(), ...(warnings ?? []), ...(infos ?? [])].join("\n");
+}
+
+test("kernels compute what is computed without them", async () => {
+  const random = seededRandom(testSeed());
+  const store = new MemoryStore({ keepsNaN: true });
+  await writeRandomSeries(store, random);
+  const plain = new PromqlEngine({ store, nowMs: () => 0 });
+  const kernel = new Kernel();
+  const fast = new PromqlEngine({ store, kernel, nowMs: () => 0 });
+  const heldBytes = kernel.mark();
+  const wide = { startMs: 0, endMs: 700_000, stepMs: 17_000 };
+  for (let i = 0; i < queries; i++) {
+    const query = randomVectorQuery(random, 1 + random.int(3));
+    const [expected, actual] = [await attempt(() => plain.range({ query, ...wide })), await attempt(() => fast.range({ query, ...wide }))];
+    if (typeof expected === "string" || typeof actual === "string") assert.equal(actual, expected, query);
+    else assert.equal(printAll(actual), printAll(expected), `seed ${testSeed()}: ${query}`);
+  }
+  assert.equal(kernel.mark(), heldBytes);
 });

@@ -1,4 +1,5 @@
 /** Raw samples of one series as columns, and what has to be done to them before they are looked at. */
+import { scanFlag } from "../kernel/promql_windows.ts";
 import { type FloatHistogram, staleHistogram } from "../model/native_histogram.ts";
 import { isStaleMarker } from "../model/row_batch.ts";
 
@@ -27,9 +28,12 @@ export function floatSamples(timestampsMs: Float64Array, values: Float64Array): 
   return { timestampsMs, values, histogramTimesMs: noTimes, histograms: noHistograms };
 }
 
-/** The samples as functions over ranges see them: without stale markers, and of several at the same time the last one. */
-export function rangeSamples(samples: SampleColumns): SampleColumns {
-  const flags = scan(samples.timestampsMs, samples.values);
+/**
+ * The samples as functions over ranges see them: without stale markers, and of several at the same time the last one. `scanned` is what
+ * scan() would find, if that is known.
+ */
+export function rangeSamples(samples: SampleColumns, scanned?: number): SampleColumns {
+  const flags = scanned ?? scan(samples.timestampsMs, samples.values);
   const floats = (flags & (hasStaleMarkers | hasRepetitions)) === 0 ? samples : keepLastValues(samples);
   const hasDecreases = (flags & hasLower) !== 0;
   if (!samples.histograms.includes(staleHistogram)) return { ...samples, timestampsMs: floats.timestampsMs, values: floats.values, hasDecreases };
@@ -43,10 +47,9 @@ export function rangeSamples(samples: SampleColumns): SampleColumns {
   };
 }
 
-const hasRepetitions = 1;
-const hasStaleMarkers = 2;
+const { repeats: hasRepetitions, stale: hasStaleMarkers } = scanFlag;
 /** A value is not at least the one before; with stale markers in between this is not certain, so they count. */
-const hasLower = 4;
+const { falls: hasLower } = scanFlag;
 
 function scan(timestampsMs: Float64Array, values: Float64Array): number {
   let flags = 0;

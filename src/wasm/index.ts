@@ -19,6 +19,7 @@ export * from "./log_replay";
 export * from "./number_text";
 export * from "./postings";
 export { prometheusTextParse } from "./prometheus_text";
+export * from "./promql_windows";
 export { remoteWriteLongLabel, remoteWriteParse } from "./remote_write";
 export * from "./rollup";
 export * from "./sample_gaps";

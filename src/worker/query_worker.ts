@@ -79,7 +79,7 @@ export function runQueryWorker(port: MessagePort, setup: QueryWorkerSetup): void
     return result;
   };
   const engineOptions = { results: openResultCache(setup), store, nowMs: systemClock.nowMs, monotonicMs: systemClock.monotonicMs, limits: setup.limits, takeTurn: threadTurns() };
-  const openEngines = (): Engines => ({ metricsql: new Engine({ ...engineOptions, kernel }), promql: new PromqlEngine(engineOptions) });
+  const openEngines = (): Engines => ({ metricsql: new Engine({ ...engineOptions, kernel }), promql: new PromqlEngine({ ...engineOptions, kernel }) });
   let engines = openEngines();
   const running = new Map<number, AbortController>();
 
@@ -196,19 +196,13 @@ function evaluate(engines: Engines, kernel: Kernel, query: WorkerQuery, signal: 
   signal?.throwIfAborted();
   if (query.dialect === "metricsql") return evaluateMetricsql(engines.metricsql, query, signal, trace);
   assert(engines.promql !== undefined, "queries of this dialect are not given to this thread");
-  return evaluatePromql(engines.promql, kernel, query, signal);
+  return evaluatePromql(engines.promql, query, signal);
 }
 
-async function evaluatePromql(engine: PromqlEngine, kernel: Kernel, query: WorkerQuery, signal: AbortSignal | undefined): Promise<QueryResult> {
+function evaluatePromql(engine: PromqlEngine, query: WorkerQuery, signal: AbortSignal | undefined): Promise<QueryResult> {
   const { tenant, startMs, endMs, stepMs, enforcedFilters, lookbackMs, delaysNameRemoval = false } = query;
   const options = { tenant, ...(signal === undefined ? {} : { signal }), query: query.query, enforcedFilters, lookbackMs, delaysNameRemoval };
-  const mark = kernel.mark();
-  try {
-    return query.kind === "instant" ? await engine.instant({ ...options, timeMs: endMs }) : await engine.range({ ...options, startMs, endMs, stepMs });
-  } finally {
-    // What the store has decoded is of no use any more.
-    if (kernel.mark() > mark) kernel.reset(mark);
-  }
+  return query.kind === "instant" ? engine.instant({ ...options, timeMs: endMs }) : engine.range({ ...options, startMs, endMs, stepMs });
 }
 
 function evaluateMetricsql(engine: Engine, query: WorkerQuery, signal: AbortSignal | undefined, trace: QueryTrace | undefined): Promise<QueryResult> {
