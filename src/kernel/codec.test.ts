@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { seededRandom, type Random } from "../base/random.ts";
-import { codecErrors, codecScratchBytes, codecs, columnKinds, decodeColumn, encodeColumn, encodedSizeMax, type CodecEffort, type ColumnKind } from "./codec.ts";
+import { codecErrors, codecScratchBytes, codecs, columnKinds, decodeColumn, decodeColumnRange, decodeWholeBytes, encodeColumn, encodedSizeMax, type CodecEffort, type ColumnKind } from "./codec.ts";
 import { measureCodec, printFigures } from "./codec.bench.ts";
 import { hostileColumns, typicalColumns } from "./codec_columns.ts";
 import { encodeEntropyReference, type EntropyParameters } from "./codec_entropy_reference.ts";
@@ -38,6 +38,25 @@ function decode(bytes: Uint8Array, count: number): { error: number; values: Floa
   return { error, values: kernel.f64.slice(target / 8, target / 8 + count) };
 }
 
+const whole = kernel.allocate(decodeWholeBytes);
+
+/** As decode(), of some samples. */
+function decodeRange(bytes: Uint8Array, count: number, from: number, to: number): { error: number; values: Float64Array } {
+  const pointer = kernel.sizeBytes - bytes.length;
+  kernel.u8.set(bytes, pointer);
+  const guard = kernel.u8.subarray(target + (to - from) * 8, Math.min(target + (to - from) * 8 + 2048, target + 8192 * 8 + 64));
+  guard.fill(0xa5);
+  const error = decodeColumnRange(kernel, pointer, bytes.length, count, from, to, target, scratch, whole);
+  assert.ok(guard.every((byte) => byte === 0xa5), "wrote behind the target");
+  return { error, values: kernel.f64.slice(target / 8, target / 8 + to - from) };
+}
+
+/** Some ranges of a column, those at its ends among them. */
+function someRanges(count: number, random: Random): [number, number][] {
+  const ranges = Array.from({ length: 6 }, () => [random.int(count), random.int(count)].sort((left, right) => left - right) as [number, number]);
+  return [...ranges.map(([from, to]): [number, number] => [from, to + 1]), [0, 1], [count - 1, count], [0, count], [count >> 1, count], [0, (count >> 1) + 1]];
+}
+
 function checkRoundTrip(values: Float64Array, kind: ColumnKind, effort: CodecEffort = "fast"): Uint8Array {
   const bytes = encode(values, kind, effort);
   assert.ok(bytes.length <= values.length * 8 + 1);
@@ -58,6 +77,21 @@ for (const generator of [...typicalColumns, ...hostileColumns]) {
         const fast = checkRoundTrip(values, generator.kind);
         const compact = checkRoundTrip(values, generator.kind, "compact");
         assert.ok(compact.length <= fast.length * 1.1 + 8, `${compact.length} bytes instead of ${fast.length}`);
+      }
+    }
+  });
+
+  test(`some of the samples: ${generator.name}`, () => {
+    const random = seededRandom(seed + 9);
+    for (const count of [1, 2, 3, 40, 64, 129, 192, 300, 1000, 8192]) {
+      const values = generator.make(count, random);
+      for (const effort of ["fast", "compact"] as const) {
+        const bytes = encode(values, generator.kind, effort);
+        for (const [from, to] of someRanges(count, random)) {
+          const some = decodeRange(bytes, count, from, to);
+          assert.equal(codecErrors[some.error], "");
+          assert.deepEqual(bits(some.values), bits(values.subarray(from, to)), `seed ${seed}: ${from} to ${to} of ${count}, ${effort}`);
+        }
       }
     }
   });
@@ -99,6 +133,8 @@ test("round trip: pieces of many kinds", () => {
     const values = patchwork(1 + random.int(1000), random);
     checkRoundTrip(values, columnKinds.values);
     checkRoundTrip(values, columnKinds.values, "compact");
+    const bytes = encode(values, columnKinds.values);
+    for (const [from, to] of someRanges(values.length, random)) assert.deepEqual(bits(decodeRange(bytes, values.length, from, to).values), bits(values.subarray(from, to)));
   }
 });
 
@@ -198,6 +234,9 @@ test("mutated and random bytes: an error number or values, as in the twin; never
     if (round % 4 === 1) bytes = Uint8Array.from({ length: random.int(100) }, (_, i) => (i === 0 ? random.int(8) : random.int(256)));
     else for (let k = 0; k <= random.int(4); k++) bytes[random.int(Math.min(bytes.length, 40))] ^= 1 << random.int(8);
     const { error } = decode(bytes, count);
+    const [[from, to]] = someRanges(count, random);
+    if (error === 0) assert.equal(decodeRange(bytes, count, from, to).error, 0, "good bytes are good in part");
+    else decodeRange(bytes, count, from, to);
     if (count <= 200) assert.equal(error === 0, isAcceptedByTwin(bytes, count), `seed ${seed}, round ${round}`);
   }
 });

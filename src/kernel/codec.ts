@@ -68,3 +68,15 @@ export function encodeColumn(
 export function decodeColumn(kernel: Kernel, pointer: number, size: number, count: number, targetPointer: number, scratchPointer: number): number {
   return kernel.exports.codecDecode(pointer, size, count, targetPointer, scratchPointer);
 }
+
+/**
+ * As decodeColumn, of samples [from, to) only (at least one). Bytes that only others need may be damaged without an error. `wholePointer` is room for
+ * `decodeWholeBytes`, for codecs that are decoded whole.
+ */
+export function decodeColumnRange(
+  kernel: Kernel, pointer: number, size: number, count: number, from: number, to: number, targetPointer: number, scratchPointer: number, wholePointer: number,
+): number {
+  return kernel.exports.codecDecodeRange(pointer, size, count, from, to, targetPointer, scratchPointer, wholePointer);
+}
+
+export const decodeWholeBytes = blockSampleCountMax * 8 + 64;

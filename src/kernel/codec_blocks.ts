@@ -180,10 +180,10 @@ export class RunEncoder {
   }
 }
 
-/** u32 slots of a row that decodeBlocks takes. */
-export const decodeRow = { timestampsPointer: 0, timestampsSize: 1, valuesPointer: 2, valuesSize: 3, sampleCount: 4, place: 5, slots: 6 } as const;
+/** u32 slots of a row that decodeBlocks takes. Samples [from, to) of the block are decoded. */
+export const decodeRow = { timestampsPointer: 0, timestampsSize: 1, valuesPointer: 2, valuesSize: 3, sampleCount: 4, place: 5, from: 6, to: 7, slots: 8 } as const;
 
-/** Bytes of scratch for decodeBlocks. */
+/** Bytes of scratch for decodeBlocks and clipBlocks. */
 export function decodeBlocksScratchBytes(kernel: Kernel): number {
   return kernel.exports.codecDecodeBlocksScratchSize();
 }
@@ -195,4 +195,12 @@ export function decodeBlocksScratchBytes(kernel: Kernel): number {
  */
 export function decodeBlocks(kernel: Kernel, rowsPointer: number, rowCount: number, timestampsPointer: number, valuesPointer: number, scratchPointer: number): number {
   return kernel.exports.codecDecodeBlocks(rowsPointer, rowCount, timestampsPointer, valuesPointer, scratchPointer) >>> 0;
+}
+
+/**
+ * Finds which samples of the blocks of `rowCount` rows lie within [minMs, maxMs] and writes them into the rows (`from`, `to`; the same number twice: none).
+ * Those of a block whose timestamps cannot be decoded are all taken to be. REQUIRES: the rows' timestamps are inside the memory, untrusted.
+ */
+export function clipBlocks(kernel: Kernel, rowsPointer: number, rowCount: number, minMs: number, maxMs: number, scratchPointer: number): void {
+  kernel.exports.codecClipBlocks(rowsPointer, rowCount, minMs, maxMs, scratchPointer);
 }

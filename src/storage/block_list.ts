@@ -24,6 +24,14 @@ export interface BlockList {
   /** Row of the block in the aggregate columns, -1 if it has none. */
   readonly aggregateRows: Int32Array;
   readonly aggregates: Readonly<Record<BlockAggregate, Float64Array>>;
+  /** Left out: all samples are wanted. */
+  readonly clips?: BlockClips;
+}
+
+/** Samples of each block that are wanted: `counts[i]`, which may be 0, from the `from[i]`-th on. */
+export interface BlockClips {
+  readonly from: Uint32Array;
+  readonly counts: Uint32Array;
 }
 
 /** Aggregates over all values of a block; blocks with NaN (stale markers too) and short blocks have none. */
@@ -35,10 +43,16 @@ export function hasAggregate(list: BlockList, index: number, aggregate: BlockAgg
   return ((list.kinds[index] >>> 16) & (1 << blockAggregates.indexOf(aggregate))) !== 0;
 }
 
-/** The samples of blocks [fromIndex, toIndex). */
+/** How many samples of each block are wanted. */
+export function wantedCounts({ clips, sampleCounts }: BlockList): Uint32Array {
+  return clips === undefined ? sampleCounts : clips.counts;
+}
+
+/** The samples of blocks [fromIndex, toIndex) that are wanted. */
 export function sampleCountOf(list: BlockList, fromIndex = 0, toIndex = list.count): number {
+  const counts = wantedCounts(list);
   let sampleCount = 0;
-  for (let i = fromIndex; i < toIndex; i++) sampleCount += list.sampleCounts[i];
+  for (let i = fromIndex; i < toIndex; i++) sampleCount += counts[i];
   return sampleCount;
 }
 
@@ -100,6 +114,7 @@ export class BlockListBuilder implements BlockList {
   timestampsOffsets: Uint32Array;
   timestampsSizes: Uint32Array;
   aggregateRows: Int32Array;
+  clips: BlockClips | undefined;
   aggregates = { sum: new Float64Array(0), min: new Float64Array(0), max: new Float64Array(0), first: new Float64Array(0), last: new Float64Array(0) };
   #aggregateCount = 0;
 
@@ -124,6 +139,7 @@ export class BlockListBuilder implements BlockList {
   clear(): void {
     this.count = 0;
     this.#aggregateCount = 0;
+    this.clips = undefined;
   }
 
   /** Appends blocks [fromIndex, toIndex) of `source`. Stretches are short, so elements are cheaper than subarrays. */

@@ -15,7 +15,7 @@ import { Kernel } from "../kernel/kernel.ts";
 import { HistogramView } from "../model/histogram_view.ts";
 import { compareLabels, type Labels } from "../model/labels.ts";
 import type { LabelSpace, RollupPushDown, SearchRequest, SearchResult, SeriesBatch, TimeRange } from "../model/store.ts";
-import type { BlockList } from "./block_list.ts";
+import { type BlockList, type BlockListBuilder, wantedCounts } from "./block_list.ts";
 import { joinedBlocks, joinedSample } from "./joined_blocks.ts";
 import { HeadCopy, type HeadColumns, headCopySeriesMax } from "./head_copy.ts";
 import { LargeKernel } from "./large_kernel.ts";
@@ -34,6 +34,8 @@ const batchSamples = 1 << 16;
 /** Samples of the head that a group aims at. */
 const groupHeadSamples = 1 << 20;
 const freeAreasMax = 3;
+/** So many samples outside of a search's range are worth a look at the timestamps of the blocks that the range cuts, so that they are not decoded. */
+const clippedSamplesMin = 1 << 14;
 /** Label sets that are resolved between two turns of the event loop. */
 const labelSliceCount = 8192;
 const noSamples = new Float64Array(0);
@@ -76,7 +78,7 @@ interface Group {
   readonly rows: GroupRows;
   readonly parts: readonly PartBlocks[];
   readonly head: HeadColumns;
-  /** Samples by series in reading order, decoded whole (before clipping). */
+  /** Samples by series in reading order, as they are decoded: before what is left outside of the range goes. */
   readonly sampleCounts: Uint32Array;
   labels(position: number): Labels;
   readonly numbered: NumberedLabels | undefined;
@@ -126,7 +128,7 @@ interface SearchAreas {
 /** What is read together. */
 export interface GroupSize {
   readonly seriesCount: number;
-  /** Samples of whole blocks, and about how many of them are in the range. */
+  /** Samples that are decoded, and about how many of them are in the range. */
   readonly decodedSamples: number;
   readonly samplesInRange: number;
 }
@@ -219,7 +221,7 @@ export class LocalReader implements LabelSource, Disposable {
     const lists = snapshot.indexSegments.length + snapshot.aliases.length === 0 ? this.#liveLists(snapshot.series) : await this.#joinedLists(snapshot, request, unreadable);
     for (const list of lists) {
       for (let from = 0; from < list.count; ) {
-        const group = this.#openGroup(snapshot, list, from, request, unreadable);
+        const group = this.#openGroup(snapshot, list, from, request, areas.usual.kernel, unreadable);
         this.#onGroup?.(sizeOf(group, request.range));
         from += group.seriesCount;
         for (const [fromSeries, toSeries] of batchBounds(group.sampleCounts)) {
@@ -301,7 +303,9 @@ export class LocalReader implements LabelSource, Disposable {
   }
 
   /** Opens a group of series from `from` on: as many as a group takes, unless the head has very many samples of them. */
-  #openGroup(snapshot: Snapshot, list: SeriesList, from: number, request: SearchRequest, unreadable: (path: string, error: unknown) => void): Group {
+  #openGroup(
+    snapshot: Snapshot, list: SeriesList, from: number, request: SearchRequest, kernel: Kernel, unreadable: (path: string, error: unknown) => void,
+  ): Group {
     const head = this.#copyHead(snapshot, list, from, request);
     const { seriesCount } = head;
     const to = from + seriesCount;
@@ -314,6 +318,7 @@ export class LocalReader implements LabelSource, Disposable {
         const blocks = part.findBlocks(rows.sortedIds, request.range, request.columnId ?? 0);
         if (blocks.count === 0) continue;
         const joined = request.rollup === undefined ? undefined : joinedBlocks(blocks, request.rollup, request.range);
+        clipBlocks(part, blocks, joined, request.range, kernel);
         parts.push({ part, path, list: blocks, joined, firstBlock: firstBlocks(blocks, joined, rows, sampleCounts) });
       } catch (error) {
         if (error instanceof NotInlineError) throw error;
@@ -411,16 +416,29 @@ function numberedIds({ order }: Group, { ids }: NumberedLabels, fromSeries: numb
   return (index, target) => ids(order[fromSeries + index], target);
 }
 
-/** Blocks are taken to have their samples evenly over their time. */
+/** Leaves out of blocks what is outside of the range, if that is much. */
+function clipBlocks(part: Part, blocks: BlockListBuilder, joined: Uint8Array | undefined, range: TimeRange, kernel: Kernel): void {
+  let outside = 0;
+  for (let i = 0; i < blocks.count; i++) if (joined?.[i] !== 1) outside += blocks.sampleCounts[i] * (1 - shareOf(blocks, i, range));
+  if (outside < clippedSamplesMin) return;
+  blocks.clips = part.clipsOf(kernel, blocks, range, joined);
+}
+
+/** The share of a block's samples in a range; blocks are taken to have their samples evenly over their time. */
+function shareOf({ minMs, maxMs }: BlockList, block: number, range: TimeRange): number {
+  const inRangeMs = Math.min(maxMs[block], range.maxMs) - Math.max(minMs[block], range.minMs);
+  return Math.min(1, (inRangeMs + 1) / (maxMs[block] - minMs[block] + 1));
+}
+
 function sizeOf({ seriesCount, parts, head }: Group, range: TimeRange): GroupSize {
   let decodedSamples = head.sampleFrom[seriesCount];
   let samplesInRange = decodedSamples;
   for (const { list, joined } of parts) {
+    const counts = wantedCounts(list);
     for (let i = 0; i < list.count; i++) {
       if (joined?.[i] === 1) continue;
-      const inRangeMs = Math.min(list.maxMs[i], range.maxMs) - Math.max(list.minMs[i], range.minMs);
-      decodedSamples += list.sampleCounts[i];
-      samplesInRange += list.sampleCounts[i] * Math.min(1, (inRangeMs + 1) / (list.maxMs[i] - list.minMs[i] + 1));
+      decodedSamples += counts[i];
+      samplesInRange += list.clips === undefined ? counts[i] * shareOf(list, i, range) : counts[i];
     }
   }
   return { seriesCount, decodedSamples, samplesInRange };
@@ -470,6 +488,7 @@ function decodeRows(blocks: PartBlocks, { seriesOf }: GroupRows, fromRow: number
 /** Decodes blocks [from, to). Damaged ones are reported and left out; those before and after them are decoded all the same. */
 function decodeStretch({ part, list }: PartBlocks, from: number, to: number, owners: Uint32Array, target: BatchTarget, report: (error: unknown) => void): void {
   const { areas, places } = target;
+  const counts = wantedCounts(list);
   const blockPlaces = new Uint32Array(to - from);
   const read = (fromBlock: number, toBlock: number): void => {
     part.readBlocks(areas.kernel, list, fromBlock, toBlock, areas.timestamps, areas.values, areas.samples, blockPlaces.subarray(fromBlock - from));
@@ -478,7 +497,7 @@ function decodeStretch({ part, list }: PartBlocks, from: number, to: number, own
     for (let i = block; i < to; i++) {
       const owner = owners[i - from];
       blockPlaces[i - from] = places[owner];
-      places[owner] += list.sampleCounts[i];
+      places[owner] += counts[i];
     }
     try {
       return read(block, to);
@@ -487,7 +506,7 @@ function decodeStretch({ part, list }: PartBlocks, from: number, to: number, own
       report(error);
       target.hasGaps = true;
       const { fromIndex, toIndex } = error instanceof DamagedBlocksError ? error : { fromIndex: block, toIndex: to };
-      for (let i = fromIndex; i < to; i++) places[owners[i - from]] -= list.sampleCounts[i];
+      for (let i = fromIndex; i < to; i++) places[owners[i - from]] -= counts[i];
       // What stood before the damage is decoded again: the failed call may have stopped anywhere.
       if (fromIndex > block) read(block, fromIndex);
       block = toIndex;
@@ -583,11 +602,12 @@ function sortIds(ids: Uint32Array): { order: Uint32Array; sortedIds: Uint32Array
 /** For each row the number of its first block (n + 1 numbers); adds the blocks' samples to `sampleCounts` of its series. */
 function firstBlocks(list: BlockList, joined: Uint8Array | undefined, { sortedIds, seriesOf }: GroupRows, sampleCounts: Uint32Array): Uint32Array {
   const first = new Uint32Array(sortedIds.length + 1);
+  const counts = wantedCounts(list);
   let block = 0;
   for (let row = 0; row < sortedIds.length; row++) {
     first[row] = block;
     const series = seriesOf === undefined ? row : seriesOf[row];
-    for (; block < list.count && list.seriesIds[block] === sortedIds[row]; block++) sampleCounts[series] += joined?.[block] === 1 ? 1 : list.sampleCounts[block];
+    for (; block < list.count && list.seriesIds[block] === sortedIds[row]; block++) sampleCounts[series] += joined?.[block] === 1 ? 1 : counts[block];
   }
   first[sortedIds.length] = block;
   return first;

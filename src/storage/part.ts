@@ -9,10 +9,10 @@
  */
 import { assert, AssertionError } from "../base/assert.ts";
 import type { FileHandle, FileSystem } from "../disk/file_system.ts";
-import { decodeBlocks, decodeBlocksScratchBytes, decodeRow } from "../kernel/codec_blocks.ts";
+import { clipBlocks, decodeBlocks, decodeBlocksScratchBytes, decodeRow } from "../kernel/codec_blocks.ts";
 import { Kernel } from "../kernel/kernel.ts";
 import type { TimeRange } from "../model/store.ts";
-import { type BlockList, BlockListBuilder, sampleCountOf } from "./block_list.ts";
+import { type BlockClips, type BlockList, BlockListBuilder, sampleCountOf, wantedCounts } from "./block_list.ts";
 import { copyIn, TableReader } from "./block_table.ts";
 import { DamagedBlocksError, DamagedPartError } from "./part_error.ts";
 import { checkPartHeader, decodePartFooter, type PartFooter, partFooterBytes, partHeaderBytes, type PartTotals } from "./part_footer.ts";
@@ -99,7 +99,7 @@ export class Part implements Disposable {
   }
 
   /** The headers of all blocks of these series (ascending ids) and column that touch the range. */
-  findBlocks(seriesIds: Uint32Array, range: TimeRange, columnId = 0): BlockList {
+  findBlocks(seriesIds: Uint32Array, range: TimeRange, columnId = 0): BlockListBuilder {
     const found = new BlockListBuilder(Math.min(seriesIds.length, this.totals.blockCount));
     const { firstSeriesIds, minMs, maxMs } = this.#directory;
     let series = 0;
@@ -187,8 +187,8 @@ export class Part implements Disposable {
   }
 
   /**
-   * Decodes blocks [fromIndex, toIndex) of a list of this part to the two columns in the kernel's memory, and returns the number of samples. They stand one
-   * after the other, or where `places` says, one number of samples for each block. REQUIRES: `capacity` samples (room in each column) are enough, and
+   * Decodes blocks [fromIndex, toIndex) of a list of this part, what is wanted of them, to the two columns in the kernel's memory, and returns the number of
+   * samples. They stand one after the other, or where `places` says, one number of samples for each block. REQUIRES: `capacity` samples (room in each column) are enough, and
    * places do not overlap. Throws DamagedBlocksError with the first stretch of blocks that cannot be read; the caller may go on before and after it.
    */
   readBlocks(
@@ -223,6 +223,37 @@ export class Part implements Disposable {
       kernel.reset(mark);
     }
     return sampleCount;
+  }
+
+  /**
+   * What of a list's blocks lies within the range, exactly, from their timestamps, which are read if a block begins before the range or ends after it, and is
+   * none of `leftOut`. Blocks that cannot be read are taken whole: reading them is going to say so.
+   */
+  clipsOf(kernel: Kernel, list: BlockList, range: TimeRange, leftOut: Uint8Array | undefined): BlockClips {
+    const clips = { from: new Uint32Array(list.count), counts: list.sampleCounts.slice(0, list.count) };
+    const cut = cutBlocks(list, range, leftOut);
+    const frames = new FrameSet();
+    const frameOf = cut.firstOf.map((block) => frames.add(list.timestampsFrames[block], list.timestampsFrameSizes[block]));
+    const mark = kernel.mark();
+    try {
+      frames.load(kernel, this.#file);
+      const good = cut.firstOf.flatMap((_block, i) => (frames.pointer(frameOf[i]) === 0 ? [] : [i]));
+      const rows = kernel.allocate(good.length * decodeRow.slots * 4);
+      good.forEach((i, row) => fillTimestamps(kernel, rows / 4 + row * decodeRow.slots, list, cut.firstOf[i], frames.pointer(frameOf[i])));
+      clipBlocks(kernel, rows, good.length, range.minMs, range.maxMs, kernel.allocate(decodeBlocksScratchBytes(kernel)));
+      good.forEach((i, row) => {
+        const at = rows / 4 + row * decodeRow.slots;
+        const from = kernel.u32[at + decodeRow.from];
+        const count = kernel.u32[at + decodeRow.to] - from;
+        for (const block of cut.blocksOf[i]) {
+          clips.from[block] = from;
+          clips.counts[block] = count;
+        }
+      });
+    } finally {
+      kernel.reset(mark);
+    }
+    return clips;
   }
 
   #checkFrames(frames: FrameSet, valuesFrames: readonly number[], timestampsFrames: readonly number[], fromIndex: number): void {
@@ -362,6 +393,34 @@ function addFrame(frames: FrameSet, indexes: number[], offsets: Float64Array, si
   else indexes.push(frames.add(offsets[index], sizes[index]));
 }
 
+/** Blocks that the range cuts, those with the same timestamps together: the first of them, and all. */
+function cutBlocks(list: BlockList, { minMs, maxMs }: TimeRange, leftOut: Uint8Array | undefined): { firstOf: number[]; blocksOf: number[][] } {
+  const firstOf: number[] = [];
+  const blocksOf: number[][] = [];
+  let last = -1;
+  for (let i = 0; i < list.count; i++) {
+    if ((list.minMs[i] >= minMs && list.maxMs[i] <= maxMs) || leftOut?.[i] === 1) continue;
+    if (last < 0 || !hasSameTimestamps(list, i, last)) {
+      firstOf.push(i);
+      blocksOf.push([]);
+    }
+    blocksOf[blocksOf.length - 1].push(i);
+    last = i;
+  }
+  return { firstOf, blocksOf };
+}
+
+function hasSameTimestamps({ timestampsFrames, timestampsOffsets, timestampsSizes, sampleCounts }: BlockList, i: number, j: number): boolean {
+  return timestampsFrames[i] === timestampsFrames[j] && timestampsOffsets[i] === timestampsOffsets[j] && timestampsSizes[i] === timestampsSizes[j] && sampleCounts[i] === sampleCounts[j];
+}
+
+/** Writes the timestamps of a block into the row at word `at`. */
+function fillTimestamps({ u32: words }: Kernel, at: number, list: BlockList, block: number, framePointer: number): void {
+  words[at + decodeRow.timestampsPointer] = framePointer + list.timestampsOffsets[block];
+  words[at + decodeRow.timestampsSize] = list.timestampsSizes[block];
+  words[at + decodeRow.sampleCount] = list.sampleCounts[block];
+}
+
 /** Writes the rows that decodeBlocks takes. */
 function fillRows(
   kernel: Kernel,
@@ -374,24 +433,26 @@ function fillRows(
   timestampsFrames: readonly number[],
 ): void {
   const words = kernel.u32;
+  const { clips } = list;
   let at = rows / 4;
   for (let i = from; i < to; i++, at += decodeRow.slots) {
-    words[at + decodeRow.timestampsPointer] = frames.pointer(timestampsFrames[i - from]) + list.timestampsOffsets[i];
-    words[at + decodeRow.timestampsSize] = list.timestampsSizes[i];
+    fillTimestamps(kernel, at, list, i, frames.pointer(timestampsFrames[i - from]));
     words[at + decodeRow.valuesPointer] = frames.pointer(valuesFrames[i - from]) + list.valuesOffsets[i];
     words[at + decodeRow.valuesSize] = list.valuesSizes[i];
-    words[at + decodeRow.sampleCount] = list.sampleCounts[i];
+    words[at + decodeRow.from] = clips === undefined ? 0 : clips.from[i];
+    words[at + decodeRow.to] = clips === undefined ? list.sampleCounts[i] : clips.from[i] + clips.counts[i];
   }
 }
 
 /** Writes the places of blocks into their rows: those given, or one after the other from `at` on. */
 function fillPlaces(kernel: Kernel, rows: number, list: BlockList, from: number, to: number, at: number, capacity: number, places: Uint32Array | undefined): void {
   const words = kernel.u32;
+  const counts = wantedCounts(list);
   let row = rows / 4 + decodeRow.place;
   let next = at;
   for (let i = from; i < to; i++, row += decodeRow.slots) {
     const place = places === undefined ? next : places[i - from];
-    next = place + list.sampleCounts[i];
+    next = place + counts[i];
     if (!(next <= capacity)) throw new AssertionError("the place of a block is out of range");
     words[row] = place;
   }

@@ -5,7 +5,7 @@
 // error number otherwise. Scratch space is a pointer argument of codecScratchSize() bytes, 16-aligned.
 import { decodeCompact, encodeCompact, encodeCompactBits } from "./codec_compact";
 import { entropyScratchBytes } from "./codec_entropy";
-import { decodeFast, encodeFast } from "./codec_fast";
+import { decodeFast, decodeFastRange, encodeFast } from "./codec_fast";
 import {
   codecCompactDecimal,
   codecCompactSplit,
@@ -113,4 +113,20 @@ export function codecDecode(source: usize, size: u32, count: i32, target: usize,
   if (size != expected) return size < expected ? codecErrorTruncated : codecErrorMalformed;
   memory.copy(target, source + 1, (count as usize) << 3);
   return codecOk;
+}
+
+/**
+ * Decodes samples [from, to) (0 <= from < to <= count) of a column of `count` to `target`. `whole` is room for 8192 doubles and 64 bytes. Bytes that only the
+ * other samples need may be damaged without an error. Returns an error number, 0 for none.
+ */
+export function codecDecodeRange(source: usize, size: u32, count: i32, from: i32, to: i32, target: usize, scratch: usize, whole: usize): i32 {
+  if (from < 0 || from >= to || to > count || count > codecCountMax) return codecErrorArgument;
+  if (from == 0 && to == count) return codecDecode(source, size, count, target, scratch);
+  if (size >= 2 && (load<u8>(source) & 15) == codecFastDecimal) {
+    const error = decodeFastRange(source, source + size, count, from, to, target, scratch);
+    if (error >= 0) return error;
+  }
+  const error = codecDecode(source, size, count, whole, scratch);
+  if (error == codecOk) memory.copy(target, whole + ((from as usize) << 3), ((to - from) as usize) << 3);
+  return error;
 }

@@ -1,7 +1,8 @@
 // Many blocks per call: encoding the series of a run into frames of a part, and decoding blocks that were read from one
 // (docs/formats/part.md). A run of a million tiny series would otherwise cost a million calls from TypeScript.
-import { codecDecode, codecEncodeWith, codecScratchSize } from "./codec";
+import { codecDecode, codecDecodeRange, codecEncodeWith, codecScratchSize } from "./codec";
 import { codecCountMax } from "./codec_front";
+import { firstAfter, firstFrom } from "./columns";
 
 // Slots (u32 each) of the context of codecEncodeRun; src/kernel/codec_blocks.ts names them too.
 const slotSeriesIds: usize = 0;
@@ -274,39 +275,73 @@ function equalBytes(left: usize, right: usize, size: usize): bool {
 
 // ---- decoding --------------------------------------------------------------------------------------------------------------
 
-/** Entries (u32 source, size, count, target) of sequences decoded in this call, behind the scratch of the codec. */
+/** Entries (u32 source, size, count, from, to, target, and 8 bytes) of sequences decoded in this call, behind the scratch of the codec. */
 const decodedEntries: u32 = 64;
+const decodedBytes: usize = 32;
+/** Of a whole block, for codecs of which a part cannot be decoded. */
+const wholeBytes: usize = ((codecCountMax as usize) << 3) + 64;
+/** Of a row: u32 pointer and size of the timestamps, pointer and size of the values, count, place (in samples), first sample, end of the samples. */
+const rowBytes: usize = 32;
 
-/** Bytes of scratch that codecDecodeBlocks needs. */
+/** Bytes of scratch that codecDecodeBlocks and codecClipBlocks need. */
 export function codecDecodeBlocksScratchSize(): usize {
-  return codecScratchSize() + ((decodedEntries as usize) << 4);
+  return codecScratchSize() + (decodedEntries as usize) * decodedBytes + wholeBytes;
 }
 
 /**
- * Decodes `blockCount` blocks to their places in `timestamps` and `values`. A row has 6 u32: pointer and size of the timestamps,
- * pointer and size of the values, count, place (in samples). Blocks that share their timestamps decode them once. Returns how many blocks
- * were good: less than `blockCount` if that one is damaged.
+ * Decodes samples [first, end) of `blockCount` blocks to their places in `timestamps` and `values`, none of a block where these are equal. Blocks that share
+ * their timestamps decode them once. Returns how many blocks were good: less than `blockCount` if that one is damaged.
  */
 export function codecDecodeBlocks(rows: usize, blockCount: u32, timestamps: usize, values: usize, scratch: usize): u32 {
   const decoded = scratch + codecScratchSize();
-  memory.fill(decoded, 0, (decodedEntries as usize) << 4);
+  const whole = decoded + (decodedEntries as usize) * decodedBytes;
+  memory.fill(decoded, 0, (decodedEntries as usize) * decodedBytes);
   for (let i: u32 = 0; i < blockCount; i++) {
-    const row = rows + (i as usize) * 24;
+    const row = rows + (i as usize) * rowBytes;
     const source = load<u32>(row);
     const size = load<u32>(row, 4);
     const count = load<i32>(row, 16);
     const place = (load<u32>(row, 20) as usize) << 3;
-    const entry = decoded + ((((source * 0x9e3779b1) >> 26) as usize) << 4);
-    if (load<u32>(entry) == source && load<u32>(entry, 4) == size && load<i32>(entry, 8) == count) {
-      memory.copy(timestamps + place, load<u32>(entry, 12) as usize, (count as usize) << 3);
-    } else {
-      if (codecDecode(source as usize, size, count, timestamps + place, scratch) != 0) return i;
+    const from = load<i32>(row, 24);
+    const to = load<i32>(row, 28);
+    if (from == to) continue;
+    const entry = decoded + (((source * 0x9e3779b1) >> 26) as usize) * decodedBytes;
+    const isKnown = load<u32>(entry) == source && load<u32>(entry, 4) == size && load<i32>(entry, 8) == count && load<i32>(entry, 12) == from && load<i32>(entry, 16) == to;
+    if (isKnown) memory.copy(timestamps + place, load<u32>(entry, 20) as usize, ((to - from) as usize) << 3);
+    else {
+      if (codecDecodeRange(source as usize, size, count, from, to, timestamps + place, scratch, whole) != 0) return i;
       store<u32>(entry, source);
       store<u32>(entry, size, 4);
       store<i32>(entry, count, 8);
-      store<u32>(entry, (timestamps + place) as u32, 12);
+      store<i32>(entry, from, 12);
+      store<i32>(entry, to, 16);
+      store<u32>(entry, (timestamps + place) as u32, 20);
     }
-    if (codecDecode(load<u32>(row, 8) as usize, load<u32>(row, 12), count, values + place, scratch) != 0) return i;
+    if (codecDecodeRange(load<u32>(row, 8) as usize, load<u32>(row, 12), count, from, to, values + place, scratch, whole) != 0) return i;
   }
   return blockCount;
+}
+
+/**
+ * Writes into each row which of its samples are within [minMs, maxMs]; of its pointers that of the timestamps is used, which are in order. All samples of
+ * a block whose timestamps cannot be decoded are: decoding it is going to say so.
+ */
+export function codecClipBlocks(rows: usize, blockCount: u32, minMs: f64, maxMs: f64, scratch: usize): void {
+  const whole = scratch + codecScratchSize() + (decodedEntries as usize) * decodedBytes;
+  let previous: usize = 0;
+  for (let i: u32 = 0; i < blockCount; i++) {
+    const row = rows + (i as usize) * rowBytes;
+    const count = load<i32>(row, 16);
+    // Blocks with the same timestamps follow each other.
+    if (previous != 0 && load<u64>(previous) == load<u64>(row) && load<i32>(previous, 16) == count) store<u64>(row, load<u64>(previous, 24), 24);
+    else if (codecDecode(load<u32>(row) as usize, load<u32>(row, 4), count, whole, scratch) != 0) {
+      store<i32>(row, 0, 24);
+      store<i32>(row, count, 28);
+    } else {
+      const first = firstFrom(whole, 0, count as usize, minMs);
+      store<u32>(row, first as u32, 24);
+      store<u32>(row, firstAfter(whole, first, count as usize, maxMs) as u32, 28);
+    }
+    previous = row;
+  }
 }

@@ -204,6 +204,89 @@ function writeSparse(codes: usize, residualCount: i32, out: usize, gaps: usize):
   return packSequence(codes, k, out);
 }
 
+/**
+ * Decodes samples [from, to) of a column of codec fastDecimal to `target`, which has room for no more: mini-blocks behind them are not looked at, and of
+ * those before them only the sum is taken. Returns an error number, or -1 if the column is none of which a part can be decoded.
+ */
+export function decodeFastRange(source: usize, end: usize, count: i32, from: i32, to: i32, target: usize, scratch: usize): i32 {
+  let at = readColumnHeader(source, end, count, transformLinear);
+  if (at == 0) return columnError;
+  const transform = columnForm & 7;
+  if (columnForm & (formExceptions | formSparse)) return -1;
+  const start = columnBase as f64;
+  const unit = columnDivisor as i64 as f64;
+  const power = powerOfTen((load<u8>(source) as u32) >> 4);
+  if (transform <= transformConstantDelta) {
+    const step = unit * (columnCentre as f64);
+    fillLine(target, to - from, start + step * (from as f64), step, power);
+    return at == end ? codecOk : codecErrorMalformed;
+  }
+  let position = 0;
+  if (transform != transformCentre) {
+    position = 1;
+    if (from == 0) store<f64>(target, start / power);
+  }
+  return decodeSomeMiniBlocks(at, end, count, position, from, to, transform, start, columnCentre, unit, power, target, scratch);
+}
+
+/** The mini-blocks that hold samples [from, to) of a column; `position` is the sample that the first mini-block at `at` begins with. */
+function decodeSomeMiniBlocks(
+  at: usize, end: usize, count: i32, position: i32, from: i32, to: i32, transform: u32, start: f64, centre: i64, unit: f64, power: f64, target: usize, scratch: usize,
+): i32 {
+  const slope = transform == transformCentre ? 0 : unit * (centre as f64);
+  const tile = scratch + scratchTile;
+  while (position < to) {
+    const miniCount = min(count - position, miniBlockCount);
+    if (at >= end) return codecErrorMalformed;
+    const width = load<u8>(at) as i32;
+    if (width > 64) return codecErrorMalformed;
+    const size = packedSize(miniCount, width) as usize + 1;
+    if (size > end - at) return codecErrorMalformed;
+    const first = max(position, from);
+    const stop = min(position + miniCount, to);
+    if (first >= stop && (transform != transformDelta || width == 0)) start += slope * (miniCount as f64);
+    else if (first >= stop && miniCount == miniBlockCount && width <= 32) start += unit * ((sumTile(at + 1, width) + centre * miniBlockCount) as f64);
+    else {
+      const isWhole = first == position && stop == position + miniCount;
+      const place = isWhole ? target + (((position - from) as usize) << 3) : tile;
+      if (decodeMiniBlocks(at, at + size, miniCount, transform, start, centre, unit, power, place, scratch) == 0) return codecErrorMalformed;
+      start = reached;
+      if (!isWhole && first < stop) memory.copy(target + (((first - from) as usize) << 3), tile + (((first - position) as usize) << 3), ((stop - first) as usize) << 3);
+    }
+    at += size;
+    position += miniCount;
+  }
+  return position < count || at == end ? codecOk : codecErrorMalformed;
+}
+
+/** The sum of the residuals of a whole vertical mini-block of up to 32 bits. */
+function sumTile(source: usize, width: i32): i64 {
+  const zero = i32x4.splat(0);
+  const one = i32x4.splat(1);
+  const mask = i32x4.splat(width == 32 ? -1 : (1 << width) - 1);
+  let sums = i64x2.splat(0);
+  let word = v128.load(source);
+  let used = 0;
+  for (let row = 0; row < miniBlockCount >> 2; row++) {
+    let value = i32x4.shr_u(word, used);
+    used += width;
+    if (used > 32) {
+      source += 16;
+      word = v128.load(source);
+      used -= 32;
+      value = v128.or(value, i32x4.shl(word, width - used));
+    } else if (used == 32 && row + 1 < miniBlockCount >> 2) {
+      source += 16;
+      word = v128.load(source);
+      used = 0;
+    }
+    value = v128.and(value, mask);
+    value = v128.xor(i32x4.shr_u(value, 1), i32x4.sub(zero, v128.and(value, one)));
+    sums = i64x2.add(sums, i64x2.add(i64x2.extend_low_i32x4_s(value), i64x2.extend_high_i32x4_s(value)));
+  }
+  return i64x2.extract_lane(sums, 0) + i64x2.extract_lane(sums, 1);
+}
+
 /** Decodes a column of codec fastDecimal or fastBits, of 2 bytes or more, to `target`. Returns an error number. */
 export function decodeFast(source: usize, end: usize, count: i32, target: usize, scratch: usize): i32 {
   const head = load<u8>(source) as u32;
@@ -375,7 +458,7 @@ export function fillSparseDecimals(k: i32, count: i32, transform: u32, start: f6
   if (transform == transformDelta) fillBits(target + (from << 3), count - (from as i32), reinterpret<u64>(start / power));
 }
 
-// Further result of decodeCodes and decodeTile: the integer reached, as a double.
+// Further result of decodeCodes, decodeTile and decodeMiniBlocks: the integer reached, as a double.
 let reached: f64 = 0;
 
 /** Plain loop from zigzag residuals; deltas and lines go on from `start`. */
@@ -411,6 +494,7 @@ function decodeMiniBlocks(at: usize, end: usize, count: i32, transform: u32, sta
       const slope = transform == transformCentre ? 0 : step;
       fillLine(target, miniCount, start + slope, slope, power);
       start += slope * (miniCount as f64);
+      reached = start;
     } else if (miniCount >= verticalCountMin && width <= widthMax) {
       const tile = miniCount == miniBlockCount ? target : scratch + scratchTile;
       const rows = (miniCount + 3) >> 2;

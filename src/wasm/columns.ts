@@ -81,7 +81,8 @@ export function clipColumns(timestamps: usize, values: usize, from: usize, to: u
 }
 
 /** The first of the sorted stretch [from, to) that is not before a time. */
-@inline function firstFrom(timestamps: usize, from: usize, to: usize, timeMs: f64): usize {
+@inline
+export function firstFrom(timestamps: usize, from: usize, to: usize, timeMs: f64): usize {
   if (from == to || load<f64>(timestamps + (from << 3)) >= timeMs) return from;
   let low = from + 1, high = to;
   while (low < high) {
@@ -93,7 +94,8 @@ export function clipColumns(timestamps: usize, values: usize, from: usize, to: u
 }
 
 /** The first of the sorted stretch [from, to) that is after a time. */
-@inline function firstAfter(timestamps: usize, from: usize, to: usize, timeMs: f64): usize {
+@inline
+export function firstAfter(timestamps: usize, from: usize, to: usize, timeMs: f64): usize {
   if (from == to || load<f64>(timestamps + ((to - 1) << 3)) <= timeMs) return to;
   let low = from, high = to - 1;
   while (low < high) {
