@@ -132,7 +132,7 @@ const commonFields = {
   scrape_native_histograms: booleanField,
   always_scrape_classic_histograms: booleanField,
   scrape_classic_histograms: booleanField,
-  convert_classic_histograms_to_nhcb: ignoredField("classic histograms are stored as they are"),
+  convert_classic_histograms_to_nhcb: booleanField,
   extra_scrape_metrics: ignoredField("the automatic series are fixed"),
 };
 
@@ -312,17 +312,19 @@ function histogramSettings(record: JobRecord, globals: GlobalRecord | undefined)
   const classic = [record.always_scrape_classic_histograms, record.scrape_classic_histograms, globals?.always_scrape_classic_histograms, globals?.scrape_classic_histograms];
   const protocols = record.scrape_protocols ?? globals?.scrape_protocols;
   return {
-    protocols: protocols ?? (takesNative ? nativeProtocols : undefined),
+    protocols: protocols ?? (takesNative ? protobufFirst : undefined),
     histograms: {
       takesNative,
       takesClassicBesides: classic.find((flag) => flag !== undefined) ?? false,
       bucketsMax: record.native_histogram_bucket_limit || defaultBucketsMax,
       minBucketFactor: record.native_histogram_min_bucket_factor ?? 0,
+      convertsClassic: record.convert_classic_histograms_to_nhcb ?? globals?.convert_classic_histograms_to_nhcb ?? false,
     },
   };
 }
 
-const nativeProtocols: readonly ScrapeProtocol[] = ["PrometheusProto", "OpenMetricsText1.0.0", "OpenMetricsText0.0.1", "PrometheusText1.0.0", "PrometheusText0.0.4"];
+/** Only protobuf pages have native histograms, and start timestamps of all that counts. */
+export const protobufFirst: readonly ScrapeProtocol[] = ["PrometheusProto", "OpenMetricsText1.0.0", "OpenMetricsText0.0.1", "PrometheusText1.0.0", "PrometheusText0.0.4"];
 
 function checkNames(jobs: readonly ReturnType<typeof readJob>[], problems: ConfigProblems): void {
   const lines = new Map<string, number>();

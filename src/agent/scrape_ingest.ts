@@ -5,8 +5,10 @@
  *                                                          \-- labels clash, or metric_relabel_configs:
  *                                                              BatchRelabeler adds them -> RowBatch --> sink
  *
- * A job with limits has its pages parsed twice: nothing of a page over a limit may be stored.
+ * A job with limits has its pages parsed twice: nothing of a page over a limit may be stored. So has one that converts classic histograms of text
+ * pages or stores start timestamps: page_rewriter.ts has to know the whole page first.
  */
+import type { InputError } from "../base/errors.ts";
 import { Kernel } from "../kernel/kernel.ts";
 import { bodySlackBytes, defaultLabelLimits, type IntakeRules } from "../kernel/label_run.ts";
 import { countSamples, splitHistogramLabel, withHistogramLabel } from "../model/histogram_series.ts";
@@ -19,6 +21,7 @@ import { BatchRelabeler } from "../pipeline/relabel_batch.ts";
 import { type HistogramOptions, isPrometheusProtobuf, PrometheusProtobufParser } from "../protocol/prometheus_protobuf.ts";
 import { PrometheusTextParser, timestampUnitOf } from "../protocol/prometheus_text.ts";
 import type { ParseReport, SliceParser } from "../protocol/slice_parser.ts";
+import { PageFamilies, PageRewriter, type RewriteOptions } from "./page_rewriter.ts";
 import { RunList } from "./run_list.ts";
 import type { ScrapeLimits } from "./scrape_config.ts";
 import { ScrapeError, type ScrapeResponse } from "./scrape_client.ts";
@@ -38,14 +41,17 @@ export class TargetIngest {
   readonly honorTimestamps: boolean;
   readonly histograms: HistogramOptions;
   readonly tracker: SeriesTracker;
+  /** Start timestamps are stored. */
+  readonly takesStarts: boolean;
   #relabeler: BatchRelabeler | undefined;
 
-  constructor(labeling: TargetLabeling, limits: ScrapeLimits, honorTimestamps: boolean, histograms: HistogramOptions, tracker: SeriesTracker) {
+  constructor(labeling: TargetLabeling, limits: ScrapeLimits, honorTimestamps: boolean, histograms: HistogramOptions, tracker: SeriesTracker, takesStarts: boolean) {
     this.labeling = labeling;
     this.limits = limits;
     this.honorTimestamps = honorTimestamps;
     this.histograms = histograms;
     this.tracker = tracker;
+    this.takesStarts = takesStarts;
   }
 
   get relabeler(): BatchRelabeler {
@@ -58,7 +64,7 @@ export interface PageResult {
   readonly samplesScraped: number;
   readonly samplesStored: number;
   readonly change: SeriesChange;
-  /** A page with bad lines is stored without them. */
+  /** A page with bad lines, or histograms that cannot be converted, is stored without them. */
   readonly skippedLines: number;
   readonly firstError: string;
 }
@@ -110,14 +116,13 @@ export class ScrapeIngest {
       const isProtobuf = isPrometheusProtobuf(response.contentType);
       const parse = pageParse(target, response, timestampMs, isProtobuf);
       const parser: SliceParser = isProtobuf ? protobuf : text;
-      const start = (): void => (isProtobuf ? protobuf : text).start(body, response.body.length, { ...parse.options, histograms: target.histograms });
+      const start = (): void => (isProtobuf ? protobuf : text).start(body, response.body.length, { ...parse.options, histograms: target.histograms, takesStarts: target.takesStarts });
+      const page = new PageReader(parser, start, isProtobuf ? undefined : rewriteOptions(target, response.contentType));
       const { limits } = target;
       if (limits.sampleLimit > 0 || limits.labelLimit > 0 || limits.labelNameLengthLimit > 0 || limits.labelValueLengthLimit > 0) {
-        start();
-        await this.#check(parser, target, parse.relabels);
+        await this.#check(page, target, parse.relabels);
       }
-      start();
-      const samplesStored = await this.#store(parser, target, parse.relabels, timestampMs);
+      const samplesStored = await this.#store(page, target, parse.relabels, timestampMs);
       const { report } = parser;
       if (report.broken) throw new ScrapeError("no_samples", report.firstError?.message ?? "the page is broken");
       if (report.samples === 0 && report.skippedLines > 0) throw new ScrapeError("no_samples", `no line can be read: ${report.firstError?.message ?? ""}`);
@@ -125,7 +130,7 @@ export class ScrapeIngest {
       if (parse.relabels) target.relabeler.trim(this.#runs.count);
       return {
         samplesScraped: samplesScraped(report), samplesStored, change,
-        skippedLines: report.skippedLines, firstError: report.firstError?.message ?? "",
+        skippedLines: report.skippedLines + page.refusedCount, firstError: (report.firstError ?? page.firstError)?.message ?? "",
       };
     } finally {
       kernel.reset(mark);
@@ -142,10 +147,10 @@ export class ScrapeIngest {
   }
 
   /** Looks at all rows as they would be stored. */
-  async #check(parser: SliceParser, { limits, relabeler }: TargetIngest, relabels: boolean): Promise<void> {
+  async #check(page: PageReader, { limits, relabeler }: TargetIngest, relabels: boolean): Promise<void> {
     const checksLabels = limits.labelLimit > 0 || limits.labelNameLengthLimit > 0 || limits.labelValueLengthLimit > 0;
     let samples = 0;
-    for (let batch = parser.next(); batch !== undefined; batch = parser.next()) {
+    for (const batch of page.batches()) {
       const stored = relabels ? relabeler.apply(batch) : batch;
       samples += countSamples(stored);
       if (checksLabels) checkLabels(stored, limits);
@@ -154,12 +159,12 @@ export class ScrapeIngest {
     if (limits.sampleLimit > 0 && samples > limits.sampleLimit) throw new ScrapeError("over_limit", `the page has ${samples} samples, more than sample_limit ${limits.sampleLimit}`);
   }
 
-  async #store(parser: SliceParser, target: TargetIngest, relabels: boolean, timestampMs: number): Promise<number> {
+  async #store(page: PageReader, target: TargetIngest, relabels: boolean, timestampMs: number): Promise<number> {
     const writes: Promise<unknown>[] = [];
     this.#runs.clear();
     let samples = 0;
     try {
-      for (let batch = parser.next(); batch !== undefined; batch = parser.next()) {
+      for (const batch of page.batches()) {
         const stored = relabels ? target.relabeler.apply(batch) : batch;
         if (!target.honorTimestamps) stored.timestampsMs.fill(timestampMs);
         this.#runs.add(stored);
@@ -175,6 +180,51 @@ export class ScrapeIngest {
     }
     return samples;
   }
+}
+
+/** Reads a page, as often as it is asked to. */
+class PageReader {
+  /** Of the last reading: histograms that could not be converted, and why not the first. */
+  refusedCount = 0;
+  firstError: InputError | undefined;
+  readonly #parser: SliceParser;
+  readonly #start: () => void;
+  readonly #rewriting: RewriteOptions | undefined;
+  #families: PageFamilies | undefined;
+
+  constructor(parser: SliceParser, start: () => void, rewriting: RewriteOptions | undefined) {
+    this.#parser = parser;
+    this.#start = start;
+    this.#rewriting = rewriting;
+  }
+
+  /** All rows, those that are made of others included; a batch is valid until the next one. */
+  *batches(): Generator<RowBatch, void, void> {
+    if (this.#rewriting === undefined) return yield* this.#parsed();
+    const rewriter = new PageRewriter((this.#families ??= this.#readFamilies()), this.#rewriting);
+    for (const batch of this.#parsed()) yield rewriter.rewrite(batch);
+    yield rewriter.finish();
+    this.refusedCount = rewriter.refusedCount;
+    this.firstError = rewriter.firstError;
+  }
+
+  *#parsed(): Generator<RowBatch, void, void> {
+    this.#start();
+    for (let batch = this.#parser.next(); batch !== undefined; batch = this.#parser.next()) yield batch;
+  }
+
+  #readFamilies(): PageFamilies {
+    const families = new PageFamilies();
+    for (const batch of this.#parsed()) families.note(batch);
+    return families;
+  }
+}
+
+/** Rows `foo_created` mean something in OpenMetrics only. */
+function rewriteOptions({ histograms, takesStarts: storesStarts }: TargetIngest, contentType: string): RewriteOptions | undefined {
+  const takesStarts = storesStarts && timestampUnitOf(contentType) === "seconds";
+  if (!histograms.convertsClassic && !takesStarts) return undefined;
+  return { convertsClassic: histograms.convertsClassic, keepsClassic: histograms.takesClassicBesides, takesStarts, bucketsMax: histograms.bucketsMax };
 }
 
 /** How the parser is to be started, and whether its rows go through the relabeler, which then adds the target's labels. */

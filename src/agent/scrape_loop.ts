@@ -13,7 +13,7 @@ import { sampleKindHistogram, writeStaleMarker } from "../model/row_batch.ts";
 import { RowBatchBuilder } from "../model/row_batch_builder.ts";
 import { type ScrapeClient, ScrapeError } from "./scrape_client.ts";
 import { acceptHeader } from "./scrape_accept.ts";
-import type { ScrapeConfig } from "./scrape_config.ts";
+import { protobufFirst, type ScrapeConfig } from "./scrape_config.ts";
 import { type PageResult, type ScrapeIngest, TargetIngest } from "./scrape_ingest.ts";
 import { SeriesTracker } from "./series_tracker.ts";
 import type { Target } from "./target.ts";
@@ -53,6 +53,8 @@ export interface ScrapeLoopOptions {
   readonly ingest: ScrapeIngest;
   readonly externalLabels: ScrapeConfig["externalLabels"];
   readonly observer: ScrapeObserver;
+  /** Start timestamps of what is scraped are stored. */
+  readonly storesStarts: boolean;
 }
 
 /** A scheduled time is taken as the time of the scrape if the scrape begins this near to it, in parts of the interval. */
@@ -81,7 +83,7 @@ export class ScrapeLoop {
     const labeling = {
       targetLabels: target.labels, honorLabels: job.honorLabels, metricRelabelRules: job.metricRelabelRules, externalLabels: options.externalLabels,
     };
-    this.#ingest = new TargetIngest(labeling, target.limits, job.honorTimestamps, job.histograms, new SeriesTracker());
+    this.#ingest = new TargetIngest(labeling, target.limits, job.honorTimestamps, job.histograms, new SeriesTracker(), options.storesStarts);
   }
 
   get state(): TargetState {
@@ -154,7 +156,7 @@ export class ScrapeLoop {
     let storeError: unknown;
     let bodyBytes = 0;
     try {
-      const response = await client.get({ url, http: job.http, accept: acceptHeader(job.protocols), timeoutMs, bodyBytesMax: limits.bodyBytesMax, signal: abort.signal });
+      const response = await client.get({ url, http: job.http, accept: acceptHeader(job.protocols ?? (this.#options.storesStarts ? protobufFirst : undefined)), timeoutMs, bodyBytesMax: limits.bodyBytesMax, signal: abort.signal });
       bodyBytes = response.body.length;
       page = await ingest.ingest(this.#ingest, response, timestampMs);
     } catch (cause) {
@@ -234,7 +236,7 @@ function automaticSeries(target: Target, outcome: ScrapeOutcome): Map<string, nu
 function stateOf({ error, storeError, page, durationMs }: ScrapeOutcome, timestampMs: number): TargetState {
   let lastError = error?.message ?? "";
   if (lastError === "" && storeError !== undefined) lastError = `cannot store: ${storeError instanceof Error ? storeError.message : String(storeError)}`;
-  if (lastError === "" && page !== undefined && page.skippedLines > 0) lastError = `${page.skippedLines} lines were left out; the first: ${page.firstError}`;
+  if (lastError === "" && page !== undefined && page.skippedLines > 0) lastError = `${page.skippedLines} lines or histograms were left out; the first: ${page.firstError}`;
   return {
     health: error === undefined ? "up" : "down",
     lastError,

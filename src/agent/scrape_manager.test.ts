@@ -48,11 +48,11 @@ class Setup implements AsyncDisposable {
   readonly files = new MemoryFileSystem();
   readonly manager: ScrapeManager;
 
-  constructor(pages: FakeClient["pages"], config?: string) {
+  constructor(pages: FakeClient["pages"], config?: string, storesStarts = false) {
     this.client = new FakeClient(pages);
     const logger: Logger = { info: (line) => this.log.push(line), warn: (line) => this.log.push(line), error: (line) => this.log.push(line) };
     const { clock, store, client, files, metrics } = this;
-    this.manager = new ScrapeManager({ sink: store, clock, client, files, metrics, logger, watchFolder: () => ({ [Symbol.dispose]() {} }) });
+    this.manager = new ScrapeManager({ sink: store, clock, client, files, metrics, logger, storesStarts, watchFolder: () => ({ [Symbol.dispose]() {} }) });
     if (config !== undefined) this.apply(config);
   }
 
@@ -296,7 +296,7 @@ test("bad lines are left out and reported; a page without a good line is a failu
   await setup.pass(10);
   const [target] = setup.manager.activeTargets();
   assert.deepEqual([target.health, target.lastSamplesScraped], ["up", 2]);
-  assert.match(target.lastError, /^1 lines were left out; the first: line 2, column \d+: /);
+  assert.match(target.lastError, /^1 lines or histograms were left out; the first: line 2, column \d+: /);
   await setup.pass(10);
   assert.equal(setup.manager.activeTargets()[0].health, "down");
   assert.match(setup.manager.activeTargets()[0].lastError, /^no line can be read: line 1/);
@@ -415,4 +415,98 @@ scrape_configs:
   const scraped = Object.values(await setup.samples("scrape_samples_scraped"))[0];
   assert.equal(scraped, "2 1");
   assert.deepEqual(await setup.samples("h_bucket"), {});
+});
+
+/** The values of a component, by the other labels. */
+async function componentOf(setup: Setup, name: string, component: string): Promise<Record<string, string>> {
+  const found = Object.entries(await setup.samples(name, { __histogram__: component }));
+  return Object.fromEntries(found.map(([labels, values]) => [Object.entries(JSON.parse(labels) as Record<string, string>).filter(([label]) => !/^(?:__histogram__|instance|job)$/.test(label)).map(([label, value]) => `${label}=${value}`).join(), values]));
+}
+
+const classicPage = `# TYPE h histogram
+h_bucket{a="1",le="0.5"} 1
+h_bucket{a="1",le="1"} 3
+h_bucket{a="1",le="+Inf"} 4
+h_sum{a="1"} 5.5
+h_count{a="1"} 4
+h_bucket{a="2",le="+Inf"} 2
+h_sum{a="2"} 1
+# TYPE other gauge
+other_count 7
+# TYPE broken histogram
+broken_bucket{le="1"} 3
+broken_bucket{le="+Inf"} 2
+broken_count 2
+`;
+const classicFamilies = [{ name: "h", type: 4, metric: [{ label: [{ name: "a", value: "1" }], histogram: { sample_count: 4, sample_sum: 5.5, bucket: [{ cumulative_count: 1, upper_bound: 0.5 }, { cumulative_count: 3, upper_bound: 1 }] } }] }];
+const converted: { name: string; page: Answer; more: string; classic: number }[] = [
+  { name: "text", page: classicPage, more: "  convert_classic_histograms_to_nhcb: true\n  sample_limit: 3\n", classic: 0 },
+  { name: "text, classic ones kept", page: classicPage, more: "  convert_classic_histograms_to_nhcb: true\n  always_scrape_classic_histograms: true\n", classic: 3 },
+  { name: "protobuf", page: { text: encodeExposition(classicFamilies), contentType: expositionContentType }, more: "  convert_classic_histograms_to_nhcb: true\n", classic: 0 },
+  { name: "protobuf, classic ones kept", page: { text: encodeExposition(classicFamilies), contentType: expositionContentType }, more: "  convert_classic_histograms_to_nhcb: true\n  always_scrape_classic_histograms: true\n", classic: 3 },
+];
+for (const row of converted) {
+  test(`classic histograms are converted: ${row.name}`, async () => {
+    await using setup = new Setup({ [page]: (request) => (request === 0 ? row.page : "m 1\n") }, job(row.more));
+    await setup.pass(20);
+    // 92 is the schema -53 with whole counts.
+    for (const [component, value] of [["schema", "92 stale"], ["count", "4 stale"], ["sum", "5.5 stale"], ["c:0.5", "1 stale"], ["c:1", "2 stale"], ["c:+Inf", "1 stale"]]) {
+      assert.equal((await componentOf(setup, "h", component))["a=1"], value, component);
+    }
+    assert.equal(Object.keys(await setup.samples("h_bucket", { a: "1" })).length, row.classic);
+    assert.equal(Object.keys(await setup.samples("h_sum", { a: "1" })).length, row.classic === 0 ? 0 : 1);
+    if (!row.name.startsWith("text")) return;
+    assert.equal((await componentOf(setup, "h", "c:+Inf"))["a=2"], "2 stale");
+    assert.deepEqual(Object.values(await setup.samples("other_count")), ["7 stale"]);
+    assert.deepEqual(await setup.samples("broken", { __histogram__: "count" }), {});
+  });
+}
+
+test("a histogram that cannot be converted is told about", async () => {
+  await using setup = new Setup({ [page]: classicPage }, job("  convert_classic_histograms_to_nhcb: true\n"));
+  await setup.pass(10);
+  assert.match(setup.manager.activeTargets()[0].lastError, /invalid classic histogram: the bucket up to Infinity counts less/);
+});
+
+const openMetrics = `# TYPE c counter
+c_total{a="1"} 5
+c_created{a="1"} 1600000000.25
+# TYPE h histogram
+h_bucket{le="1.0"} 1
+h_bucket{le="+Inf"} 2
+h_sum 3
+h_count 2
+h_created 1600000001
+# TYPE g_created gauge
+g_created 7
+# EOF
+`;
+test("start timestamps: of OpenMetrics text", async () => {
+  const pages = { [page]: { text: openMetrics, contentType: "application/openmetrics-text; version=1.0.0" } };
+  await using setup = new Setup(pages, job(), true);
+  await setup.pass(20);
+  assert.match(setup.client.requests[0].accept ?? "", /^application\/vnd\.google\.protobuf;/);
+  assert.deepEqual(await componentOf(setup, "c_total", "start"), { "a=1": "1600000000250 1600000000250" });
+  assert.deepEqual(await componentOf(setup, "h_bucket", "start"), { "le=1.0": "1600000001000 1600000001000", "le=+Inf": "1600000001000 1600000001000" });
+  assert.deepEqual(await componentOf(setup, "h_count", "start"), { "": "1600000001000 1600000001000" });
+  assert.deepEqual([await setup.samples("c_created"), Object.values(await setup.samples("g_created"))], [{}, ["7 7"]]);
+  assert.deepEqual(Object.values(await setup.samples("scrape_samples_post_metric_relabeling")), ["6 6"]);
+});
+
+test("start timestamps: of protobuf, of converted histograms, and none unless asked for", async () => {
+  const created_timestamp = { seconds: 1_600_000_000, nanos: 5_000_000 };
+  const families = [
+    { name: "c_total", type: 0, metric: [{ counter: { value: 5, created_timestamp } }] },
+    { name: "s", type: 2, metric: [{ summary: { sample_count: 1, sample_sum: 2, quantile: [{ quantile: 0.5, value: 2 }], created_timestamp } }] },
+    { name: "h", type: 4, metric: [{ histogram: { sample_count: 1, sample_sum: 2, bucket: [{ cumulative_count: 1, upper_bound: 1 }], created_timestamp } }] },
+  ];
+  const pages = { [page]: { text: encodeExposition(families), contentType: expositionContentType } };
+  for (const storesStarts of [true, false]) {
+    await using setup = new Setup(pages, job("  convert_classic_histograms_to_nhcb: true\n"), storesStarts);
+    await setup.pass(10);
+    const expected = storesStarts ? { "": "1600000000005" } : {};
+    for (const name of ["c_total", "s_sum", "s_count", "h"]) assert.deepEqual(await componentOf(setup, name, "start"), expected, name);
+    assert.deepEqual(await componentOf(setup, "s", "start"), {});
+    assert.equal(setup.client.requests[0].accept?.startsWith("application/vnd") ?? false, storesStarts);
+  }
 });

@@ -35,6 +35,8 @@ export interface ScrapeManagerOptions {
   readonly metrics?: MetricRegistry;
   /** Series over these are dropped. */
   readonly labelLimits?: IntakeRules;
+  /** Start timestamps of what is scraped are stored, and protobuf, which has them, is asked for first; false without it. */
+  readonly storesStarts?: boolean;
   /** Default: HTTP. The manager closes it. */
   readonly client?: ScrapeClient;
   /** Default: that of the machine. */
@@ -151,7 +153,7 @@ export class ScrapeManager implements AsyncDisposable {
     for (const [key, target] of targets) {
       const running = before.get(key);
       if (running !== undefined) running.updateDiscoveredLabels(target.discoveredLabels);
-      this.#loops.set(key, running ?? new ScrapeLoop(target, { clock: this.#options.clock, client: this.#client, ingest: this.#ingest, externalLabels, observer: this.#observer }));
+      this.#loops.set(key, running ?? new ScrapeLoop(target, { clock: this.#options.clock, client: this.#client, ingest: this.#ingest, externalLabels, observer: this.#observer, storesStarts: this.#options.storesStarts ?? false }));
     }
     for (const [key, loop] of before) if (!targets.has(key)) this.#remove(loop);
     for (const [key, loop] of this.#loops) if (!before.has(key)) loop.start();

@@ -1,5 +1,5 @@
 /** Writes native histograms as rows of their components (model/histogram_series.ts) to a batch. */
-import { histogramLabel, staleComponents, visitComponents } from "../model/histogram_series.ts";
+import { histogramLabel, staleComponents, startComponent, visitComponents } from "../model/histogram_series.ts";
 import { type FloatHistogram, staleHistogram } from "../model/native_histogram.ts";
 import { sampleKindHistogram, writeStaleMarker } from "../model/row_batch.ts";
 import type { RowBatchBuilder } from "../model/row_batch_builder.ts";
@@ -31,6 +31,12 @@ export class ComponentRows {
       this.#values[0] = value;
       this.#addRow(labelRun, at, component, timestampMs);
     });
+  }
+
+  /** Appends the start timestamp of the sample of `labelRun` at `timestampMs`. */
+  addStart(labelRun: Uint8Array, timestampMs: number, startMs: number): void {
+    this.#values[0] = startMs;
+    this.#addRow(labelRun, componentLabelPosition(labelRun), startComponent, timestampMs);
   }
 
   #addRow(labelRun: Uint8Array, at: number, component: string, timestampMs: number): void {

@@ -71,7 +71,7 @@ export class HistogramParts {
     if (this.zeroCount !== 0 || this.zeroThreshold !== 0) throw invalid("custom buckets: there must be no zero bucket");
     const used = positive.spans.reduce((sum, [offset, length]) => sum + offset + length, 0);
     if (positive.spans.some(([offset]) => offset < 0)) throw invalid("custom buckets: a span has a negative offset");
-    if (used > bounds.length + 1) throw invalid(`custom buckets: ${bounds.length} bounds are not enough for spans of ${used} buckets${bounds.length === 0 ? " (Prometheus sends bounds with remote write 2.0 only)" : ""}`);
+    if (used > bounds.length + 1) throw invalid(`custom buckets: ${bounds.length} bounds are not enough for spans of ${used} buckets`);
   }
 
   #buckets(parts: BucketParts, where: string): BucketColumns {

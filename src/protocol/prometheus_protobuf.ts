@@ -12,16 +12,18 @@
  *   Exemplar     { label = 1; value = 2; timestamp = 3 { seconds = 1; nanos = 2 } }
  *
  * It becomes the series that the text format has (le and quantile written as OpenMetrics writes them), and native histograms. Created
- * timestamps are read over.
+ * timestamps become start timestamps of the samples if they are asked for.
  */
 import { InputError } from "../base/errors.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import { defaultLabelLimits, type IntakeRules } from "../kernel/label_run.ts";
 import { encodeLabelRun, type Label, type Labels, metricNameLabel } from "../model/labels.ts";
+import type { FloatHistogram } from "../model/native_histogram.ts";
 import type { MetricMetadata, RowBatch } from "../model/row_batch.ts";
 import { RowBatchBuilder } from "../model/row_batch_builder.ts";
 import type { DropReason } from "../model/store.ts";
 import { canonicalLabels, readExemplarLabels, readLabel } from "./canonical_labels.ts";
+import { convertClassic } from "./classic_conversion.ts";
 import { ComponentRows } from "./component_rows.ts";
 import { HistogramParts } from "./histogram_parts.ts";
 import { canonical } from "./kernel_slice_parser.ts";
@@ -38,9 +40,11 @@ export interface HistogramOptions {
   readonly bucketsMax: number;
   /** native_histogram_min_bucket_factor: buckets grow at least by this. */
   readonly minBucketFactor: number;
+  /** convert_classic_histograms_to_nhcb: classic histograms become native ones with custom buckets. */
+  readonly convertsClassic: boolean;
 }
 
-export const defaultHistogramOptions: HistogramOptions = { takesNative: false, takesClassicBesides: false, bucketsMax: defaultBucketsMax, minBucketFactor: 0 };
+export const defaultHistogramOptions: HistogramOptions = { takesNative: false, takesClassicBesides: false, bucketsMax: defaultBucketsMax, minBucketFactor: 0, convertsClassic: false };
 
 /** Whether a Content-Type is of this format. */
 export function isPrometheusProtobuf(contentType: string): boolean {
@@ -62,6 +66,7 @@ export class PrometheusProtobufParser implements SliceParser {
   readonly #kernel: Kernel;
   readonly #limits: IntakeRules;
   #histograms = defaultHistogramOptions;
+  #takesStarts = false;
   #builder = new RowBatchBuilder();
   #components = new ComponentRows(this.#builder);
   #extraLabels: Labels = [];
@@ -80,9 +85,10 @@ export class PrometheusProtobufParser implements SliceParser {
     this.#limits = limits;
   }
 
-  start(bodyPointer: number, bodySize: number, options: SliceOptions & { histograms?: HistogramOptions }): void {
+  start(bodyPointer: number, bodySize: number, options: SliceOptions & { histograms?: HistogramOptions; takesStarts?: boolean }): void {
     this.#body = this.#kernel.u8.subarray(bodyPointer, bodyPointer + bodySize);
     this.#histograms = options.histograms ?? defaultHistogramOptions;
+    this.#takesStarts = options.takesStarts ?? false;
     this.#builder = new RowBatchBuilder(options.tenant);
     this.#components = new ComponentRows(this.#builder);
     this.#extraLabels = canonical(options.extraLabels);
@@ -172,36 +178,47 @@ export class PrometheusProtobufParser implements SliceParser {
   }
 
   #takeHistogram(metric: MetricRows, histogram: ScrapedHistogram, timestampMs: number): void {
-    const { takesNative, takesClassicBesides, bucketsMax, minBucketFactor } = this.#histograms;
+    const { takesNative, takesClassicBesides, convertsClassic, bucketsMax, minBucketFactor } = this.#histograms;
+    const { buckets, parts, startMs } = histogram;
     const isNative = takesNative && histogram.isNative;
-    if (isNative) {
-      const exemplars = histogram.exemplars.length > 0 ? histogram.exemplars : histogram.buckets.flatMap(({ exemplar }) => exemplar ?? []);
+    const isConverted = !isNative && convertsClassic && buckets.length > 0;
+    if (isNative || isConverted) {
+      const exemplars = histogram.exemplars.length > 0 ? histogram.exemplars : buckets.flatMap(({ exemplar }) => exemplar ?? []);
       const run = this.#run(metric.labels(""), 1);
-      if (run !== undefined) this.#addNative(run, histogram.parts, timestampMs, bucketsMax, minBucketFactor);
+      const make = (): FloatHistogram => (isNative ? parts.build(bucketsMax, minBucketFactor) : convertClassic({ buckets, count: parts.count, sum: parts.sum, resetHint: parts.resetHint }, bucketsMax));
+      if (run !== undefined && this.#addNative(run, make, timestampMs)) this.#addStart(run, timestampMs, startMs);
       if (run !== undefined) for (const exemplar of exemplars) this.#addExemplar(run, exemplar, timestampMs);
     }
-    if (!isNative || (takesClassicBesides && histogram.buckets.length > 0)) takeClassic(metric, histogram);
+    if (!(isNative || isConverted) || (takesClassicBesides && buckets.length > 0)) takeClassic(metric, histogram);
   }
 
-  #addNative(run: Uint8Array, parts: HistogramParts, timestampMs: number, bucketsMax: number, minBucketFactor: number): void {
+  /** False if the histogram contradicts itself. */
+  #addNative(run: Uint8Array, make: () => FloatHistogram, timestampMs: number): boolean {
     try {
-      this.#components.add(run, timestampMs, parts.build(bucketsMax, minBucketFactor));
+      this.#components.add(run, timestampMs, make());
       this.#samples++;
+      return true;
     } catch (error) {
       if (!(error instanceof InputError)) throw error;
       this.#drop("invalid_histogram", 1);
       this.#firstError ??= error;
+      return false;
     }
+  }
+
+  #addStart(run: Uint8Array, timestampMs: number, startMs: number): void {
+    if (this.#takesStarts && startMs !== 0) this.#components.addStart(run, timestampMs, startMs);
   }
 
   /** What a metric's rows need of the parser. */
   readonly #rows: RowSink = {
-    add: (labels, timestampMs, value, exemplar) => {
+    add: (labels, timestampMs, value, startMs, exemplar) => {
       if (Number.isNaN(value) && this.#limits.keepsNaN !== true) return this.#drop("nan_value", 1);
       const run = this.#run(labels, 1);
       if (run === undefined) return;
       this.#builder.addLabelRun(run, Float64Array.of(timestampMs), Float64Array.of(value));
       this.#samples++;
+      this.#addStart(run, timestampMs, startMs);
       if (exemplar !== undefined) this.#addExemplar(run, exemplar, timestampMs);
     },
   };
@@ -226,7 +243,7 @@ export class PrometheusProtobufParser implements SliceParser {
 // ---- one metric ----
 
 interface RowSink {
-  add(labels: readonly Label[], timestampMs: number, value: number, exemplar?: ScrapedExemplar): void;
+  add(labels: readonly Label[], timestampMs: number, value: number, startMs: number, exemplar?: ScrapedExemplar): void;
 }
 
 /** The labels of a metric and where its samples go. */
@@ -235,6 +252,8 @@ class MetricRows {
   readonly #labels: readonly Label[];
   readonly #timestampMs: number;
   readonly #sink: RowSink;
+  /** Since when the samples count; 0 if that is unknown. */
+  startMs = 0;
 
   constructor(name: string, labels: readonly Label[], timestampMs: number, sink: RowSink) {
     this.#name = name;
@@ -249,7 +268,7 @@ class MetricRows {
   }
 
   add(suffix: string, value: number, extra?: Label, exemplar?: ScrapedExemplar): void {
-    this.#sink.add(this.labels(suffix, extra), this.#timestampMs, value, exemplar);
+    this.#sink.add(this.labels(suffix, extra), this.#timestampMs, value, this.startMs, exemplar);
   }
 }
 
@@ -287,19 +306,23 @@ function takeValue(metric: MetricRows, reader: ProtobufReader, timestampMs: numb
   while (reader.next()) {
     if (reader.field === 1) value = reader.double();
     else if (reader.field === 2) exemplar = readExemplar(reader.message());
+    else if (reader.field === 3) metric.startMs = readTimestamp(reader.message());
   }
   metric.add("", value, undefined, exemplar && { ...exemplar, timestampMs: exemplar.timestampMs ?? timestampMs });
 }
 
 function takeSummary(metric: MetricRows, reader: ProtobufReader): void {
-  let [count, sum] = [0, 0];
+  let [count, sum, startMs] = [0, 0, 0];
   const quantiles: { quantile: number; value: number }[] = [];
   while (reader.next()) {
     if (reader.field === 1) count = reader.unsigned();
     else if (reader.field === 2) sum = reader.double();
     else if (reader.field === 3) quantiles.push(readQuantile(reader.message()));
+    else if (reader.field === 4) startMs = readTimestamp(reader.message());
   }
   for (const { quantile, value } of quantiles) metric.add("", value, { name: "quantile", value: printOpenMetricsFloat(quantile) });
+  // Quantiles do not count from a time on.
+  metric.startMs = startMs;
   metric.add("_sum", sum);
   metric.add("_count", count);
 }
@@ -324,6 +347,7 @@ interface ScrapedHistogram {
   readonly isNative: boolean;
   readonly buckets: readonly ClassicBucket[];
   readonly exemplars: readonly ScrapedExemplar[];
+  readonly startMs: number;
 }
 
 function readHistogram(reader: ProtobufReader, isGauge: boolean): ScrapedHistogram {
@@ -331,15 +355,17 @@ function readHistogram(reader: ProtobufReader, isGauge: boolean): ScrapedHistogr
   if (isGauge) parts.resetHint = "gauge";
   const buckets: ClassicBucket[] = [];
   const exemplars: ScrapedExemplar[] = [];
+  let startMs = 0;
   while (reader.next()) {
     if (reader.field === 3) buckets.push(readBucket(reader.message()));
+    else if (reader.field === 15) startMs = readTimestamp(reader.message());
     else if (reader.field === 16) exemplars.push(readExemplar(reader.message()));
     else histogramFields[reader.field]?.(parts, reader);
   }
   const { positive, negative } = parts;
   // A native histogram without observations and without a zero bucket has an empty span that tells it from a classic one.
   const isNative = parts.zeroThreshold > 0 || parts.zeroCount > 0 || positive.spans.length > 0 || negative.spans.length > 0;
-  return { parts, isNative, buckets, exemplars };
+  return { parts, isNative, buckets, exemplars, startMs };
 }
 
 /** By field number of the Histogram message. */
@@ -378,7 +404,8 @@ function readBucket(reader: ProtobufReader): ClassicBucket {
   return { bound, count, exemplar };
 }
 
-function takeClassic(metric: MetricRows, { parts, buckets }: ScrapedHistogram): void {
+function takeClassic(metric: MetricRows, { parts, buckets, startMs }: ScrapedHistogram): void {
+  metric.startMs = startMs;
   for (const { bound, count, exemplar } of buckets) metric.add("_bucket", count, { name: "le", value: printOpenMetricsFloat(bound) }, exemplar);
   if (buckets.at(-1)?.bound !== Infinity) metric.add("_bucket", parts.count, { name: "le", value: "+Inf" });
   metric.add("_sum", parts.sum);

@@ -91,7 +91,8 @@ const refusals = [
   { name: "custom bounds that do not ascend", fields: { ...custom, custom_values: [2, 2] }, reason: /bound 2 comes after 2/ },
   { name: "a custom bound of NaN", fields: { ...custom, custom_values: [NaN] }, reason: /a bound is NaN/ },
   { name: "a custom bound of +Inf", fields: { ...custom, custom_values: [1, Infinity] }, reason: /\+Inf/ },
-  { name: "custom buckets without bounds", fields: { ...custom, custom_values: [], positive_spans: [{ offset: 1, length: 1 }] }, reason: /0 bounds are not enough for spans of 2 buckets/ },
+  { name: "custom buckets without bounds", fields: { ...custom, custom_values: [], positive_spans: [{ offset: 1, length: 1 }] }, reason: /there are no bounds/ },
+  { name: "custom buckets without bounds, all in the first", fields: { ...custom, custom_values: [] }, reason: /there are no bounds/ },
   { name: "custom buckets with a zero bucket", fields: { ...custom, zero_threshold: 1 }, reason: /no zero bucket/ },
   { name: "custom buckets and negative ones", fields: { ...custom, negative_spans: [{ offset: 0, length: 1 }], negative_deltas: [1] }, reason: /no negative buckets/ },
 ];

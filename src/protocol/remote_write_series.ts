@@ -8,7 +8,7 @@ import { InputError } from "../base/errors.ts";
 import type { LabelLimits } from "../kernel/label_run.ts";
 import { encodeLabelRun, type Label, type Labels } from "../model/labels.ts";
 import type { Tenant } from "../model/matcher.ts";
-import { type CounterResetHint, type FloatHistogram, staleHistogram } from "../model/native_histogram.ts";
+import { customBucketsSchema, type CounterResetHint, type FloatHistogram, staleHistogram } from "../model/native_histogram.ts";
 import { type RowBatch, staleMarkerBits } from "../model/row_batch.ts";
 import { RowBatchBuilder } from "../model/row_batch_builder.ts";
 import type { DropReason } from "../model/store.ts";
@@ -139,7 +139,19 @@ function readHistogram(reader: ProtobufReader, bucketsMax: number): { histogram:
     else if (reader.field === 15) timestampMs = reader.signed();
     if (reader.field === 3) isStale = reader.doubleBits() === staleMarkerBits;
   }
+  if (!isStale) checkBounds(parts);
   return { histogram: isStale ? staleHistogram : parts.build(bucketsMax), timestampMs };
+}
+
+/**
+ * Prometheus sends histograms with custom buckets over remote write 1.0, too, but without their bounds, for which that protocol has no field. What was scraped
+ * has whole counts; where all of them are in the first bucket it would read like a histogram that has but one, so it is refused in any case. One of
+ * fractions is refused where it has more buckets than no bounds allow.
+ */
+function checkBounds({ schema, customBounds, isFloat, positive }: HistogramParts): void {
+  if (schema !== customBucketsSchema || customBounds.length > 0) return;
+  const isLost = !isFloat || positive.spans.some(([offset, length]) => offset + length > 1);
+  if (isLost) throw new InputError("invalid_histogram", "invalid native histogram: custom buckets: there are no bounds (Prometheus sends them with remote write 2.0 only)");
 }
 
 /** By field number of the Histogram message. */

@@ -39,6 +39,7 @@ export const flags = {
   "maxLabelValueLen": flag(integerType(1, 65_536), "4096", "Bytes of a label value; series with a longer one are dropped"),
   "memory.allowedPercent": flag(decimalType(0, 100), "60", "Per cent of the machine's (or container's) memory that Tidemark may plan with"),
   "promscrape.config": flag(stringType, "", "File with scrape_configs; read again on SIGHUP and /-/reload"),
+  "promscrape.storeStartTimestamps": flag(booleanType, "false", "Store since when scraped counters, histograms and summaries count, which PromQL uses for rates and resets. Prometheus: --enable-feature=st-storage"),
   "retentionPeriod": flag(retentionType, "1M", "How long samples are kept: units h d w M y, a bare number counts months of 31 days. The default is one month, as in VictoriaMetrics"),
   "search.cacheSizeBytes": flag(sizeType(0, 2 ** 40), "0", "Memory for results of queries that are kept. 0: a sixteenth of the allowed memory, at most 1GiB"),
   "search.cacheTimestampOffset": flag(durationType, "5m", "Results are kept only for times that are at least so long ago; samples that come later than that make the results of their times be computed again"),

@@ -69,7 +69,7 @@ export async function startSingle({ flags, logger, version, onFatal }: SingleNod
   const nodeStore = await openNodeStore({ flags, memory, clock, logger, onFatal });
   starting.use(nodeStore);
   const labelLimits = { labelsMax: flags.maxLabelsPerTimeseries, nameSizeMax: flags.maxLabelNameLen, valueSizeMax: flags.maxLabelValueLen, keepsNaN: keepsNaN(flags) };
-  const scraping = scrapeConfig && new Scraping(flags["promscrape.config"], scrapeConfig, { sink: nodeStore.store, clock, logger, metrics, files: new RealFileSystem(), labelLimits });
+  const scraping = scrapeConfig && new Scraping(flags["promscrape.config"], scrapeConfig, { sink: nodeStore.store, clock, logger, metrics, files: new RealFileSystem(), labelLimits, storesStarts: flags["promscrape.storeStartTimestamps"] });
   starting.use(scraping);
   const api = createApi({ flags, memory, nodeStore, scraping, labelLimits, metrics, logger, version });
   registerApiMetrics(api);

@@ -55,7 +55,7 @@ function checkRow(batch: RowBatch, row: number): void {
 
 /** A parser that takes native histograms and their classic buckets. */
 function nativeScrapes(parser: PrometheusProtobufParser): SliceParser {
-  const start: SliceParser["start"] = (pointer, size, options) => parser.start(pointer, size, { ...options, histograms: { takesNative: true, takesClassicBesides: size % 2 === 0, bucketsMax: 100, minBucketFactor: (size % 5) / 4 } });
+  const start: SliceParser["start"] = (pointer, size, options) => parser.start(pointer, size, { ...options, histograms: { takesNative: true, takesClassicBesides: size % 2 === 0, bucketsMax: 100, minBucketFactor: (size % 5) / 4, convertsClassic: size % 3 === 0 }, takesStarts: size % 7 < 4 });
   return { start, next: () => parser.next(), get report() { return parser.report; } };
 }
 
