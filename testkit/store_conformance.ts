@@ -231,7 +231,40 @@ export function storeConformance(options: StoreConformanceOptions): void {
     await writeAll(store);
     assert.deepEqual(await store.labelNames(labelsRequest({ limit: 2 })), ["__name__", "code"]);
     assert.deepEqual(await store.labelValues("job", labelsRequest({ limit: 1 })), ["db"]);
-    assert.equal((await store.series(labelsRequest({ limit: 4 }))).length, 4);
+    const all = await store.series(labelsRequest());
+    for (const limit of [1, 4, all.length, all.length + 1]) {
+      // Any of them, in their order.
+      const some = await store.series(labelsRequest({ limit }));
+      const texts = new Set(some.map((labels) => JSON.stringify(labels)));
+      assert.equal(texts.size, Math.min(limit, all.length));
+      assert.deepEqual(some, all.filter((labels) => texts.has(JSON.stringify(labels))));
+    }
+  });
+
+  storeTest("what answers about labels depend on changes when they do", async (store) => {
+    if (store.labelState === undefined) return;
+    const range = { minMs: nowMs - 3_600_000, maxMs: nowMs };
+    const states = new Set<string>();
+    const check = (isNew: boolean): void => {
+      const state = store.labelState?.(range);
+      assert.ok(state !== undefined);
+      assert.equal(states.has(state.version), !isNew);
+      states.add(state.version);
+      assert.equal(state.range, store.labelState?.({ ...range, minMs: range.minMs + 1 })?.range);
+      assert.notEqual(state.range, store.labelState?.({ ...range, minMs: range.minMs - 4 * 86_400_000 })?.range);
+    };
+    const labels = { __name__: "m", i: "1" };
+    check(true);
+    await write(store, [{ labels, samples: [[nowMs - 2000, 1]] }]);
+    check(true);
+    await write(store, [{ labels, samples: [[nowMs - 1000, 2]] }]);
+    check(false);
+    await write(store, [{ labels, samples: [[nowMs - 3 * 86_400_000, 2]] }]);
+    check(true);
+    await write(store, [{ labels: { ...labels, i: "2" }, samples: [[nowMs - 1000, 2]] }]);
+    check(true);
+    await store.flush();
+    check(false);
   });
 
   storeTest("many series come in order, each once", async (store) => {

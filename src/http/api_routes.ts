@@ -21,9 +21,11 @@ import { seriesRoute } from "./endpoints/series.ts";
 import { targetsRoute } from "./endpoints/targets.ts";
 import { topQueriesRoute } from "./endpoints/top_queries.ts";
 import { userInterfaceRoutes } from "./endpoints/user_interface.ts";
+import { LabelAnswers } from "./label_answers.ts";
 import type { Route } from "./router.ts";
 
 export function apiRoutes(api: Api): Route[] {
+  const labelAnswers = new LabelAnswers(api.store, api.limits.skipsCaches);
   return [
     ...remoteWriteRoutes(api),
     ...importPrometheusRoutes(api),
@@ -32,9 +34,9 @@ export function apiRoutes(api: Api): Route[] {
     queryRangeRoute(api),
     ...queryTextRoutes(api),
     queryExemplarsRoute(api),
-    labelsRoute(api),
-    labelValuesRoute(api),
-    seriesRoute(api),
+    labelsRoute(api, labelAnswers),
+    labelValuesRoute(api, labelAnswers),
+    seriesRoute(api, labelAnswers),
     exportRoute(api),
     metadataRoute(api),
     targetsRoute(api),

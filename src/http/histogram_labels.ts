@@ -6,6 +6,7 @@
 import type { Dialect } from "../metricsql/parser.ts";
 import { histogramLabel, splitHistogramLabel } from "../model/histogram_series.ts";
 import { HistogramView } from "../model/histogram_view.ts";
+import { type LabelTable, labelTableOf } from "../model/label_table.ts";
 import { compareBytewise, compareLabels, type Labels, metricNameLabel } from "../model/labels.ts";
 import type { Matcher, Selector } from "../model/matcher.ts";
 import type { LabelsRequest, Store } from "../model/store.ts";
@@ -39,8 +40,12 @@ export class HistogramLabels {
     return limited([...found].sort(compareBytewise), request);
   }
 
-  async series(request: LabelsRequest): Promise<Labels[]> {
-    if (!(await this.#hasHistograms(request))) return this.#store.series(request);
+  async series(request: LabelsRequest): Promise<LabelTable> {
+    if (await this.#hasHistograms(request)) return labelTableOf(await this.#seriesWithHistograms(request));
+    return (await this.#store.seriesTable?.(request)) ?? labelTableOf(await this.#store.series(request));
+  }
+
+  async #seriesWithHistograms(request: LabelsRequest): Promise<Labels[]> {
     if (this.#dialect === "promql") {
       const found = await this.#store.series({ ...request, limit: 0 });
       return limited(distinct(found.map((labels) => splitHistogramLabel(labels)?.labels ?? labels)), request);

@@ -94,6 +94,11 @@ export class Selection {
     this.#pairBitmap = allocate(bitmapBytes(pairMax));
   }
 
+  /** Throws InputError for a bad regular expression. */
+  check(selector: Selector): void {
+    for (const group of selector) for (const matcher of group) conditionOf(this.#source, matcher);
+  }
+
   /** Puts the series of the tenant that match into `list`; returns how many. Throws InputError for a bad regular expression. */
   select(tenant: Tenant, selector: Selector): number {
     // Conditions are made first: a bad regular expression is an error even if no series could match.

@@ -6,7 +6,7 @@ import { assert } from "../base/assert.ts";
 import { LimitError } from "../base/errors.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import { addSeriesErrors, createIndex, IndexKernel, type IndexSizes } from "../kernel/postings.ts";
-import { compareBytewise, type Labels } from "../model/labels.ts";
+import { compareBytewise, type Label, type Labels } from "../model/labels.ts";
 import type { Selector, Tenant } from "../model/matcher.ts";
 import type { TimeRange } from "../model/store.ts";
 import { type Cardinality, cardinalityOf } from "./cardinality.ts";
@@ -59,6 +59,11 @@ export class SeriesIndex {
     return this.#index.seriesCount;
   }
 
+  /** As long as it stays the same, so do the answers to all questions about series and labels whose ranges are the same days. */
+  get changes(): number {
+    return this.#index.changes;
+  }
+
   /** Distinct label pairs of all tenants, each tenant counting as one more. */
   get pairCount(): number {
     return this.#index.pairCount;
@@ -89,6 +94,15 @@ export class SeriesIndex {
     return this.#labels.labels(seriesIndex);
   }
 
+  /** The numbers of the labels of a series, in the order of labels(); see SeriesLabels. */
+  labelIds(seriesIndex: number, target: number[]): number {
+    return this.#labels.labelIds(seriesIndex, target);
+  }
+
+  label(id: number): Label {
+    return this.#labels.label(id);
+  }
+
   labelRun(seriesIndex: number): Uint8Array {
     return this.#labels.labelRun(seriesIndex);
   }
@@ -114,9 +128,14 @@ export class SeriesIndex {
 
   /** Values that the label `name` has in the selected series, sorted bytewise. */
   labelValues(tenant: Tenant, name: string, options: LabelsOptions = {}): string[] {
-    const isPresent = this.#coversAll(tenant, options) ? () => true : this.#presenceTest(name, tenant, options);
+    const { selector } = options;
     const dictionary = this.#dictionaries.dictionary(name);
-    if (dictionary === undefined) return [];
+    if (dictionary === undefined) {
+      // Whether the question is a right one does not depend on what is stored.
+      if (selector !== undefined) this.#selection.check(selector);
+      return [];
+    }
+    const isPresent = this.#coversAll(tenant, options) ? () => true : this.#presenceTest(name, tenant, options);
     const limit = options.limit || Infinity;
     const values: string[] = [];
     for (const position of dictionary.sortedPositions()) {

@@ -56,6 +56,7 @@ const field = {
   chunksSize: 26,
   chunksMax: 27,
   days: 28,
+  changes: 29,
 } as const;
 
 const contextBytes = 192;
@@ -151,6 +152,10 @@ export class IndexKernel {
   }
   get seriesCount(): number {
     return this.#get("seriesCount");
+  }
+  /** Another number whenever a series was added or got another day. */
+  get changes(): number {
+    return this.#get("changes");
   }
   get pairCount(): number {
     return this.#get("pairCount");

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import { testSeed } from "../../testkit/seed.ts";
 import { type Random, seededRandom } from "../base/random.ts";
-import { labelTableOf, type LabelTable, orderLabelTable, reorderLabelTable } from "./label_table.ts";
+import { labelSetOf, type LabelTable, LabelTableBuilder, labelTableOf, orderLabelTable, reorderLabelTable } from "./label_table.ts";
 import { compareBytewise, compareLabels, type Label, type Labels, metricNameLabel } from "./labels.ts";
 
 const texts = ["a", "b", "ab", "abc", "a.b", "é", "~", "zz", "a\u0001", "A", "_", "__name", "__name__x", "0"];
@@ -36,8 +36,8 @@ function compareByName(left: Labels, right: Labels): number {
   return compareBytewise(nameOf(left), nameOf(right)) || compareLabels(others(left), others(right));
 }
 
-function setsOf({ count, labels, numbers, from }: LabelTable): Labels[] {
-  return Array.from({ length: count }, (_, i) => Array.from(numbers.subarray(from[i], from[i + 1]), (number) => labels[number]));
+function setsOf(table: LabelTable): Labels[] {
+  return Array.from({ length: table.count }, (_, i) => labelSetOf(table, i));
 }
 
 for (const [name, from] of Object.entries({ usual: texts, unusual: unusualTexts })) {
@@ -58,6 +58,29 @@ for (const [name, from] of Object.entries({ usual: texts, unusual: unusualTexts 
     }
   });
 }
+
+test("a table made of ids is the one that is made of the sets", () => {
+  const seed = testSeed();
+  for (let round = 0; round < 40; round++) {
+    const random = seededRandom(seed + round);
+    const spaces = Array.from({ length: 3 }, (_, space) => Array.from({ length: 40 }, (_, id) => ({ name: `n${id % 7}`, value: `${space} ${id}` })));
+    const sets: Labels[] = [];
+    const builder = new LabelTableBuilder(90);
+    for (const labels of spaces) {
+      builder.useSpace({ label: (id) => labels[id] });
+      for (let i = 0; i < 30; i++) {
+        // A reused list, with something behind the ids.
+        const ids = Array.from({ length: 15 }, () => random.int(random.int(2) === 0 ? 3 : labels.length));
+        const count = random.int(15);
+        assert.equal(builder.isFull, false);
+        builder.add(ids, count);
+        sets.push(ids.slice(0, count).map((id) => labels[id]));
+      }
+    }
+    assert.equal(builder.isFull, true);
+    assert.deepEqual(builder.finish(), labelTableOf(sets), `seed ${seed + round}`);
+  }
+});
 
 test("a label with a value of its own in each set", () => {
   const sets = Array.from({ length: 5000 }, (_, i) => [{ name: "a", value: String((i * 7919) % 5000) }, { name: i % 2 === 0 ? "b" : "z", value: String(i) }]);

@@ -5,6 +5,7 @@
  *   labels    [job="a", instance="1", instance="2"]
  *   numbers   0 1   0 2       set i: numbers[from[i] .. from[i + 1])
  */
+import { assert } from "../base/assert.ts";
 import { compareBytewise, type Label, type Labels, metricNameLabel } from "./labels.ts";
 
 export interface LabelTable {
@@ -43,6 +44,84 @@ export function labelTableOf(sets: readonly Labels[]): LabelTable {
     previous = set;
   }
   return { count: sets.length, labels, numbers, from };
+}
+
+/** Label set i. */
+export function labelSetOf({ labels, numbers, from }: LabelTable, i: number): Labels {
+  const set: Label[] = [];
+  for (let at = from[i]; at < from[i + 1]; at++) set.push(labels[numbers[at]]);
+  return set;
+}
+
+/** Labels by id; equal ones have the same id. See LabelSpace. */
+interface NumberedLabels {
+  label(id: number): Label;
+}
+
+/** Makes a table of label sets that are given by ids, without making the sets. */
+export class LabelTableBuilder {
+  readonly #labels: Label[] = [];
+  readonly #from: Uint32Array;
+  #numbers: Uint32Array;
+  #count = 0;
+  #space: NumberedLabels | undefined;
+  #known = new Map<number, number>();
+  /** Ids of the set before, of the same space; it has the last numbers. */
+  readonly #previous: number[] = [];
+  #previousCount = 0;
+
+  constructor(countMax: number) {
+    this.#from = new Uint32Array(countMax + 1);
+    this.#numbers = new Uint32Array(countMax * 8 + 64);
+  }
+
+  /** Where the ids of the following sets belong. */
+  useSpace(space: NumberedLabels): void {
+    this.#space = space;
+    this.#known = new Map();
+    this.#previousCount = 0;
+  }
+
+  /** Whether there are as many sets as there may be. */
+  get isFull(): boolean {
+    return this.#count + 1 === this.#from.length;
+  }
+
+  /** Adds the set of the first `count` ids. */
+  add(ids: readonly number[], count: number): void {
+    let at = this.#from[this.#count];
+    const before = at - this.#previousCount;
+    if (at + count > this.#numbers.length) this.#grow(at + count);
+    const previous = this.#previous;
+    for (let i = 0; i < count; i++, at++) {
+      const id = ids[i];
+      this.#numbers[at] = i < this.#previousCount && previous[i] === id ? this.#numbers[before + i] : this.#numberOf(id);
+      previous[i] = id;
+    }
+    this.#previousCount = count;
+    this.#from[++this.#count] = at;
+  }
+
+  finish(): LabelTable {
+    return { count: this.#count, labels: this.#labels, numbers: this.#numbers.subarray(0, this.#from[this.#count]), from: this.#from.subarray(0, this.#count + 1) };
+  }
+
+  #numberOf(id: number): number {
+    let number = this.#known.get(id);
+    if (number === undefined) {
+      assert(this.#space !== undefined, "ids belong to a space");
+      number = this.#labels.length;
+      this.#labels.push(this.#space.label(id));
+      this.#known.set(id, number);
+    }
+    return number;
+  }
+
+  #grow(length: number): void {
+    const larger = new Uint32Array(Math.max(length, this.#numbers.length * 2));
+    larger.set(this.#numbers);
+    this.#numbers = larger;
+  }
 }
 
 /** The label sets at the positions that `order` lists. */

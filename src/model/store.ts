@@ -3,6 +3,7 @@
  * uses only it. testkit/store_conformance.ts runs against every implementation; stores/memory_store.ts is the naive twin.
  */
 import type { Exemplar } from "./exemplar.ts";
+import type { LabelTable } from "./label_table.ts";
 import type { Label, Labels } from "./labels.ts";
 import type { Selector, Tenant } from "./matcher.ts";
 import type { MetricMetadata, RowBatch } from "./row_batch.ts";
@@ -125,6 +126,14 @@ export interface StoreCapabilities {
   readonly canDeleteRange: boolean;
 }
 
+/** What answers about labels depend on, besides the question. */
+export interface LabelState {
+  /** Another text whenever an answer may be another one. */
+  readonly version: string;
+  /** The same text for ranges that have the same answers. */
+  readonly range: string;
+}
+
 /** REQUIRES: batches of one Store are written one after the other by one caller per connection; search may overlap with everything. */
 export interface Store extends AsyncDisposable {
   readonly capabilities: StoreCapabilities;
@@ -134,8 +143,12 @@ export interface Store extends AsyncDisposable {
   /** Sorted bytewise. */
   labelNames(request: LabelsRequest): Promise<string[]>;
   labelValues(name: string, request: LabelsRequest): Promise<string[]>;
-  /** Label sets, sorted. */
+  /** Label sets, sorted; with a limit, any of them. */
   series(request: LabelsRequest): Promise<Labels[]>;
+  /** As series(). A Store that numbers its labels does it without making the sets. */
+  seriesTable?(request: LabelsRequest): Promise<LabelTable>;
+  /** For who keeps answers about labels. undefined if the Store does not know now. */
+  labelState?(range: TimeRange): LabelState | undefined;
   metadata(): Promise<MetricMetadata[]>;
   /** Exemplars within the range of the series that match, sorted by labels. A Store that keeps none does without it. */
   exemplars?(request: ExemplarRequest): Promise<SeriesExemplars[]>;

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { seededRandom } from "../base/random.ts";
-import type { LabelTable } from "../model/label_table.ts";
+import { labelSetOf, type LabelTable } from "../model/label_table.ts";
 import { type Labels, labelsOf } from "../model/labels.ts";
 import { testSeed } from "../../testkit/seed.ts";
 import { compareSeriesLabels, labelsKey } from "./series.ts";
@@ -18,8 +18,8 @@ function randomLabels(seed: number, from: readonly string[]): Labels[] {
   return [...new Map(all.map((labels) => [labelsKey(labels), labels])).values()];
 }
 
-function setsOf({ count, labels, numbers, from }: LabelTable): Labels[] {
-  return Array.from({ length: count }, (_, i) => Array.from(numbers.subarray(from[i], from[i + 1]), (number) => labels[number]));
+function setsOf(table: LabelTable): Labels[] {
+  return Array.from({ length: table.count }, (_, i) => labelSetOf(table, i));
 }
 
 for (const [name, from] of Object.entries({ usual: texts, unusual: unusualTexts })) {

@@ -35,6 +35,7 @@ export class SeriesWriter {
   /** Addresses. */
   readonly #areas: Record<"texts" | "textFrom" | "cells" | "from" | "numbers" | "values" | "done" | "target", number>;
   readonly #targetBytes: number;
+  readonly #labelSetBytes: number;
   #written = 0;
 
   constructor(options: SeriesWriterOptions) {
@@ -45,7 +46,9 @@ export class SeriesWriter {
     this.#blockSeries = Math.min(blockSeriesMax, Math.max(1, Math.floor(blockValuesMax / Math.max(1, this.#points))), Math.max(1, table.count));
     const { bytes, textFrom } = labelTexts(table.labels);
     this.#textFrom = textFrom;
-    const { labelBytesMax, labelCountMax } = this.#largest(table);
+    const { labelBytes, labelBytesMax, labelCountMax } = this.#measure(table);
+    // A brace takes the place of the comma behind the last label, or is there besides.
+    this.#labelSetBytes = labelBytes + table.count * 3;
     this.#targetBytes = Math.max(areaBytes, labelBytesMax + seriesBytesMax(this.#points));
     const texts = kernel.allocate(bytes.length + 16);
     Buffer.from(kernel.memory.buffer).set(bytes, texts);
@@ -59,6 +62,11 @@ export class SeriesWriter {
       done: kernel.allocate(4),
       target: kernel.allocate(this.#targetBytes + 64),
     };
+  }
+
+  /** What all label sets take without points, commas and braces included. */
+  get labelSetBytes(): number {
+    return this.#labelSetBytes;
   }
 
   /** How many series have been written; all pieces together. */
@@ -92,18 +100,20 @@ export class SeriesWriter {
     }
   }
 
-  /** What the labels of one series, and of one block, take at most. */
-  #largest({ count, numbers, from }: LabelTable): { labelBytesMax: number; labelCountMax: number } {
+  /** What the labels of all series, of one, and of one block take (at most). */
+  #measure({ count, numbers, from }: LabelTable): { labelBytes: number; labelBytesMax: number; labelCountMax: number } {
+    let labelBytes = 0;
     let labelBytesMax = 0;
     let labelCountMax = 0;
     for (let i = 0; i < count; i++) {
       let bytes = 0;
       for (let at = from[i]; at < from[i + 1]; at++) bytes += this.#textFrom[numbers[at] + 1] - this.#textFrom[numbers[at]];
+      labelBytes += bytes;
       labelBytesMax = Math.max(labelBytesMax, bytes);
     }
     // Series are written from any one on.
     for (let i = 0; i < count; i++) labelCountMax = Math.max(labelCountMax, from[Math.min(count, i + this.#blockSeries)] - from[i]);
-    return { labelBytesMax, labelCountMax };
+    return { labelBytes, labelBytesMax, labelCountMax };
   }
 }
 

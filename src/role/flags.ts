@@ -44,7 +44,7 @@ export const flags = {
   "search.cacheSizeBytes": flag(sizeType(0, 2 ** 40), "0", "Memory for results of queries that are kept. 0: a sixteenth of the allowed memory, at most 1GiB"),
   "search.cacheTimestampOffset": flag(durationType, "5m", "Results are kept only for times that are at least so long ago; samples that come later than that make the results of their times be computed again"),
   "search.dialect": flag(wordType<Dialect>(["metricsql", "promql"]), "metricsql", "Language of queries that do not say it with the argument dialect: metricsql as VictoriaMetrics computes it, or promql as Prometheus does"),
-  "search.disableCache": flag(booleanType, "false", "Keep no results of queries, and do not align range queries to their step"),
+  "search.disableCache": flag(booleanType, "false", "Keep no results of queries and no answers about labels, and do not align range queries to their step"),
   "search.latencyOffset": flag(durationType, "0s", "Hide samples younger than this from queries. VictoriaMetrics: 30s"),
   "search.logQueryMemoryUsage": flag(sizeType(0, 2 ** 40), "0", "Log queries that need more memory than this, with what they read. 0: none"),
   "search.logSlowQueryDuration": flag(durationType, "5s", "Log queries that take longer than this, with what they read. 0: none"),

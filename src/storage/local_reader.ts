@@ -265,16 +265,17 @@ export class LocalReader implements LabelSource, Disposable {
   async answerLabels(question: LabelQuestion, signal: AbortSignal | undefined): Promise<LabelAnswer> {
     if (question.kind !== "series") return { ...encodeSeries([]), strings: await runSliced(searchStrings(this.#segments, question, this.#onUnreadable), signal) };
     const lists = await this.#joinedLists(question.snapshot, { ...question, signal }, this.#onUnreadable);
+    const limit = question.limit > 0 ? question.limit : Infinity;
     const series: Labels[] = [];
     for (const list of lists) {
-      for (let i = 0; i < list.count; i++) {
+      for (let i = 0; i < list.count && series.length < limit; i++) {
         series.push(list.labels(i));
         if (i % labelSliceCount === labelSliceCount - 1) await nextTurn();
       }
       signal?.throwIfAborted();
     }
     series.sort(compareLabels);
-    return encodeSeries(question.limit > 0 ? series.slice(0, question.limit) : series);
+    return encodeSeries(series);
   }
 
   /** Series with several ids, by the shard that has them in its head; and those that none has. */

@@ -8,7 +8,7 @@ import { MemoryFileSystem } from "../disk/memory_file_system.ts";
 import { type Labels, labelsOf } from "../model/labels.ts";
 import { defaultTenant, type Selector, type Tenant } from "../model/matcher.ts";
 import { RowBatchBuilder } from "../model/row_batch_builder.ts";
-import type { Store, TimeRange } from "../model/store.ts";
+import type { LabelsRequest, Store, TimeRange } from "../model/store.ts";
 import { simulateCrashes } from "../../testkit/crash_simulation.ts";
 import { openTestStore, testProcess } from "../../testkit/local_stores.ts";
 import { testSeed } from "../../testkit/seed.ts";
@@ -65,6 +65,17 @@ const selectors: readonly Selector[] = [
 ];
 const ranges: readonly TimeRange[] = [everything, { minMs: nowMs - 40 * dayMs, maxMs: nowMs - 3 * dayMs }, { minMs: nowMs - 60_000, maxMs: nowMs }];
 
+/** Label sets; with a limit how many, after checking that they are some of all, in their order. */
+async function listSeries(store: Store, request: LabelsRequest): Promise<unknown> {
+  const found = await store.series(request);
+  if (request.limit === 0) return found;
+  const all = await store.series({ ...request, limit: 0 });
+  const texts = new Set(found.map((labels) => JSON.stringify(labels)));
+  assert.deepEqual(found, all.filter((labels) => texts.has(JSON.stringify(labels))));
+  assert.equal(found.length, Math.min(request.limit, all.length));
+  return found.length;
+}
+
 /** Everything that can be asked; limits too, because each shard has only some of the answer. */
 async function answersOf(store: Store): Promise<object> {
   const answers: unknown[] = [];
@@ -74,7 +85,7 @@ async function answersOf(store: Store): Promise<object> {
     for (const tenant of tenants) {
       for (const limit of [0, 3]) {
         const request = { tenant, selector, range, limit };
-        answers.push(await store.labelNames(request), await store.labelValues("instance", request), await store.series(request));
+        answers.push(await store.labelNames(request), await store.labelValues("instance", request), await listSeries(store, request));
       }
     }
   }

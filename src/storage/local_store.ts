@@ -9,11 +9,13 @@
 import type { Clock } from "../base/clock.ts";
 import { UnavailableError } from "../base/errors.ts";
 import type { Logger } from "../base/logger.ts";
+import { dayOf } from "../index/selection.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import { LateWrites } from "../kernel/late_writes.ts";
-import { compareBytewise, compareLabels, decodeLabelRun, type Labels } from "../model/labels.ts";
+import { labelSetOf, type LabelTable, LabelTableBuilder, labelTableOf, orderLabelTable, reorderLabelTable } from "../model/label_table.ts";
+import { compareBytewise, decodeLabelRun, type Labels } from "../model/labels.ts";
 import type { MetricMetadata, RowBatch } from "../model/row_batch.ts";
-import type { ExemplarRequest, LabelsRequest, SearchRequest, SearchResult, SeriesExemplars, Store, StoreCapabilities, TimeRange, WriteResult } from "../model/store.ts";
+import type { ExemplarRequest, LabelsRequest, LabelState, SearchRequest, SearchResult, SeriesExemplars, Store, StoreCapabilities, TimeRange, WriteResult } from "../model/store.ts";
 import { histogramLabel } from "../model/histogram_series.ts";
 import { HistogramView } from "../model/histogram_view.ts";
 import { Checkpointer } from "./checkpointer.ts";
@@ -35,8 +37,8 @@ import type { IndexSegmentRef, PartRef, TableClient, TableStats, TableVersion } 
 import { UnreadableFiles } from "./unreadable_files.ts";
 import { Upkeep } from "./upkeep.ts";
 
-/** Series handled between two turns of the event loop: about a millisecond. */
-const sliceCount = 32_768;
+/** Label sets handled between two turns of the event loop: some milliseconds. */
+const sliceCount = 8192;
 /** As many as a start replays in about two seconds. */
 const checkpointLogRows = 32 << 20;
 const defaultLogAreas: LogAreaSizes = { samplesBytes: 1 << 20, seriesBytes: 4 << 20 };
@@ -233,21 +235,37 @@ export class LocalStore implements Store {
   }
 
   async series(request: LabelsRequest): Promise<Labels[]> {
+    const table = await this.seriesTable(request);
+    return Array.from({ length: table.count }, (_, i) => labelSetOf(table, i));
+  }
+
+  async seriesTable(request: LabelsRequest): Promise<LabelTable> {
     const answer = await this.#askOldLabels("series", "", request);
-    if (answer !== undefined) return decodeRuns(answer, request.signal);
-    const found: Labels[] = [];
-    for (const shard of this.#shards) {
-      const selected = shard.index.select(request.tenant, request.selector, { range: request.range });
-      for (let i = 0; i < selected.length; i++) {
-        found.push(shard.index.labels(selected[i]));
-        if (i % sliceCount === sliceCount - 1) {
-          request.signal?.throwIfAborted();
-          await nextTurn();
-        }
+    if (answer !== undefined) return labelTableOf(await decodeRuns(answer, request.signal));
+    const { tenant, selector, range, limit, signal } = request;
+    const selected = this.#shards.map(({ index }) => index.select(tenant, selector, { range, limit }));
+    const count = selected.reduce((sum, { length }) => sum + length, 0);
+    const sets = new LabelTableBuilder(limit > 0 ? Math.min(limit, count) : count);
+    const ids: number[] = [];
+    for (const [shard, series] of selected.entries()) {
+      const { index } = this.#shards[shard];
+      sets.useSpace(index);
+      for (let i = 0; i < series.length && !sets.isFull; i++) {
+        sets.add(ids, index.labelIds(series[i], ids));
+        if (i % sliceCount !== sliceCount - 1) continue;
+        await nextTurn();
+        signal?.throwIfAborted();
       }
     }
-    found.sort(compareLabels);
-    return request.limit > 0 ? found.slice(0, request.limit) : found;
+    const table = sets.finish();
+    return reorderLabelTable(table, orderLabelTable(table, false).order);
+  }
+
+  /** Only the live index knows when its answers change; questions about old months are asked anew. */
+  labelState(range: TimeRange): LabelState | undefined {
+    const parts = this.#version.parts.filter((part) => part.maxMs >= range.minMs && part.minMs <= range.maxMs);
+    if (this.#closed !== undefined || this.#oldIndexSegments(range, parts).length > 0) return undefined;
+    return { version: this.#shards.map(({ index }) => index.changes).join(","), range: `${dayOf(range.minMs)}-${dayOf(range.maxMs)}` };
   }
 
   /**

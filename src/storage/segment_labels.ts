@@ -14,7 +14,7 @@ export interface LabelQuestion extends SegmentRequest {
   readonly kind: "names" | "values" | "series";
   /** Whose values are asked for. */
   readonly name: string;
-  /** At most so many; 0 is no limit. */
+  /** At most so many, of series any; 0 is no limit. */
   readonly limit: number;
   readonly snapshot: Snapshot;
 }

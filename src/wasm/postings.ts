@@ -39,6 +39,7 @@ const chunksField: usize = 100;
 const chunksSizeField: usize = 104;
 const chunksMaxField: usize = 108;
 const daysField: usize = 112;
+const changesField: usize = 116; // grows with every series and every day
 const tenantKeyField: usize = 128; // 10 bytes
 
 // Pair state, 44 bytes. Name state, 16 bytes, begins with the same two fields.
@@ -416,6 +417,12 @@ export function indexAddSeries(context: usize, labelRunPointer: usize, labelRunS
   store<u32>((load<u32>(context, rowOffsetsField) as usize) + ((seriesIndex as usize) << 2), rowEnd, 4);
   store<u32>((load<u32>(context, daysField) as usize) + ((seriesIndex as usize) << 2), 0x0000ffff); // min 65535, max 0: never
   store<u32>(context, seriesIndex + 1, seriesCountField);
+  countChange(context);
+}
+
+/** What selectors find, and what labels they have, may be different from now on. */
+@inline function countChange(context: usize): void {
+  store<u32>(context, load<u32>(context, changesField) + 1, changesField);
 }
 
 /**
@@ -466,14 +473,21 @@ export function indexAddRow(
 export function indexSetDays(context: usize, seriesIndex: u32, minDay: u32, maxDay: u32): void {
   const days: usize = (load<u32>(context, daysField) as usize) + ((seriesIndex as usize) << 2);
   store<u32>(days, min<u32>(minDay, 0xffff) | (min<u32>(maxDay, 0xffff) << 16));
+  countChange(context);
 }
 
 /** Widens the days (since 1970) in which the series is known to have samples. */
 export function indexTouchDay(context: usize, seriesIndex: u32, day: u32): void {
   const days: usize = (load<u32>(context, daysField) as usize) + ((seriesIndex as usize) << 2);
   if (day > 0xffff) day = 0xffff;
-  if (day < (load<u16>(days) as u32)) store<u16>(days, day);
-  if (day > (load<u16>(days, 2) as u32)) store<u16>(days, day, 2);
+  if (day < (load<u16>(days) as u32)) {
+    store<u16>(days, day);
+    countChange(context);
+  }
+  if (day > (load<u16>(days, 2) as u32)) {
+    store<u16>(days, day, 2);
+    countChange(context);
+  }
 }
 
 /** The last day on which the series is known to have samples, 0 if there was none. */

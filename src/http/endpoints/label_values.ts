@@ -2,12 +2,13 @@
 import type { Api } from "../api.ts";
 import { limitDuration } from "../duration_limit.ts";
 import { HistogramLabels } from "../histogram_labels.ts";
+import { type LabelAnswers, stringsBody } from "../label_answers.ts";
 import { labelsRequest } from "../labels_request.ts";
 import { readDialect } from "../query_exchange.ts";
 import type { Route } from "../router.ts";
 import { selectorArgument } from "../selector_argument.ts";
 
-export function labelValuesRoute(api: Api): Route {
+export function labelValuesRoute(api: Api, answers: LabelAnswers): Route {
   return {
     path: "/api/v1/label/{name}/values",
     methods: ["GET", "POST"],
@@ -15,7 +16,10 @@ export function labelValuesRoute(api: Api): Route {
       const requestArguments = await exchange.arguments();
       using _limit = limitDuration(api, exchange, api.limits.labelsDurationMsMax, "-search.maxLabelsAPIDuration");
       const request = labelsRequest(api, exchange, requestArguments, selectorArgument(requestArguments), api.limits.labelValuesMax);
-      await exchange.sendJson({ status: "success", data: await new HistogramLabels(api.store, readDialect(api, requestArguments)).values(unescapeLabelName(exchange.variables[0]), request) });
+      const dialect = readDialect(api, requestArguments);
+      const name = unescapeLabelName(exchange.variables[0]);
+      const body = await answers.get(["values", name, dialect], request, async () => stringsBody(await new HistogramLabels(api.store, dialect).values(name, request)));
+      await exchange.send(200, "application/json", body);
     },
   };
 }
