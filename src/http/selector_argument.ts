@@ -37,8 +37,18 @@ function extraLabels(requestArguments: RequestArguments): Labels {
   });
 }
 
+/** Selectors by their texts, the longest unused first. Dashboards send the same few again and again. */
+const parsed = new Map<string, Selector>();
+const parsedMax = 256;
+const parsedUnitsMax = 1024;
+
 function groupsOf(text: string): Selector {
-  return parseSelector(text).groups;
+  if (text.length > parsedUnitsMax) return parseSelector(text).groups;
+  const groups = parsed.get(text) ?? parseSelector(text).groups;
+  parsed.delete(text);
+  parsed.set(text, groups);
+  if (parsed.size > parsedMax) parsed.delete(parsed.keys().next().value!);
+  return groups;
 }
 
 /** Series that both let through. */

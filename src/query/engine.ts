@@ -10,6 +10,7 @@ import { InputError } from "../base/errors.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import type { Expr, RollupExpr } from "../metricsql/ast.ts";
 import { durationMs } from "../metricsql/duration.ts";
+import { labelTableOf, orderLabelTable } from "../model/label_table.ts";
 import { defaultTenant, type Tenant } from "../model/matcher.ts";
 import type { Store } from "../model/store.ts";
 import { compilePlan } from "./compile.ts";
@@ -23,7 +24,6 @@ import { QueryContext } from "./query_context.ts";
 import type { QueryTrace } from "./query_trace.ts";
 import { GridSeries, type QueryResult, type ResultSeries } from "./result.ts";
 import type { ResultCache, ResultPlace } from "./result_cache.ts";
-import { compareSeriesLabels } from "./series.ts";
 import { orderSeries } from "./series_order.ts";
 import { traceStore } from "./traced_store.ts";
 
@@ -176,8 +176,9 @@ export class Engine {
     }
     checkLimit("too_many_series", "series in the answer", series.length, limits.responseSeriesMax, "search.maxResponseSeries");
     if (found.isPartial()) context.isPartial = true;
-    series.sort((a, b) => compareSeriesLabels(a.labels, b.labels));
-    return { resultType: "matrix", timestampsMs: new Float64Array(), series, isPartial: context.isPartial, readRange: context.readRange, stats: context.stats };
+    const table = labelTableOf(series.map(({ labels }) => labels));
+    const ordered = Array.from(orderLabelTable(table, true).order, (position) => series[position]);
+    return { resultType: "matrix", timestampsMs: new Float64Array(), series: ordered, isPartial: context.isPartial, readRange: context.readRange, stats: context.stats };
   }
 
   async #evaluate(context: QueryContext, grid: Grid, plan: Plan, resultType: "vector" | "matrix", isOrdered: boolean): Promise<QueryResult> {
