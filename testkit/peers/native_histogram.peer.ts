@@ -1,5 +1,5 @@
 // A real Prometheus scrapes native histograms and exemplars in the protobuf format and remote-writes them into the installed program, which also
-// scrapes the same target itself. Queries and exemplars are answered alike.
+// scrapes the same target itself. Queries and exemplars are answered alike. Both convert the classic histograms of a text page.
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -64,12 +64,32 @@ function spansOf(counts: ReadonlyMap<number, number>): { spans: { offset: number
   return { spans, deltas };
 }
 
+/** The same in each scrape. */
+const classicPage = `# TYPE classic_seconds histogram
+classic_seconds_bucket{a="all",le="0.5"} 1
+classic_seconds_bucket{a="all",le="1"} 3
+classic_seconds_bucket{a="all",le="+Inf"} 4
+classic_seconds_sum{a="all"} 5.5
+classic_seconds_count{a="all"} 4
+classic_seconds_bucket{a="first",le="-0.5"} 7
+classic_seconds_bucket{a="first",le="+Inf"} 7
+classic_seconds_sum{a="first"} -9
+classic_seconds_count{a="first"} 7
+classic_seconds_bucket{a="none",le="2"} 0
+classic_seconds_bucket{a="none",le="+Inf"} 0
+classic_seconds_sum{a="none"} 0
+classic_seconds_count{a="none"} 0
+# TYPE plain_count gauge
+plain_count 3
+`;
+
 /** A target that observes something new in each scrape. */
 function startTarget(): Server {
   const random = seededRandom(testSeed());
   const histograms = [0, 3, 5, -1].map((schema) => new ExposedHistogram(schema));
   let count = 0;
-  return createServer((_request, response) => {
+  return createServer((request, response) => {
+    if (request.url === "/classic") return void response.setHeader("Content-Type", "text/plain; version=0.0.4").end(classicPage);
     for (const histogram of histograms) for (let i = 0; i < 20; i++) histogram.observe(random.int(20) === 0 ? 0 : Math.exp(random.next() * 6 - 3) * (random.int(7) === 0 ? -1 : 1));
     const nowMs = Date.now();
     const exemplar = { label: [{ name: "trace_id", value: `t${++count}` }], value: 0.5, timestamp: { seconds: Math.floor(nowMs / 1000), nanos: (nowMs % 1000) * 1e6 } };
@@ -79,6 +99,10 @@ function startTarget(): Server {
       { name: "requests_total", type: 0, metric: [{ counter: { value: count, exemplar } }] },
     ]));
   }).listen(0, "127.0.0.1");
+}
+
+function classicJob(address: string): string {
+  return `- {job_name: classic, metrics_path: /classic, convert_classic_histograms_to_nhcb: true, static_configs: [{targets: ["${address}"]}]}\n`;
 }
 
 let folder: string;
@@ -99,11 +123,11 @@ before(async () => {
   target = startTarget();
   await once(target, "listening");
   const targetAddress = `127.0.0.1:${(target.address() as AddressInfo).port}`;
-  const scrape = (job: string, more: string): string => `global: {scrape_interval: 1s}\nscrape_configs:\n- {job_name: ${job}, static_configs: [{targets: ["${targetAddress}"]}]${more}}\n`;
+  const scrape = (job: string, more: string): string => `global: {scrape_interval: 1s}\nscrape_configs:\n- {job_name: ${job}, static_configs: [{targets: ["${targetAddress}"]}]${more}}\n${classicJob(targetAddress)}`;
   writeFileSync(join(folder, "scrape.yml"), scrape("direct", ", scrape_native_histograms: true"));
   tidemark = await startTidemark(`-storageDataPath=${join(folder, "data")}`, "-selfScrapeInterval=0", `-promscrape.config=${join(folder, "scrape.yml")}`);
   const port = await freePort();
-  const remoteWrite = `remote_write:\n- {url: "${tidemark.url}/api/v1/write", send_native_histograms: true, send_exemplars: true, queue_config: {batch_send_deadline: 200ms}}\n`;
+  const remoteWrite = `remote_write:\n- {url: "${tidemark.url}/api/v1/write", send_native_histograms: true, send_exemplars: true, queue_config: {batch_send_deadline: 200ms}, write_relabel_configs: [{source_labels: [job], regex: classic, action: drop}]}\n`;
   writeFileSync(join(folder, "prometheus.yml"), scrape("sent", ", always_scrape_classic_histograms: true, scrape_protocols: [PrometheusProto]") + remoteWrite);
   prometheusUrl = `http://127.0.0.1:${port}`;
   prometheus = new PeerProcess(command!, [
@@ -127,6 +151,9 @@ after(async () => {
   rmSync(folder, { recursive: true });
 });
 
+const convertedQueries = [
+  "classic_seconds", "histogram_quantile(0.3, classic_seconds)", "sum by (a) (classic_seconds)", "histogram_avg(classic_seconds)", "histogram_count(classic_seconds)", "classic_seconds_count", "plain_count",
+];
 const selector = 'latency_seconds{job="sent"}';
 const queries = [
   selector, `rate(${selector}[5s])`, `increase(${selector}[10s])`, `irate(${selector}[5s])`, `sum(rate(${selector}[5s]))`, `sum(${selector})`, `avg(${selector})`, `-${selector}`, `${selector} * 2`,
@@ -134,7 +161,7 @@ const queries = [
   `histogram_avg(${selector})`, `histogram_count(${selector})`, `histogram_sum(${selector})`, `resets(${selector}[10s])`, `changes(${selector}[10s])`, `count_over_time(${selector}[10s])`,
   `avg_over_time(${selector}[5s])`, `sum_over_time(${selector}[5s])`, 'latency_seconds{schema="3",job="sent"} + on (job) latency_seconds{schema="0",job="sent"}', 'latency_seconds_bucket{job="sent"}', 'absent(latency_seconds{job="sent"})',
 ];
-for (const query of queries) {
+for (const query of [...queries, ...convertedQueries]) {
   test(`prometheus: ${query}`, { skip }, async () => {
     const parameters = { query, time: String(time) };
     const [expected, found] = await Promise.all([ask(prometheusUrl, "query", parameters), ask(tidemark.url, "query", { ...parameters, dialect: "promql" })]);
