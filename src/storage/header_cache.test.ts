@@ -39,7 +39,7 @@ test("headers: kept ones answer as decoded ones do, whatever the budget", () => 
   using plain = Part.open(files, "/data/part");
   for (const budgetBytes of [0, 30_000, 1 << 24]) {
     const headers = new HeaderCache(budgetBytes);
-    using part = Part.open(files, "/data/part", headers);
+    using part = Part.open(files, "/data/part", { headers });
     for (let round = 0; round < 40; round++) {
       const ids = new Set(Array.from({ length: 1 + random.int(60) }, () => random.int(3000)));
       const seriesIds = Uint32Array.from(ids).sort();

@@ -17,6 +17,7 @@ import { compareLabels, type Labels } from "../model/labels.ts";
 import type { LabelSpace, RollupPushDown, SearchRequest, SearchResult, SeriesBatch, TimeRange } from "../model/store.ts";
 import { type BlockList, type BlockListBuilder, wantedCounts } from "./block_list.ts";
 import { joinedBlocks, joinedSample } from "./joined_blocks.ts";
+import type { FrameCacheStats } from "./frame_cache.ts";
 import { HeadCopy, type HeadColumns, headCopySeriesMax } from "./head_copy.ts";
 import { LargeKernel } from "./large_kernel.ts";
 import type { Part } from "./part.ts";
@@ -142,12 +143,15 @@ export interface LocalReaderOptions {
   readonly indexCacheBytes?: number;
   /** Bytes of block headers that are kept decoded. */
   readonly headerCacheBytes?: number;
+  /** Bytes of encoded blocks that are kept. */
+  readonly frameCacheBytes?: number;
   /** Told what a group of series takes before it is decoded; what it throws ends the search. */
   readonly onGroup?: (group: GroupSize) => void;
 }
 
 const defaultIndexCacheBytes = 64 << 20;
 const defaultHeaderCacheBytes = 16 << 20;
+const defaultFrameCacheBytes = 32 << 20;
 
 export class LocalReader implements LabelSource, Disposable {
   readonly #shards: readonly ShardReader[];
@@ -163,7 +167,9 @@ export class LocalReader implements LabelSource, Disposable {
     const { files, shards } = options;
     this.#shards = shards;
     this.#heads = shards.map((shard) => new HeadCopy(shard));
-    this.#parts = new PartCache(files, options.headerCacheBytes ?? defaultHeaderCacheBytes);
+    this.#parts = new PartCache(files, {
+      headerBytes: options.headerCacheBytes ?? defaultHeaderCacheBytes, frameBytes: options.frameCacheBytes ?? defaultFrameCacheBytes,
+    });
     this.#segments = new SegmentCache({ files, seeds: seedsOf(shards[0]), budgetBytes: options.indexCacheBytes ?? defaultIndexCacheBytes });
     this.#freeAreas = [{ usual: new BatchAreas(options.kernel, batchSamples), large: new LargeKernel() }];
     this.#onUnreadable = options.onUnreadable;
@@ -188,8 +194,14 @@ export class LocalReader implements LabelSource, Disposable {
     return this.#segments.stats();
   }
 
+  /** Figures about the encoded blocks that are kept. */
+  get frameStats(): FrameCacheStats {
+    return this.#parts.frames.stats;
+  }
+
   async *#batches(snapshot: Snapshot, request: SearchRequest, unreadable: (path: string, error: unknown) => void): AsyncGenerator<SeriesBatch> {
     checkSeriesBudget(snapshot.series.reduce((sum, series) => sum + series.length, 0), request);
+    this.#parts.frames.startSearch();
     const areas = this.#freeAreas.pop() ?? { usual: new BatchAreas(new Kernel(), batchSamples), large: new LargeKernel() };
     try {
       yield* this.#read(snapshot, request, areas, unreadable);

@@ -16,6 +16,7 @@ import { type BlockClips, type BlockList, BlockListBuilder, sampleCountOf, wante
 import { copyIn, TableReader } from "./block_table.ts";
 import { DamagedBlocksError, DamagedPartError } from "./part_error.ts";
 import { checkPartHeader, decodePartFooter, type PartFooter, partFooterBytes, partHeaderBytes, type PartTotals } from "./part_footer.ts";
+import type { FrameCache, PartFrames } from "./frame_cache.ts";
 import type { HeaderCache } from "./header_cache.ts";
 import { FrameSet, readFully } from "./part_frames.ts";
 import { HeaderReader, headerGroupCountMax } from "./part_header.ts";
@@ -52,6 +53,12 @@ function headerReader(): HeaderReader {
   return headerReaderOfThread;
 }
 
+/** What a reader keeps of its parts. */
+export interface PartCaches {
+  readonly headers?: HeaderCache;
+  readonly frames?: FrameCache;
+}
+
 export class Part implements Disposable {
   readonly path: string;
   readonly totals: PartTotals;
@@ -64,11 +71,13 @@ export class Part implements Disposable {
   readonly #dataEnd: number;
   readonly #headers: HeaderCache | undefined;
   readonly #firstHeaderKey: number;
+  readonly #frames: PartFrames | undefined;
 
-  private constructor(files: FileSystem, path: string, file: FileHandle, footer: PartFooter, directory: Directory, headers: HeaderCache | undefined) {
+  private constructor(files: FileSystem, path: string, file: FileHandle, footer: PartFooter, directory: Directory, caches: PartCaches | undefined) {
     this.#files = files;
-    this.#headers = headers;
-    this.#firstHeaderKey = headers?.addPart() ?? 0;
+    this.#headers = caches?.headers;
+    this.#firstHeaderKey = caches?.headers?.addPart() ?? 0;
+    this.#frames = caches?.frames?.addPart();
     this.path = path;
     this.#file = file;
     this.totals = footer;
@@ -78,9 +87,9 @@ export class Part implements Disposable {
     this.#dataEnd = footer.directoryOffset;
   }
 
-  /** Opens a finished part; what it decodes of headers is kept in `headers`. Throws DamagedPartError if footer or directory cannot be trusted. */
-  static open(files: FileSystem, path: string, headers?: HeaderCache): Part {
-    return Part.#open(files, path, files.open(`${path}/${partFiles.blocks}`, "read"), headers);
+  /** Opens a finished part; what it reads is kept in `caches`. Throws DamagedPartError if footer or directory cannot be trusted. */
+  static open(files: FileSystem, path: string, caches?: PartCaches): Part {
+    return Part.#open(files, path, files.open(`${path}/${partFiles.blocks}`, "read"), caches);
   }
 
   /** As open(), for a reader that takes all blocks in their order: neighbours are read from the file with one call. */
@@ -88,10 +97,10 @@ export class Part implements Disposable {
     return Part.#open(files, path, new ReadAheadFile(files.open(`${path}/${partFiles.blocks}`, "read")));
   }
 
-  static #open(files: FileSystem, path: string, file: FileHandle, headers?: HeaderCache): Part {
+  static #open(files: FileSystem, path: string, file: FileHandle, caches?: PartCaches): Part {
     try {
       const footer = readFooter(file, path);
-      return new Part(files, path, file, footer, readDirectory(file, path, footer), headers);
+      return new Part(files, path, file, footer, readDirectory(file, path, footer), caches);
     } catch (error) {
       file.close();
       throw error;
@@ -207,7 +216,7 @@ export class Part implements Disposable {
           addFrame(frames, valuesFrames, list.valuesFrames, list.valuesFrameSizes, to, from);
           addFrame(frames, timestampsFrames, list.timestampsFrames, list.timestampsFrameSizes, to, from);
         }
-        frames.load(kernel, this.#file);
+        frames.load(kernel, this.#file, this.#frames);
         this.#checkFrames(frames, valuesFrames, timestampsFrames, from);
         const rows = kernel.allocate((to - from) * decodeRow.slots * 4);
         fillRows(kernel, rows, list, from, to, frames, valuesFrames, timestampsFrames);
@@ -236,7 +245,7 @@ export class Part implements Disposable {
     const frameOf = cut.firstOf.map((block) => frames.add(list.timestampsFrames[block], list.timestampsFrameSizes[block]));
     const mark = kernel.mark();
     try {
-      frames.load(kernel, this.#file);
+      frames.load(kernel, this.#file, this.#frames);
       const good = cut.firstOf.flatMap((_block, i) => (frames.pointer(frameOf[i]) === 0 ? [] : [i]));
       const rows = kernel.allocate(good.length * decodeRow.slots * 4);
       good.forEach((i, row) => fillTimestamps(kernel, rows / 4 + row * decodeRow.slots, list, cut.firstOf[i], frames.pointer(frameOf[i])));
@@ -296,6 +305,7 @@ export class Part implements Disposable {
   close(): void {
     this.#file.close();
     this.#headers?.dropPart(this.#firstHeaderKey);
+    this.#frames?.drop();
   }
 
   [Symbol.dispose](): void {

@@ -1,23 +1,32 @@
-/** Parts kept open by a reader, by path, and what of their headers is kept decoded. */
+/** Parts kept open by a reader, by path, and what of their headers is kept decoded and of their blocks as it is in the file. */
 import type { FileSystem } from "../disk/file_system.ts";
+import { FrameCache } from "./frame_cache.ts";
 import { HeaderCache } from "./header_cache.ts";
 import { Part } from "./part.ts";
+
+/** How much is kept. */
+export interface PartCacheSizes {
+  readonly headerBytes: number;
+  readonly frameBytes: number;
+}
 
 export class PartCache implements Disposable {
   readonly #files: FileSystem;
   readonly #headers: HeaderCache;
+  readonly frames: FrameCache;
   readonly #open = new Map<string, Part>();
 
-  constructor(files: FileSystem, headerCacheBytes: number) {
+  constructor(files: FileSystem, { headerBytes, frameBytes }: PartCacheSizes) {
     this.#files = files;
-    this.#headers = new HeaderCache(headerCacheBytes);
+    this.#headers = new HeaderCache(headerBytes);
+    this.frames = new FrameCache(frameBytes);
   }
 
   /** The open part; opened now if need be. */
   open(path: string): Part {
     let part = this.#open.get(path);
     if (part === undefined) {
-      part = Part.open(this.#files, path, this.#headers);
+      part = Part.open(this.#files, path, { headers: this.#headers, frames: this.frames });
       this.#open.set(path, part);
     }
     return part;

@@ -1,11 +1,12 @@
 /**
- * FrameSet: the frames that some blocks need, read with few calls: neighbours in the file are read together, then each frame is checked
- * against its checksum. Frames lie in the kernel's arena until the caller resets it.
+ * FrameSet: the frames that some blocks need. Those that were kept are copied; the others are read with few calls: neighbours in the file are read together,
+ * then each frame is checked against its checksum. Frames lie in the kernel's arena until the caller resets it.
  */
 import type { FileHandle } from "../disk/file_system.ts";
 import { storeChecksum64 } from "../kernel/checksum.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import { checksumBytes } from "./block_table.ts";
+import type { CachedFrame, PartFrames } from "./frame_cache.ts";
 
 /** Reading so many bytes in vain is cheaper than a second call. */
 const gapBytesMax = 16384;
@@ -51,10 +52,13 @@ export class FrameSet {
     return index;
   }
 
-  /** Reads and checks all frames. */
-  load(kernel: Kernel, file: FileHandle): void {
+  /** Reads and checks all frames but those that `kept` has, and gives it the others. */
+  load(kernel: Kernel, file: FileHandle, kept?: PartFrames): void {
     this.#pointers = new Float64Array(this.count);
-    const order = Uint32Array.from(this.#offsets, (_, i) => i).sort((a, b) => this.#offsets[a] - this.#offsets[b]);
+    const order = kept === undefined ? Uint32Array.from(this.#offsets, (_, i) => i) : this.#copyKept(kernel, kept);
+    if (order.length === 0) return;
+    order.sort((a, b) => this.#offsets[a] - this.#offsets[b]);
+    const target = kernel.allocate(checksumBytes);
     for (let from = 0; from < order.length; ) {
       const start = this.#offsets[order[from]];
       let end = this.#endOf(order[from]);
@@ -67,29 +71,58 @@ export class FrameSet {
       }
       const pointer = kernel.allocate(end - start);
       const isRead = readFully(file, kernel.u8.subarray(pointer, pointer + end - start), start);
-      for (let i = from; i < to && isRead; i++) this.#check(kernel, order[i], pointer + this.#offsets[order[i]] - start);
+      for (let i = from; i < to && isRead; i++) {
+        const frame = pointer + this.#offsets[order[i]] - start;
+        const size = this.#sizes[order[i]];
+        if (!isRight(kernel, frame, size, target)) continue;
+        this.#pointers[order[i]] = frame;
+        kept?.add(this.#offsets[order[i]], kernel.u8.subarray(frame, frame + size));
+      }
       from = to;
     }
+  }
+
+  /** Copies the frames that are kept into the kernel's memory; returns the indexes of the others. */
+  #copyKept(kernel: Kernel, kept: PartFrames): Uint32Array {
+    const frames: CachedFrame[] = [];
+    const found: number[] = [];
+    const missing: number[] = [];
+    let sizeBytes = 0;
+    for (let i = 0; i < this.#offsets.length; i++) {
+      const frame = kept.get(this.#offsets[i], this.#sizes[i]);
+      if (frame === undefined) {
+        missing.push(i);
+        continue;
+      }
+      found.push(i);
+      frames.push(frame);
+      sizeBytes += frame.size;
+    }
+    let pointer = kernel.allocate(sizeBytes);
+    const bytes = kernel.u8;
+    for (let i = 0; i < found.length; i++) {
+      const { segment, offset, size } = frames[i];
+      bytes.set(segment.bytes.subarray(offset, offset + size), pointer);
+      this.#pointers[found[i]] = pointer;
+      pointer += size;
+    }
+    return Uint32Array.from(missing);
   }
 
   #endOf(index: number): number {
     return this.#offsets[index] + this.#sizes[index] + checksumBytes;
   }
 
-  #check(kernel: Kernel, index: number, pointer: number): void {
-    const size = this.#sizes[index];
-    const mark = kernel.mark();
-    const target = kernel.allocate(checksumBytes);
-    storeChecksum64(kernel, pointer, size, 0, target);
-    const bytes = kernel.u8;
-    let isEqual = true;
-    for (let i = 0; i < checksumBytes; i++) isEqual &&= bytes[pointer + size + i] === bytes[target + i];
-    kernel.reset(mark);
-    if (isEqual) this.#pointers[index] = pointer;
-  }
-
   /** Address of a frame after load(), 0 if it is damaged. */
   pointer(index: number): number {
     return this.#pointers[index];
   }
+}
+
+/** Whether the frame at `pointer` is followed by its checksum; `target` is 8 bytes of scratch. */
+function isRight(kernel: Kernel, pointer: number, size: number, target: number): boolean {
+  storeChecksum64(kernel, pointer, size, 0, target);
+  const bytes = kernel.u8;
+  for (let i = 0; i < checksumBytes; i++) if (bytes[pointer + size + i] !== bytes[target + i]) return false;
+  return true;
 }

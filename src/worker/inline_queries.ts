@@ -34,6 +34,7 @@ const budgetUs = 1800;
 /** Columns that a query may hold. */
 const columnBytesMax = 16 << 20;
 const headerCacheBytes = 16 << 20;
+const frameCacheBytes = 16 << 20;
 /** Queries that wait for a turn of the event loop; more go to a query thread. */
 const waitingMax = 16;
 const closeUnusedMs = 60_000;
@@ -75,6 +76,7 @@ export class InlineQueries implements Disposable {
       shards: store.layouts.map((layout) => new ShardReader(layout, ownScratch)),
       onUnreadable: (path, error) => store.reportUnreadable(path, error),
       headerCacheBytes,
+      frameCacheBytes,
       onGroup: (group) => this.#spend(readCostUs(group, this.#shape)),
     });
     const source = { open: (request: SnapshotRequest) => this.#open(request), release: (pin: number) => store.releaseSnapshot(pin) };
