@@ -68,3 +68,9 @@ export class ColumnPool {
     this.#slabEnd = this.#slabTop + size;
   }
 }
+
+/** Copies the values of a column. Few are copied faster one by one. */
+export function copyColumn(source: Float64Array, target: Float64Array, at: number): void {
+  if (source.length > 32) target.set(source, at);
+  else for (let i = 0; i < source.length; i++) target[at + i] = source[i];
+}

@@ -12,7 +12,7 @@ import type { Expr, RollupExpr } from "../metricsql/ast.ts";
 import { durationMs } from "../metricsql/duration.ts";
 import { labelTableOf, orderLabelTable } from "../model/label_table.ts";
 import { defaultTenant, type Tenant } from "../model/matcher.ts";
-import type { Store } from "../model/store.ts";
+import { copyColumn } from "./column_pool.ts";
 import { compilePlan } from "./compile.ts";
 import { type Grid, gridBetween } from "./grid.ts";
 import { checkLimit, defaultQueryLimits, type QueryLimits } from "./limits.ts";
@@ -25,10 +25,10 @@ import type { QueryTrace } from "./query_trace.ts";
 import { GridSeries, type QueryResult, type ResultSeries } from "./result.ts";
 import type { ResultCache, ResultPlace } from "./result_cache.ts";
 import { orderSeries } from "./series_order.ts";
-import { traceStore } from "./traced_store.ts";
+import { type SearchedStore, traceStore } from "./traced_store.ts";
 
 export interface EngineOptions {
-  readonly store: Store;
+  readonly store: SearchedStore;
   /** Private to the engine (and to the Store, for what it decodes). */
   readonly kernel: Kernel;
   readonly nowMs: () => number;
@@ -73,7 +73,7 @@ const defaultStepMs = 300_000;
 
 export class Engine {
   readonly #plans = new PlanCache();
-  readonly #store: Store;
+  readonly #store: SearchedStore;
   readonly #kernel: Kernel;
   readonly #nowMs: () => number;
   readonly #monotonicMs: () => number;
@@ -242,12 +242,6 @@ export class Engine {
 
 /** Grids with fewer points are not worth keeping. */
 const keptPointsMin = 4;
-
-/** Few values are copied faster one by one. */
-function copyColumn(source: Float64Array, target: Float64Array, at: number): void {
-  if (source.length > 32) target.set(source, at);
-  else for (let i = 0; i < source.length; i++) target[at + i] = source[i];
-}
 
 const orderedFunctions: ReadonlySet<string> = new Set([
   "sort", "sort_desc", "limit_offset", "sort_by_label", "sort_by_label_desc", "sort_by_label_numeric", "sort_by_label_numeric_desc",

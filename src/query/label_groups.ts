@@ -3,8 +3,9 @@
  * once per group; else by its labels.
  */
 import { type Labels, metricNameLabel } from "../model/labels.ts";
-import type { LabelSpace, SeriesBatch } from "../model/store.ts";
+import type { LabelSpace } from "../model/store.ts";
 import { compileGrouping, type Grouping } from "./aggregate_call.ts";
+import type { SeriesNames } from "./column_store.ts";
 import { dropLabel, labelsKey } from "./series.ts";
 
 /** What is known of the labels of one space. */
@@ -46,7 +47,7 @@ export class LabelGroups {
   }
 
   /** The group of a series of a batch, whose metric name may be `dropped` before; -1 if there are as many groups as there may be. */
-  groupOfSeries(batch: SeriesBatch, index: number, dropped: boolean): number {
+  groupOfSeries(batch: SeriesNames, index: number, dropped: boolean): number {
     if (this.#keepsNothing) {
       if (this.labels.length === 0) this.labels.push([]);
       return 0;

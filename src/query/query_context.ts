@@ -131,12 +131,19 @@ export class QueryContext {
   }
 
   #observed(store: SearchedStore): SearchedStore {
+    const { searchColumns } = store;
     return {
       capabilities: store.capabilities,
       search: (request) => {
         this.dependOn(request.range);
         return store.search(request);
       },
+      ...(searchColumns === undefined ? {} : {
+        searchColumns: (request, work) => {
+          this.dependOn(request.range);
+          return searchColumns.call(store, request, work);
+        },
+      }),
     };
   }
 }

@@ -4,10 +4,11 @@
  */
 import { metricNameLabel } from "../model/labels.ts";
 import type { Labels } from "../model/labels.ts";
-import type { RollupPushDown, SeriesBatch } from "../model/store.ts";
+import type { RollupPushDown, SearchRequest, SeriesBatch } from "../model/store.ts";
 import { RollupContext, type RollupKernel, rollupKernel, rollupKernels, type SampleColumns } from "../kernel/rollup.ts";
 import { printNumber } from "../metricsql/number.ts";
-import type { Column } from "./column_pool.ts";
+import { type Column, copyColumn } from "./column_pool.ts";
+import { type ColumnBatch, isColumnBatch, type RollupWork } from "./column_store.ts";
 import { bucketIndexOf, bucketName } from "./log_buckets.ts";
 import { alignOutwards, endMsOf, type Grid, gridBetween } from "./grid.ts";
 import { checkLimit } from "./limits.ts";
@@ -44,7 +45,7 @@ interface WeightedSamples extends SampleColumns {
 }
 
 /** Computes the columns of one series after the other. Bounds are computed again only when the timestamps change. */
-class SeriesRollup {
+export class SeriesRollup {
   readonly #context: QueryContext;
   readonly #call: RollupCall;
   readonly #record: RollupContext;
@@ -112,6 +113,11 @@ class SeriesRollup {
   /** Whether a series gives exactly one, whose labels are its own but for the name. */
   get givesOneEach(): boolean {
     return this.#call.plan.function.counts === undefined && this.#outputs.length === 1 && this.#call.plan.outputs[0].label === undefined;
+  }
+
+  /** The labels of the one series that a series gives. REQUIRES: givesOneEach. */
+  labelsOf(labels: Labels): Labels {
+    return this.#outputs[0].labels(labels);
   }
 
   /** Writes the one column that the samples give to `target`. REQUIRES: givesOneEach. */
@@ -287,7 +293,7 @@ export class SelectorRollupOperator implements Operator {
   /** Series after which a batch is left for a moment. */
   readonly #pauseEvery: number;
   #rollup: SeriesRollup | undefined;
-  #batches: AsyncIterator<SeriesBatch> | undefined;
+  #batches: AsyncIterator<SeriesBatch | ColumnBatch> | undefined;
   #isPartial: () => boolean = () => false;
 
   constructor(context: QueryContext, call: RollupCall, source: SelectorSource) {
@@ -299,26 +305,27 @@ export class SelectorRollupOperator implements Operator {
 
   async next(): Promise<readonly Series[] | undefined> {
     this.#rollup ??= new SeriesRollup(this.#context, this.#call);
-    this.#batches ??= await this.#open();
+    this.#batches ??= await this.#open(this.#rollup, false);
     await this.#context.pause();
     const { value: batch, done } = await this.#batches.next();
     if (done === true) {
       if (this.#isPartial()) this.#context.isPartial = true;
       return undefined;
     }
-    return this.#rollUp(batch, this.#rollup);
+    return isColumnBatch(batch) ? this.#takeColumns(batch, this.#rollup) : this.#rollUp(batch, this.#rollup);
   }
 
   async feed(sink: ColumnSink): Promise<boolean> {
     const rollup = new SeriesRollup(this.#context, this.#call);
     if (!rollup.givesOneEach) return false;
-    const batches = await this.#open();
+    const batches = await this.#open(rollup, true);
     const column = this.#context.columns.allocate(this.#call.grid.points);
     for (;;) {
       await this.#context.pause();
       const { value: batch, done } = await batches.next();
       if (done === true) break;
-      await this.#feedBatch(batch, rollup, column, sink);
+      if (isColumnBatch(batch)) await this.#feedColumns(batch, column, sink);
+      else await this.#feedBatch(batch, rollup, column, sink);
     }
     this.#context.columns.release(column);
     if (this.#isPartial()) this.#context.isPartial = true;
@@ -344,14 +351,46 @@ export class SelectorRollupOperator implements Operator {
     samples.release();
   }
 
-  async #open(): Promise<AsyncIterator<SeriesBatch>> {
+  /** Columns that another thread has computed. */
+  async #feedColumns(batch: ColumnBatch, column: Column, { groups, add }: ColumnSink): Promise<void> {
+    this.#countColumns(batch);
+    const dropped = !this.#call.plan.keepsMetricName;
+    const { byteOffset, length } = column;
+    for (let i = 0; i < batch.columnCount; i++) {
+      if (i % this.#pauseEvery === this.#pauseEvery - 1) await this.#context.pause();
+      const group = groups.groupOfSeries(batch.names, i, dropped);
+      if (group < 0) continue;
+      copyColumn(batch.columns.subarray(i * length, (i + 1) * length), column, 0);
+      add(group, byteOffset);
+    }
+  }
+
+  #countColumns({ seriesRead, samplesRead, seen }: ColumnBatch): void {
+    this.#context.countRead(seriesRead, samplesRead);
+    if (seen !== undefined) this.#call.watch?.addSeen(seen);
+  }
+
+  async #takeColumns(batch: ColumnBatch, rollup: SeriesRollup): Promise<Series[]> {
+    this.#countColumns(batch);
+    const { points } = this.#call.grid;
+    const target: Series[] = [];
+    for (let i = 0; i < batch.columnCount; i++) {
+      if (i % this.#pauseEvery === this.#pauseEvery - 1) await this.#context.pause();
+      const values = this.#context.columns.allocate(points);
+      copyColumn(batch.columns.subarray(i * points, (i + 1) * points), values, 0);
+      target.push({ labels: rollup.labelsOf(batch.names.labels(i)), values });
+    }
+    return target;
+  }
+
+  async #open(seriesRollup: SeriesRollup, skipsEmpty: boolean): Promise<AsyncIterator<SeriesBatch | ColumnBatch>> {
     const context = this.#context;
     const { grid, windowMs, plan } = this.#call;
     const beforeMs = Math.max(windowMs, grid.stepMs) + (plan.function.usesPrevious === true ? silenceMsOf(context) : 0);
     const rollup = pushDownOf(context, this.#call);
     const range = { minMs: grid.startMs - beforeMs, maxMs: endMsOf(grid) };
     this.#call.watch?.reads(range);
-    const result = await context.store.search({
+    const request: SearchRequest = {
       tenant: context.tenant,
       selector: this.#source.selector,
       range,
@@ -359,12 +398,24 @@ export class SelectorRollupOperator implements Operator {
       ...(rollup === undefined ? {} : { rollup }),
       viewsHistograms: true,
       ...(context.signal === undefined ? {} : { signal: context.signal }),
-    });
+    };
+    const { store } = context;
+    const result = store.searchColumns !== undefined && seriesRollup.givesOneEach ? await store.searchColumns(request, this.#work(skipsEmpty)) : await store.search(request);
     this.#isPartial = () => result.isPartial();
     const batches = result.batches[Symbol.asyncIterator]();
     // A query that fails half-way does not take the remaining batches; the Store has to know.
     context.closeAtEnd(async () => batches.return?.());
     return batches;
+  }
+
+  /** What another thread has to know to compute columns. REQUIRES: a series gives one. */
+  #work(skipsEmpty: boolean): RollupWork {
+    const { limits, lookbackMs } = this.#context;
+    const { plan, grid, windowMs, args, outputArgs, watch } = this.#call;
+    return {
+      function: plan.function, kernel: plan.outputs[0].kernel, grid, windowMs, args: args.map((column) => column.slice()), outputArg: outputArgs[0]?.slice(),
+      limits, lookbackMs, watch: watch?.options, skipsEmpty,
+    };
   }
 
   async #rollUp(batch: SeriesBatch, rollup: SeriesRollup): Promise<Series[]> {
@@ -393,7 +444,7 @@ interface PlacedSamples {
 }
 
 /** In place if the Store decoded the samples there, else copied. */
-function placeSamples(context: QueryContext, { timestampsMs, values, weights, sampleFrom, seriesCount }: SeriesBatch): PlacedSamples {
+export function placeSamples(context: QueryContext, { timestampsMs, values, weights, sampleFrom, seriesCount }: SeriesBatch): PlacedSamples {
   const { buffer } = context.kernel.memory;
   if (timestampsMs.buffer === buffer && values.buffer === buffer && (weights === undefined || weights.buffer === buffer)) {
     return { timestamps: timestampsMs.byteOffset, values: values.byteOffset, weights: weights?.byteOffset, release: () => undefined };
@@ -411,7 +462,7 @@ function placeSamples(context: QueryContext, { timestampsMs, values, weights, sa
 }
 
 /** The samples of series i. */
-function placeOf({ timestamps, values, weights }: PlacedSamples, sampleFrom: Uint32Array, i: number): WeightedSamples {
+export function placeOf({ timestamps, values, weights }: PlacedSamples, sampleFrom: Uint32Array, i: number): WeightedSamples {
   const from = sampleFrom[i];
   const place = { timestamps: timestamps + from * 8, values: values + from * 8, count: sampleFrom[i + 1] - from };
   return weights === undefined ? place : { ...place, weights: weights + from * 8 };

@@ -34,6 +34,15 @@ export interface SampleWatchOptions {
   readonly keepsSpans: boolean;
 }
 
+/** What a watch has seen. Plain data. */
+export interface SeenSamples {
+  readonly started: readonly string[];
+  readonly ended: readonly string[];
+  readonly gaps: readonly TimeSpan[];
+  readonly spans: readonly TimeSpan[];
+  readonly noted: number;
+}
+
 export class SampleWatch {
   /** Series whose first sample may not be the first there is. */
   readonly started = new Set<string>();
@@ -42,6 +51,7 @@ export class SampleWatch {
   readonly gaps: TimeSpan[] = [];
   /** Times of the first and the last sample of each series of the result; empty unless asked for. */
   readonly spans: TimeSpan[] = [];
+  readonly options: SampleWatchOptions;
   readonly #keepsSpans: boolean;
   readonly #kernel: Kernel;
   readonly #kernels: SampleGapKernels;
@@ -54,7 +64,9 @@ export class SampleWatch {
   #startsLate = false;
   #endsEarly = false;
 
-  constructor(kernel: Kernel, { silenceMs, finalMs, keepsSpans }: SampleWatchOptions, reserve: (size: number) => number) {
+  constructor(kernel: Kernel, options: SampleWatchOptions, reserve: (size: number) => number) {
+    const { silenceMs, finalMs, keepsSpans } = options;
+    this.options = options;
     this.#keepsSpans = keepsSpans;
     this.#kernel = kernel;
     this.#kernels = sampleGapKernels(kernel);
@@ -76,6 +88,24 @@ export class SampleWatch {
   /** Whether there is so much to remember that it is not worth it. */
   get isTooMuch(): boolean {
     return this.#noted > notedMax;
+  }
+
+  /** What was seen since the last call, for the watch of another thread. */
+  takeSeen(): SeenSamples {
+    const seen = { started: [...this.started], ended: [...this.ended], gaps: this.gaps.splice(0), spans: this.spans.splice(0), noted: this.#noted };
+    this.started.clear();
+    this.ended.clear();
+    this.#noted = 0;
+    return seen;
+  }
+
+  /** Adds what another watch has seen of the next series. */
+  addSeen({ started, ended, gaps, spans, noted }: SeenSamples): void {
+    for (const key of started) this.started.add(key);
+    for (const key of ended) this.ended.add(key);
+    this.gaps.push(...gaps);
+    for (const span of spans) this.spans.push(span);
+    this.#noted += noted;
   }
 
   reads({ minMs, maxMs }: TimeRange): void {

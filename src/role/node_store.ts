@@ -41,8 +41,9 @@ const liveIndexMs = 32 * 86_400_000;
 
 /** Rejects with StorageError, "directory_locked" when another process has the directory. */
 export async function openNodeStore({ flags, memory, clock, logger, onFatal }: NodeStoreOptions): Promise<NodeStore> {
-  // One core is for HTTP and ingest; a machine with two shares the other one between queries and the storage thread.
-  const queryThreads = Math.max(1, Math.min(queryThreadsMax, availableParallelism() - 1));
+  // One core is for HTTP and ingest, but that has little to do while a large query is evaluated: a machine with two cores uses both for it.
+  const cores = availableParallelism();
+  const queryThreads = Math.max(1, Math.min(queryThreadsMax, cores === 2 ? 2 : cores - 1));
   const indexCacheBytes = Math.floor(memory.indexCacheBytes / (queryThreads + 1));
   await using starting = new AsyncDisposableStack();
   // Loads its program while the index and the log are read, on another core.

@@ -4,12 +4,12 @@
  */
 import type { SeriesBatch } from "../model/store.ts";
 
-export class ReleasingBatches implements AsyncIterableIterator<SeriesBatch> {
-  readonly #batches: AsyncIterator<SeriesBatch>;
+export class ReleasingBatches<T = SeriesBatch> implements AsyncIterableIterator<T> {
+  readonly #batches: AsyncIterator<T>;
   readonly #signal: AbortSignal | undefined;
   #release: (() => void) | undefined;
 
-  constructor(batches: AsyncIterable<SeriesBatch>, release: () => void, signal?: AbortSignal) {
+  constructor(batches: AsyncIterable<T>, release: () => void, signal?: AbortSignal) {
     this.#batches = batches[Symbol.asyncIterator]();
     this.#release = release;
     this.#signal = signal;
@@ -21,7 +21,7 @@ export class ReleasingBatches implements AsyncIterableIterator<SeriesBatch> {
     return this;
   }
 
-  async next(): Promise<IteratorResult<SeriesBatch>> {
+  async next(): Promise<IteratorResult<T>> {
     this.#signal?.throwIfAborted();
     if (this.#release === undefined) return { done: true, value: undefined };
     try {
@@ -34,7 +34,7 @@ export class ReleasingBatches implements AsyncIterableIterator<SeriesBatch> {
     }
   }
 
-  async return(): Promise<IteratorResult<SeriesBatch>> {
+  async return(): Promise<IteratorResult<T>> {
     try {
       await this.#batches.return?.();
     } finally {

@@ -1,5 +1,5 @@
 /** The main thread's side of a query thread: sends queries, serves snapshots, and hands out the answers. Without a thread to use it starts one with the first query. */
-import { Worker } from "node:worker_threads";
+import { type MessagePort, Worker } from "node:worker_threads";
 import { UnavailableError } from "../base/errors.ts";
 import type { Logger } from "../base/logger.ts";
 import { kernelModule } from "../kernel/kernel.ts";
@@ -9,6 +9,8 @@ import { addSegmentStats, noSegmentStats, type SegmentCacheStats } from "../stor
 import type { LabelAnswer, LabelQuestion, LabelSource } from "../storage/segment_labels.ts";
 import { workerEntryUrl } from "./entry_url.ts";
 import { decodeError, encodeError } from "./error_message.ts";
+import type { SlicePlan } from "./rollup_slices.ts";
+import { ThreadActivity } from "./thread_activity.ts";
 import type { QueryWorkerReply, QueryWorkerRequest, QueryWorkerSetup, ResultCacheSetup, QueryWorkerStart, WorkerAnswer, WorkerQuery } from "./query_messages.ts";
 
 export interface QueryClientOptions {
@@ -19,8 +21,16 @@ export interface QueryClientOptions {
   readonly indexCacheBytes: number | undefined;
   readonly resultCache: ResultCacheSetup | undefined;
   readonly logger: Logger;
-  /** The thread to use first, which nobody else uses. */
-  readonly thread?: Worker;
+  /** This thread among all that there may be, and what they see of each other (ThreadActivity). */
+  readonly threadNumber: number;
+  readonly activity: SharedArrayBuffer;
+  readonly slices: SlicePlan;
+  /** A thread has started, and is to know the others. */
+  readonly onStart: () => void;
+  /** The thread has ended; resolves when no other one reads for it any more. */
+  readonly onEnd: () => Promise<unknown>;
+  /** A large query could use a further thread. */
+  readonly onHelpWanted: () => void;
 }
 
 /**
@@ -38,6 +48,7 @@ export class QueryClient implements LabelSource, AsyncDisposable {
   readonly #options: QueryClientOptions;
   readonly #waiting = new Map<number, PromiseWithResolvers<WorkerAnswer>>();
   readonly #asked = new Map<number, PromiseWithResolvers<LabelAnswer>>();
+  readonly #leaving = new Map<number, () => void>();
   /** Queries that the thread has not ended, cancelled ones too. */
   readonly #running = new Set<number>();
   /** Pins of the running thread, released with it when it dies. */
@@ -51,7 +62,31 @@ export class QueryClient implements LabelSource, AsyncDisposable {
 
   constructor(options: QueryClientOptions) {
     this.#options = options;
-    if (options.thread !== undefined) this.#worker = this.#use(options.thread);
+  }
+
+  /** Uses a thread from startQueryThread(), which nobody else uses; without one it starts with the first query. */
+  start(thread?: Worker): void {
+    if (!this.#closed) this.#worker ??= this.#use(thread ?? startQueryThread());
+  }
+
+  get isRunning(): boolean {
+    return this.#worker !== undefined;
+  }
+
+  /** Lets the thread know another one. */
+  addPeer(threadNumber: number, port: MessagePort): void {
+    this.#worker?.postMessage({ kind: "peer", threadNumber, port } satisfies QueryWorkerRequest, [port]);
+  }
+
+  /** Resolves when the thread, if there is one, reads nothing for another one that has ended. */
+  leave(threadNumber: number): Promise<void> {
+    const worker = this.#worker;
+    if (worker === undefined) return Promise.resolve();
+    const requestId = this.#nextRequestId++;
+    return new Promise((resolve) => {
+      this.#leaving.set(requestId, resolve);
+      worker.postMessage({ kind: "leave", threadNumber, requestId } satisfies QueryWorkerRequest);
+    });
   }
 
   /** Queries that the thread works on or has before it; a cancelled one counts until the thread has noticed. */
@@ -110,27 +145,35 @@ export class QueryClient implements LabelSource, AsyncDisposable {
   }
 
   #post(request: QueryWorkerRequest): void {
-    this.#worker ??= this.#use(startQueryThread());
-    this.#worker.postMessage(request);
+    this.start();
+    this.#worker?.postMessage(request);
   }
 
   #use(worker: Worker): Worker {
-    const { store, scratchNumber, limits, indexCacheBytes, resultCache } = this.#options;
-    const setup: QueryWorkerSetup = { shards: store.layouts, scratchNumber, limits, indexCacheBytes, resultCache };
+    const { store, scratchNumber, limits, indexCacheBytes, resultCache, threadNumber, activity, slices, onStart } = this.#options;
+    const setup: QueryWorkerSetup = { shards: store.layouts, scratchNumber, limits, indexCacheBytes, resultCache, threadNumber, activity, slices };
     worker.postMessage(setup);
     worker.on("message", (reply: QueryWorkerReply) => this.#receive(worker, reply));
     worker.on("error", (error: unknown) => this.#options.logger.error(`the query thread failed: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`));
     worker.on("exit", () => this.#ended(worker));
+    this.#worker = worker;
+    onStart();
     return worker;
   }
 
   /** A thread that died (out of memory, say) fails its queries and is started again by the next one. */
   #ended(worker: Worker): void {
     if (this.#worker === worker) this.#worker = undefined;
+    new ThreadActivity(this.#options.activity, this.#options.threadNumber).clear();
     this.#earlierStats = { ...this.segmentStats, loadedBytes: 0, segments: 0 };
     this.#segmentStats = noSegmentStats;
-    for (const pin of this.#pins) this.#options.store.releaseSnapshot(pin);
+    const pins = [...this.#pins];
     this.#pins.clear();
+    // Others may be reading what was pinned for them.
+    const left = this.#closed ? Promise.resolve() : this.#options.onEnd();
+    void left.then(() => pins.forEach((pin) => this.#options.store.releaseSnapshot(pin)));
+    for (const resolve of this.#leaving.values()) resolve();
+    this.#leaving.clear();
     this.#running.clear();
     const all = [...this.#waiting.values(), ...this.#asked.values()];
     this.#waiting.clear();
@@ -145,6 +188,12 @@ export class QueryClient implements LabelSource, AsyncDisposable {
       case "releaseSnapshot":
         this.#pins.delete(reply.pin);
         return this.#options.store.releaseSnapshot(reply.pin);
+      case "left":
+        this.#leaving.get(reply.requestId)?.();
+        this.#leaving.delete(reply.requestId);
+        return;
+      case "helpWanted":
+        return this.#options.onHelpWanted();
       case "segmentStats":
         this.#segmentStats = reply.stats;
         return;

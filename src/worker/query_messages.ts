@@ -2,6 +2,7 @@
  * Messages between the main thread and a query thread. The query thread evaluates; the main thread, which owns the indexes, selects series
  * and pins what is read (openSnapshot), and gets the answer's bytes by transfer. Questions about labels of old months come with their snapshot.
  */
+import type { MessagePort } from "node:worker_threads";
 import type { Dialect } from "../metricsql/parser.ts";
 import type { Selector, Tenant } from "../model/matcher.ts";
 import type { TimeRange } from "../model/store.ts";
@@ -13,6 +14,7 @@ import type { LabelAnswer, LabelQuestion } from "../storage/segment_labels.ts";
 import type { ShardLayout } from "../storage/shard.ts";
 import type { Snapshot, SnapshotRequest } from "../storage/snapshot.ts";
 import type { ErrorMessage } from "./error_message.ts";
+import type { SlicePlan } from "./rollup_slices.ts";
 
 /** Worker data: enough to load and compile everything while the store is being opened. */
 export interface QueryWorkerStart {
@@ -27,6 +29,11 @@ export interface QueryWorkerSetup {
   readonly limits: QueryLimits;
   readonly indexCacheBytes: number | undefined;
   readonly resultCache: ResultCacheSetup | undefined;
+  /** This thread among all that there may be. */
+  readonly threadNumber: number;
+  /** Of ThreadActivity. */
+  readonly activity: SharedArrayBuffer;
+  readonly slices: SlicePlan;
 }
 
 /** The cache of results of one thread; undefined: it has none. */
@@ -74,6 +81,10 @@ export type QueryWorkerRequest =
   | { readonly kind: "query"; readonly requestId: number; readonly query: WorkerQuery }
   | { readonly kind: "labels"; readonly requestId: number; readonly question: LabelQuestion }
   | { readonly kind: "cancel"; readonly requestId: number }
+  /** Another query thread has started; `port` is for PeerMessages. */
+  | { readonly kind: "peer"; readonly threadNumber: number; readonly port: MessagePort }
+  /** Another query thread has ended. To be answered with "left" when nothing is read for it any more. */
+  | { readonly kind: "leave"; readonly threadNumber: number; readonly requestId: number }
   | { readonly kind: "snapshot"; readonly snapshotId: number; readonly snapshot?: Snapshot; readonly error?: ErrorMessage };
 
 export type QueryWorkerReply =
@@ -82,5 +93,8 @@ export type QueryWorkerReply =
   | { readonly kind: "answer"; readonly requestId: number; readonly answer: WorkerAnswer }
   | { readonly kind: "labels"; readonly requestId: number; readonly answer: LabelAnswer }
   | { readonly kind: "failed"; readonly requestId: number; readonly error: ErrorMessage }
+  | { readonly kind: "left"; readonly requestId: number }
+  /** A large query found fewer idle threads than could help. */
+  | { readonly kind: "helpWanted" }
   | { readonly kind: "segmentStats"; readonly stats: SegmentCacheStats }
   | { readonly kind: "unreadable"; readonly path: string; readonly message: string };

@@ -1,11 +1,16 @@
-/** Query threads. The first one may have been started before; each of the others starts with the first query that finds all running ones busy. */
-import type { Worker } from "node:worker_threads";
+/**
+ * Query threads. The first one may have been started before; each of the others starts with the first query that finds all running ones busy, or that is so
+ * large that it can be shared (sharing_store.ts). Each two of them have a channel of their own.
+ */
+import { MessageChannel, type Worker } from "node:worker_threads";
 import type { Logger } from "../base/logger.ts";
 import type { QueryLimits } from "../query/limits.ts";
 import type { LocalStore } from "../storage/local_store.ts";
 import { addSegmentStats, noSegmentStats, type SegmentCacheStats } from "../storage/segment_cache.ts";
 import type { LabelAnswer, LabelQuestion, LabelSource } from "../storage/segment_labels.ts";
 import { QueryClient } from "./query_client.ts";
+import { type SlicePlan, usualSlicePlan } from "./rollup_slices.ts";
+import { ThreadActivity } from "./thread_activity.ts";
 import type { ResultCacheSetup, WorkerAnswer, WorkerQuery } from "./query_messages.ts";
 
 export interface QueryPoolOptions {
@@ -19,6 +24,8 @@ export interface QueryPoolOptions {
   /** For each thread; without it they keep no results. */
   readonly resultCache?: ResultCacheSetup | undefined;
   readonly logger: Logger;
+  /** How large rollups are shared. */
+  readonly slices?: SlicePlan;
   /** For the first thread, which otherwise starts with the first query; from startQueryThread(). */
   readonly firstThread?: Worker;
 }
@@ -26,10 +33,13 @@ export interface QueryPoolOptions {
 export class QueryPool implements LabelSource, AsyncDisposable {
   readonly #options: QueryPoolOptions;
   readonly #clients: QueryClient[] = [];
+  readonly #activity: SharedArrayBuffer;
 
   constructor(options: QueryPoolOptions) {
     this.#options = options;
-    this.#add(options.firstThread);
+    this.#activity = ThreadActivity.createBuffer(options.threads);
+    const first = this.#add();
+    if (options.firstThread !== undefined) first.start(options.firstThread);
   }
 
   get activeCount(): number {
@@ -66,11 +76,32 @@ export class QueryPool implements LabelSource, AsyncDisposable {
     await Promise.all(this.#clients.map((client) => client[Symbol.asyncDispose]()));
   }
 
-  #add(thread?: Worker): QueryClient {
-    const { store, firstScratchNumber, limits, indexCacheBytes, resultCache, logger } = this.#options;
-    const client = new QueryClient({ store, scratchNumber: firstScratchNumber + this.#clients.length, limits, indexCacheBytes, resultCache, logger, thread });
+  #add(): QueryClient {
+    const { store, firstScratchNumber, limits, indexCacheBytes, resultCache, logger, slices = usualSlicePlan } = this.#options;
+    const threadNumber = this.#clients.length;
+    const client = new QueryClient({
+      store, scratchNumber: firstScratchNumber + threadNumber, limits, indexCacheBytes, resultCache, logger, threadNumber, activity: this.#activity, slices,
+      onStart: () => this.#connect(threadNumber),
+      onEnd: () => Promise.all(this.#clients.map((other) => other.leave(threadNumber))),
+      onHelpWanted: () => this.#startHelper(),
+    });
     this.#clients.push(client);
     return client;
+  }
+
+  /** Makes channels between a thread that has just started and the others. */
+  #connect(threadNumber: number): void {
+    for (const [otherNumber, other] of this.#clients.entries()) {
+      if (otherNumber === threadNumber || !other.isRunning) continue;
+      const { port1, port2 } = new MessageChannel();
+      this.#clients[threadNumber].addPeer(otherNumber, port1);
+      other.addPeer(threadNumber, port2);
+    }
+  }
+
+  #startHelper(): void {
+    const stopped = this.#clients.find((client) => !client.isRunning) ?? (this.#clients.length < this.#options.threads ? this.#add() : undefined);
+    stopped?.start();
   }
 }
 

@@ -26,10 +26,15 @@ import type { LabelQuestion } from "../storage/segment_labels.ts";
 import { ShardReader } from "../storage/shard.ts";
 import type { Snapshot } from "../storage/snapshot.ts";
 import { decodeError, encodeError } from "./error_message.ts";
+import type { HelpReply, HelpRequest } from "./help_messages.ts";
 import { giveHeapBack } from "./idle_memory.ts";
 import { IdleTimer } from "./idle_timer.ts";
+import { PeerThreads } from "./peer_threads.ts";
 import type { QueryWorkerReply, QueryWorkerRequest, QueryWorkerSetup, WorkerAnswer, WorkerQuery } from "./query_messages.ts";
-import { SnapshotStore } from "./snapshot_store.ts";
+import { RollupHelper } from "./rollup_helper.ts";
+import { SharingStore } from "./sharing_store.ts";
+import type { SnapshotSource } from "./snapshot_store.ts";
+import { ThreadActivity } from "./thread_activity.ts";
 
 /** How often files of parts that were merged away are closed. */
 const closeUnusedMs = 60_000;
@@ -44,10 +49,11 @@ export function runQueryWorker(port: MessagePort, setup: QueryWorkerSetup): void
   const snapshots = new Map<number, PromiseWithResolvers<Snapshot>>();
   let nextSnapshotId = 1;
   let kernel = new Kernel();
+  const shards = setup.shards.map((layout) => new ShardReader(layout, setup.scratchNumber));
   const reader = new LocalReader({
     files: new RealFileSystem(),
     kernel,
-    shards: setup.shards.map((layout) => new ShardReader(layout, setup.scratchNumber)),
+    shards,
     indexCacheBytes: setup.indexCacheBytes,
     onUnreadable: (path, error) => post({ kind: "unreadable", path, message: String(error) }),
   });
@@ -61,7 +67,10 @@ export function runQueryWorker(port: MessagePort, setup: QueryWorkerSetup): void
     reader.closeUnused();
     postStats();
   }, closeUnusedMs).unref();
-  const store = new SnapshotStore(reader, {
+  const activity = new ThreadActivity(setup.activity, setup.threadNumber);
+  const running = new Map<number, AbortController>();
+  const peers = new PeerThreads({ activity, onHelp: (request, reply) => void help(request, reply), onHelpWanted: () => post({ kind: "helpWanted" }) });
+  const source: SnapshotSource = {
     open(request) {
       const snapshotId = nextSnapshotId++;
       const waiting = Promise.withResolvers<Snapshot>();
@@ -70,7 +79,9 @@ export function runQueryWorker(port: MessagePort, setup: QueryWorkerSetup): void
       return waiting.promise;
     },
     release: (pin) => post({ kind: "releaseSnapshot", pin }),
-  });
+  };
+  const store = new SharingStore({ reader, source, peers, slices: setup.slices, labels: shards.map(({ labels }) => labels) });
+  const helper = new RollupHelper({ thread: setup.threadNumber, reader, store, kernel: () => kernel, isFree: () => running.size === 0 });
   let lastTurn: Promise<unknown> = Promise.resolve();
   /** Runs `body` when all queries before have ended: they share the memory that the store decodes in. */
   const inTurn = <T>(body: () => Promise<T>): Promise<T> => {
@@ -81,7 +92,6 @@ export function runQueryWorker(port: MessagePort, setup: QueryWorkerSetup): void
   const engineOptions = { results: openResultCache(setup), store, nowMs: systemClock.nowMs, monotonicMs: systemClock.monotonicMs, limits: setup.limits, takeTurn: threadTurns() };
   const openEngines = (): Engines => ({ metricsql: new Engine({ ...engineOptions, kernel }), promql: new PromqlEngine({ ...engineOptions, kernel }) });
   let engines = openEngines();
-  const running = new Map<number, AbortController>();
 
   /** Large memories are dropped, not kept for a query that may never come. */
   const giveBack = (): void => {
@@ -91,14 +101,29 @@ export function runQueryWorker(port: MessagePort, setup: QueryWorkerSetup): void
       reader.useKernel(kernel);
       engines = openEngines();
     }
+    store.dropSpare();
     giveHeapBack(isLarge);
   };
   const idle = new IdleTimer(idleMs, giveBack);
+  const begin = (): void => {
+    idle.stop();
+    activity.begin();
+  };
+  const end = (): void => {
+    activity.end();
+    if (running.size === 0) idle.start();
+  };
+
+  const help = async (request: HelpRequest, reply: (answer: HelpReply) => void): Promise<void> => {
+    if (running.size > 0) return;
+    begin();
+    await inTurn(() => helper.help(request, reply)).finally(end);
+  };
 
   const answer = async (requestId: number, query: WorkerQuery): Promise<void> => {
     const controller = new AbortController();
     running.set(requestId, controller);
-    idle.stop();
+    begin();
     try {
       const made = await inTurn(() => evaluateEncoded(engines, kernel, query, controller.signal));
       post({ kind: "answer", requestId, answer: made }, [made.body.buffer as ArrayBuffer]);
@@ -106,7 +131,7 @@ export function runQueryWorker(port: MessagePort, setup: QueryWorkerSetup): void
       post({ kind: "failed", requestId, error: encodeError(error) });
     } finally {
       running.delete(requestId);
-      if (running.size === 0) idle.start();
+      end();
       postStats();
     }
   };
@@ -114,7 +139,7 @@ export function runQueryWorker(port: MessagePort, setup: QueryWorkerSetup): void
   const answerLabels = async (requestId: number, question: LabelQuestion): Promise<void> => {
     const controller = new AbortController();
     running.set(requestId, controller);
-    idle.stop();
+    begin();
     try {
       const found = await reader.answerLabels(question, controller.signal);
       post({ kind: "labels", requestId, answer: found }, [found.runs.buffer as ArrayBuffer]);
@@ -122,7 +147,7 @@ export function runQueryWorker(port: MessagePort, setup: QueryWorkerSetup): void
       post({ kind: "failed", requestId, error: encodeError(error) });
     } finally {
       running.delete(requestId);
-      if (running.size === 0) idle.start();
+      end();
       postStats();
     }
   };
@@ -137,6 +162,13 @@ export function runQueryWorker(port: MessagePort, setup: QueryWorkerSetup): void
         break;
       case "cancel":
         running.get(request.requestId)?.abort();
+        break;
+      case "peer":
+        peers.add(request.threadNumber, request.port);
+        break;
+      case "leave":
+        peers.drop(request.threadNumber);
+        void helper.idle().then(() => post({ kind: "left", requestId: request.requestId }));
         break;
       case "snapshot": {
         const waiting = snapshots.get(request.snapshotId);

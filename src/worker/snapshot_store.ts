@@ -24,7 +24,11 @@ export class SnapshotStore implements Store {
 
   async search(request: SearchRequest): Promise<SearchResult> {
     const { tenant, selector, range, viewsHistograms = false } = request;
-    const snapshot = await this.#source.open({ tenant, selector, range, viewsHistograms });
+    return this.searchSnapshot(await this.#source.open({ tenant, selector, range, viewsHistograms }), request);
+  }
+
+  /** Reads a snapshot, and releases it at the end. */
+  protected searchSnapshot(snapshot: Snapshot, request: SearchRequest): SearchResult {
     const found = this.#reader.search(snapshot, request);
     return { batches: new ReleasingBatches(found.batches, () => this.#source.release(snapshot.pin), request.signal), isPartial: found.isPartial };
   }
