@@ -1,5 +1,5 @@
 // Shows that reading on other threads while the store writes, seals, merges and frees memory gives each query a prefix of every series: nothing lost,
-// nothing twice, nothing of another series. Real threads, real files, small areas, for a few seconds.
+// nothing twice, nothing of another series. Threads help each other with all queries. Real threads, real files, small areas, for a few seconds.
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
@@ -21,6 +21,8 @@ import { testSeed } from "../../testkit/seed.ts";
 import { QueryPool } from "./query_pool.ts";
 import { StorageClient } from "./storage_client.ts";
 
+/** Everything is shared, in slices of a few series. */
+const slices = { searchUsMin: 0, sliceUs: 40, windowBytesMax: 1 << 16 };
 const durationMs = 4000;
 const seriesCount = 300;
 const stepMs = 10;
@@ -160,7 +162,7 @@ for (const shardCount of [1, 2]) {
     const directory = mkdtempSync(join(tmpdir(), "tidemark-threads-"));
     try {
       await using store = await openStore(directory, shardCount);
-      await using pool = new QueryPool({ store, firstScratchNumber: firstReaderScratch, threads: 2, limits: defaultQueryLimits, logger: silentLogger });
+      await using pool = new QueryPool({ store, firstScratchNumber: firstReaderScratch, threads: 2, limits: defaultQueryLimits, logger: silentLogger, slices });
       const rounds = new Rounds(store);
       const readers = [1, 2].map(() => new Reader(pool, rounds, random));
       const endMs = performance.now() + durationMs / 2;
