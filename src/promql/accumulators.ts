@@ -292,31 +292,32 @@ class Variances extends FloatAccumulator {
   }
 }
 
-/** Has to keep all values. */
+/** Has to keep all columns. */
 class Quantiles extends FloatAccumulator {
   readonly #call: AggregateCall;
   readonly #target: SeriesBuilder;
-  readonly #values: number[][];
+  readonly #columns: { readonly values: Float64Array; readonly present: Uint8Array }[] = [];
 
   constructor(call: AggregateCall, target: SeriesBuilder) {
     super(call);
     this.#call = call;
     this.#target = target;
-    this.#values = Array.from({ length: call.points }, () => []);
   }
 
   override add(series: PromSeries): void {
     this.#call.context.countColumns(1, this.#call.points);
     super.add(series);
+    this.#columns.push({ values: series.values.slice(), present: series.present.slice() });
   }
 
-  addFloat(value: number, point: number): void {
-    this.#values[point].push(value);
-  }
+  addFloat(): void {}
 
   finish(): void {
-    this.#values.forEach((some, point) => {
-      if (some.length > 0) this.#target.setFloat(point, quantileOf(this.#call.parameter?.[point] ?? NaN, some));
-    });
+    const some = new Float64Array(this.#columns.length);
+    for (let point = 0; point < this.#call.points; point++) {
+      let count = 0;
+      for (const { values, present } of this.#columns) if (present[point] === floatPoint) some[count++] = values[point];
+      if (count > 0) this.#target.setFloat(point, quantileOf(this.#call.parameter?.[point] ?? NaN, some, 0, count));
+    }
   }
 }

@@ -190,6 +190,13 @@ export function promqlExtreme(c: usize, isMax: i32): i32 {
   return isMax != 0 ? maxByScan(c) : minByScan(c);
 }
 
+/** The first sample of a window that is not NaN, or the last one if all are. */
+@inline function firstNumber(values: usize, from: i32, to: i32): i32 {
+  let i = from;
+  while (i < to - 1 && at(values, i) != at(values, i)) i++;
+  return i;
+}
+
 function minByScan(c: usize): i32 {
   const values = valuesOf(c), points = pointsOf(c);
   let given = 0;
@@ -199,10 +206,11 @@ function minByScan(c: usize): i32 {
       giveNothing(c, p);
       continue;
     }
-    let best = at(values, from);
-    for (let i = from + 1; i < to; i++) {
+    let i = firstNumber(values, from, to);
+    let best = at(values, i);
+    for (i++; i < to; i++) {
       const value = at(values, i);
-      best = value < best || best != best ? value : best;
+      best = select<f64>(value, best, value < best);
     }
     give(c, p, best);
     given++;
@@ -219,10 +227,11 @@ function maxByScan(c: usize): i32 {
       giveNothing(c, p);
       continue;
     }
-    let best = at(values, from);
-    for (let i = from + 1; i < to; i++) {
+    let i = firstNumber(values, from, to);
+    let best = at(values, i);
+    for (i++; i < to; i++) {
       const value = at(values, i);
-      best = value > best || best != best ? value : best;
+      best = select<f64>(value, best, value > best);
     }
     give(c, p, best);
     given++;
