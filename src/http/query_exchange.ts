@@ -27,7 +27,7 @@ export function readQuery(api: Api, requestArguments: RequestArguments): QueryTe
     dialect,
     query,
     seriesLimit: requestArguments.count("limit", 0),
-    enforcedFilters: enforcedFilters(requestArguments),
+    enforcedFilters: enforcedFilters(api, requestArguments),
     lookbackMs: readLookback(api, requestArguments, dialect),
     roundDigits: requestArguments.text("round_digits") === "" ? undefined : requestArguments.count("round_digits", 0),
     skipsCaches: requestArguments.isSet("nocache") || api.limits.skipsCaches,

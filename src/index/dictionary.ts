@@ -6,6 +6,7 @@
 import type { IndexKernel } from "../kernel/postings.ts";
 import { compareBytewise } from "../model/labels.ts";
 import type { AnchoredRegexp } from "../model/regexp.ts";
+import { RegexpMeter } from "../model/regexp_meter.ts";
 import type { SeriesLabels } from "./series_labels.ts";
 
 /** Patterns remembered per name, and pair ids per pattern. */
@@ -79,13 +80,14 @@ export class Dictionary {
     return merged;
   }
 
-  /** Pair ids of the values that match; valid until the next call. */
+  /** Pair ids of the values that match; valid until the next call. Throws LimitError if the expression is too slow. */
   matching(regexp: AnchoredRegexp): readonly number[] {
     if (regexp.matchesNonEmpty) return this.pairIds;
     const remembered = this.#answers.get(regexp.pattern);
-    const answer = remembered ?? this.#firstAnswer(regexp);
+    const meter = new RegexpMeter(regexp);
+    const answer = remembered ?? this.#firstAnswer(regexp, meter);
     for (; answer.testedCount < this.pairIds.length; answer.testedCount++) {
-      if (regexp.test(this.value(answer.testedCount))) answer.pairIds.push(this.pairIds[answer.testedCount]);
+      if (meter.test(this.value(answer.testedCount))) answer.pairIds.push(this.pairIds[answer.testedCount]);
     }
     this.#answers.delete(regexp.pattern);
     if (answer.pairIds.length <= rememberedPairsMax) this.#answers.set(regexp.pattern, answer);
@@ -93,13 +95,13 @@ export class Dictionary {
     return answer.pairIds;
   }
 
-  #firstAnswer(regexp: AnchoredRegexp): Answer {
+  #firstAnswer(regexp: AnchoredRegexp, meter: RegexpMeter): Answer {
     if (regexp.prefixes[0] === "") return { testedCount: 0, pairIds: [] };
     const order = this.sortedPositions();
     const pairIds: number[] = [];
     for (const prefix of regexp.prefixes) {
       for (let i = this.#lowerBound(order, prefix); i < order.length && this.#values[order[i]].startsWith(prefix); i++) {
-        if (regexp.prefixesSuffice || regexp.test(this.#values[order[i]])) pairIds.push(this.pairIds[order[i]]);
+        if (regexp.prefixesSuffice || meter.test(this.#values[order[i]])) pairIds.push(this.pairIds[order[i]]);
       }
     }
     return { testedCount: order.length, pairIds };

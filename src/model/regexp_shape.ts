@@ -207,7 +207,7 @@ function effort(node: RegexpNode): Effort {
       const parts = node.items.map(effort);
       return {
         paths: parts.reduce((sum, part) => sum + part.paths, 0),
-        unbounded: Math.max(...parts.map((part) => part.unbounded)),
+        unbounded: parts.reduce((most, part) => Math.max(most, part.unbounded), 0),
         quantified: parts.some((part) => part.quantified),
       };
     }

@@ -15,6 +15,7 @@ import type { UnpackedRows } from "../kernel/segment_index.ts";
 import type { Label, Labels } from "../model/labels.ts";
 import type { Tenant } from "../model/matcher.ts";
 import type { AnchoredRegexp } from "../model/regexp.ts";
+import { RegexpMeter } from "../model/regexp_meter.ts";
 import { IndexFile, type Section } from "./index_file.ts";
 import { readIndexPairs, readSize } from "./index_pairs.ts";
 import { groupRowCount, pairIdBytes, sectionKinds } from "./partition_index_format.ts";
@@ -205,9 +206,10 @@ export class SegmentIndex implements SelectionIndex, SelectionSource {
   #matching({ from, to }: NamePairs, regexp: AnchoredRegexp): readonly number[] {
     if (regexp.matchesNonEmpty) return integersFrom(from, to);
     const pairIds: number[] = [];
+    const meter = new RegexpMeter(regexp);
     for (const prefix of regexp.prefixes) {
       const [begin, end] = prefix === "" ? [from, to] : this.#prefixRange(from, to, Buffer.from(prefix));
-      for (let pairId = begin; pairId < end; pairId++) if (regexp.prefixesSuffice || regexp.test(this.valueText(pairId))) pairIds.push(pairId);
+      for (let pairId = begin; pairId < end; pairId++) if (regexp.prefixesSuffice || meter.test(this.valueText(pairId))) pairIds.push(pairId);
     }
     return pairIds;
   }

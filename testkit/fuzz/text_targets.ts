@@ -163,6 +163,8 @@ const argumentSeeds = [
 ];
 const argumentWords = ["&", "=", "%", "%00", "%ff", "[]", "match[]=", "start=", "end=", "step=", "limit=", "now", "-1h", "1e99", "9223372036854775807", "2026-13-01", "0000", "T", "Z", "+02:00", "NaN", "Infinity", "{a=\"b\" or c=\"d\" or e=\"f\"}", "&match[]={a=\"b\" or c=\"d\"}"];
 
+const selectorLimits = { limits: { queryBytesMax: 16_384 } };
+
 /** What the endpoints ask of the arguments of a request. */
 function runArguments(input: Uint8Array): void {
   const [query, form] = textOf(input).split("\n", 2);
@@ -175,8 +177,8 @@ function runArguments(input: Uint8Array): void {
   if (stepMs > 0) checkGrid({ startMs, endMs, stepMs }, 30_000);
   expect(Number.isSafeInteger(requestArguments.count("limit", 0)), "a limit");
   requestArguments.isSet("nocache");
-  selectorArgument(requestArguments);
-  enforcedFilters(requestArguments);
+  selectorArgument(selectorLimits, requestArguments);
+  enforcedFilters(selectorLimits, requestArguments);
 }
 
 const timeSeeds = ["1562529662.678", "2026-08-20T04:57:43.123Z", "2026-08+02:00", "now-1h30m", "-5m", "1e9", "1562529662678000000", "1h30m5s", "1.5d", "08"];

@@ -32,7 +32,7 @@ export function exportRoute(api: Api): Route {
       const format = requestArguments.text("format");
       if (format !== "" && format !== "json") throw new UnsupportedError(`format=${format}`, `format=${format} is not supported; supported: json`);
       const nowMs = api.clock.nowMs();
-      const selector = requiredSelectorArgument(requestArguments);
+      const selector = requiredSelectorArgument(api, requestArguments);
       const range = { minMs: requestArguments.timeMs("start", nowMs, 0), maxMs: requestArguments.timeMs("end", nowMs, nowMs) };
       const samplesPerLine = Math.min(requestArguments.count("max_rows_per_line", lineSamplesMax) || lineSamplesMax, lineSamplesMax);
       const { signal } = exchange;

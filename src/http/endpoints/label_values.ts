@@ -15,7 +15,7 @@ export function labelValuesRoute(api: Api, answers: LabelAnswers): Route {
     async handle(exchange) {
       const requestArguments = await exchange.arguments();
       using _limit = limitDuration(api, exchange, api.limits.labelsDurationMsMax, "-search.maxLabelsAPIDuration");
-      const request = labelsRequest(api, exchange, requestArguments, selectorArgument(requestArguments), api.limits.labelValuesMax);
+      const request = labelsRequest(api, exchange, requestArguments, selectorArgument(api, requestArguments), api.limits.labelValuesMax);
       const dialect = readDialect(api, requestArguments);
       const name = unescapeLabelName(exchange.variables[0]);
       const body = await answers.get(["values", name, dialect], request, async () => stringsBody(await new HistogramLabels(api.store, dialect).values(name, request)));

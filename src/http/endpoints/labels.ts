@@ -15,7 +15,7 @@ export function labelsRoute(api: Api, answers: LabelAnswers): Route {
     async handle(exchange) {
       const requestArguments = await exchange.arguments();
       using _limit = limitDuration(api, exchange, api.limits.labelsDurationMsMax, "-search.maxLabelsAPIDuration");
-      const request = labelsRequest(api, exchange, requestArguments, selectorArgument(requestArguments), api.limits.labelNamesMax);
+      const request = labelsRequest(api, exchange, requestArguments, selectorArgument(api, requestArguments), api.limits.labelNamesMax);
       const dialect = readDialect(api, requestArguments);
       const body = await answers.get(["names", dialect], request, async () => stringsBody(await new HistogramLabels(api.store, dialect).names(request)));
       await exchange.send(200, "application/json", body);

@@ -20,7 +20,7 @@ export function seriesRoute(api: Api, answers: LabelAnswers): Route {
       using _limit = limitDuration(api, exchange, api.limits.labelsDurationMsMax, "-search.maxLabelsAPIDuration");
       const { seriesMax } = api.limits;
       // One more than allowed, to see whether there are more: a list that is cut without a word would be taken for all.
-      const request = labelsRequest(api, exchange, requestArguments, requiredSelectorArgument(requestArguments), seriesMax + 1);
+      const request = labelsRequest(api, exchange, requestArguments, requiredSelectorArgument(api, requestArguments), seriesMax + 1);
       const dialect = readDialect(api, requestArguments);
       const body = await answers.get(["series", dialect], request, async () => {
         const series = await new HistogramLabels(api.store, dialect).series(request);
