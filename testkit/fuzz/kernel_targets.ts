@@ -2,7 +2,7 @@
 import { InputError } from "../../src/base/errors.ts";
 import type { Random } from "../../src/base/random.ts";
 import { type ClassicCodec, classicCodecs, classicEncodedSizeMax, classicScratchBytes, decodeClassic, encodeClassic } from "../../src/kernel/classic_codecs.ts";
-import { blockSampleCountMax, codecErrors, codecScratchBytes, decodeColumn, encodeColumn, encodedSizeMax } from "../../src/kernel/codec.ts";
+import { blockSampleCountMax, codecErrors, codecScratchBytes, decodeColumn, decodeColumnRange, decodeWholeBytes, encodeColumn, encodedSizeMax } from "../../src/kernel/codec.ts";
 import { decodeBlocks, decodeBlocksScratchBytes, decodeRow } from "../../src/kernel/codec_blocks.ts";
 import { hostileColumns, typicalColumns } from "../../src/kernel/codec_columns.ts";
 import { HeaderDecoder } from "../../src/kernel/codec_headers.ts";
@@ -75,6 +75,33 @@ function runColumn(input: Uint8Array, decode: (kernel: Kernel, pointer: number, 
   const error = decode(guard.kernel, guard.place(bytes), bytes.length, count, target, scratch);
   guard.check();
   guard.expectUntouched(target + (count > blockSampleCountMax ? 0 : count * 8), target + blockSampleCountMax * 8 + 8);
+  expect(error >= 0 && error < codecErrors.length, `error number ${error}`);
+  if (error !== 0) throw new InputError("malformed_column", codecErrors[error]);
+}
+
+const rangeGuard = once(() => {
+  const guard = new GuardedKernel(2 << 20);
+  return { guard, target: guard.area(blockSampleCountMax * 8 + 8), scratch: guard.area(codecScratchBytes(guard.kernel)), whole: guard.area(decodeWholeBytes) };
+});
+
+/** An input is u16 from, u16 to, and that of columnSeed. */
+function columnRangeSeed(random: Random): FuzzSeed {
+  const { bytes } = columnSeed(random);
+  const count = u16At(bytes, 0);
+  const from = random.int(count);
+  return { bytes: Buffer.concat([u16(from), u16(from + 1 + random.int(count - from)), bytes]) };
+}
+
+/** Writes exactly the samples of the range. Of damaged columns they may be others than when all are decoded: sums of huge steps are rounded elsewhere. */
+function runColumnRange(input: Uint8Array): void {
+  const { guard, target, scratch, whole } = rangeGuard();
+  const [from, to, count] = [u16At(input, 0), u16At(input, 2), u16At(input, 4)];
+  const bytes = input.subarray(6, kernelInputMax);
+  const end = target + blockSampleCountMax * 8 + 8;
+  guard.clear(target, end);
+  const error = decodeColumnRange(guard.kernel, guard.place(bytes), bytes.length, count, from, to, target, scratch, whole);
+  guard.check();
+  guard.expectUntouched(target + (from < to && to <= Math.min(count, blockSampleCountMax) ? (to - from) * 8 : 0), end);
   expect(error >= 0 && error < codecErrors.length, `error number ${error}`);
   if (error !== 0) throw new InputError("malformed_column", codecErrors[error]);
 }
@@ -313,6 +340,7 @@ function runLogRecords(input: Uint8Array): void {
 
 export const kernelTargets: readonly FuzzTarget[] = [
   { name: "column", covers: ["decodeColumn"], make: columnSeed, run: (input) => runColumn(input, decodeColumn) },
+  { name: "column_range", covers: ["decodeColumnRange"], make: columnRangeSeed, run: runColumnRange },
   {
     name: "classic_column",
     covers: ["decodeClassic"],

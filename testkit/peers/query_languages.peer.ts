@@ -1,6 +1,7 @@
 // Both query languages against the servers whose answers they promise: MetricsQL against VictoriaMetrics, PromQL against Prometheus. All three hold
 // the same samples by remote write: a page of node_exporter turned into a fleet, devops metrics, and small series with resets, gaps, stale markers,
-// several intervals and histograms. Queries of dashboards and of TSBS, instant and over ranges, then random ones. TIDEMARK_TEST_SEED tries others.
+// several intervals and histograms. Queries of dashboards and of TSBS, instant and over ranges, then random ones, without caches and with. TIDEMARK_TEST_SEED
+// tries others, TIDEMARK_PEER_QUERIES more of them.
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -44,6 +45,12 @@ const languages: readonly Language[] = [
       { query: /\b(?:sin|cos|tan)\(/, reason: "the last digit of a huge angle turns it anywhere" },
       { query: /outliersk/, reason: "two series are equally far from the median between them" },
       { query: /count_values/, reason: "values that differ in their last digit are labels that differ" },
+      { query: /label_(?:map|transform|uppercase|lowercase)\(/, reason: "VictoriaMetrics takes a label that is not there for one that was dropped before, since it uses its memory again" },
+      { query: /range_(?:median|quantile)\(/, reason: "VictoriaMetrics takes the value before the last where the quantile is between infinities and no number" },
+      { query: /bitmap_/, reason: "which integer infinity is depends on the processor" },
+      { query: /on \(\)|group_|\{__name__=~/, reason: "where two series of a side that should have one meet at one or two points, the later one in VictoriaMetrics' memory is taken" },
+      { query: /histogram_\w+\(/, reason: "a bucket that has samples but no point is a bound in VictoriaMetrics, since sums keep series without points" },
+      { query: /\) or (?:on|ignoring) /, reason: "VictoriaMetrics fills gaps of a left series from its namesake on the right only if the left series that hide this one come later" },
       { query: /rollup.*rollup|aggr_over_time.*(?:rollup|aggr_over_time)|(?:rollup|quantiles).*aggr_over_time/, reason: "VictoriaMetrics answers several series with the same labels where one function replaces the label of another" },
       { query: /\b(?:minute|hour|month|year|day_of_\w+|days_in_month)\(/, reason: "which date infinity is depends on the processor" },
       { query: /\b(?:stddev|stdvar|zscore|range_std\w+|range_zscore)\w*\(.*(?:time|tlast|tfirst|tmin|tmax)/, reason: "the variance of large times is in their last digits" },
@@ -62,10 +69,14 @@ const languages: readonly Language[] = [
       { query: /\b(?:hour|day_of_week)\(/, reason: "which date NaN and infinity are depends on the processor" },
       { query: /(?:stddev|stdvar).*(?:timestamp|ts_of)/, reason: "the variance of large times is in their last digits" },
       { query: /count_values/, reason: "values that differ in their last digit are labels that differ" },
+      { query: /\bexp\(/, reason: "Go's exponential function on amd64 overflows from 709.44 on, not from 709.78" },
     ],
   },
 ];
 
+const randomQueries = Number(process.env["TIDEMARK_PEER_QUERIES"] ?? 1500);
+/** A longer run shows all differences that it has, up to so many. */
+const differencesMax = 40;
 const startMs = 1_700_000_000_000;
 const start = startMs / 1000;
 const hourS = 3600;
@@ -133,11 +144,11 @@ for (const language of languages) {
     assert.deepEqual(differences, []);
   });
 
-  test(`${language.name}: random queries are answered as by ${language.peer}`, { skip: commands[language.peer] === undefined ? skip : false }, async (t) => {
+  test(`${language.name}: random queries are answered as by ${language.peer}`, { skip: commands[language.peer] === undefined ? skip : false, timeout: 60_000 + randomQueries * 200 }, async (t) => {
     const random = seededRandom(testSeed());
     const differences: string[] = [];
     const counts = { asked: 0, answered: 0, refused: 0, points: 0, differentForAReason: 0 };
-    for (let i = 0; i < 1500; i++) {
+    for (let i = 0; i < randomQueries && differences.length < differencesMax; i++) {
       const request = randomRequest(random, language);
       const [answer, expected] = await ask(language, request);
       // Functions and modifiers that are newer than the peer.
@@ -146,7 +157,8 @@ for (const language of languages) {
       if (expected.error !== undefined) counts.refused++;
       if (expected.series.length > 0) counts.answered++;
       for (const [, column] of expected.series) counts.points += column.length;
-      const difference = findDifference(answer, expected, { relative: 1e-9, absolute: 1e-9, comparesOrder: false });
+      const kept = await askQuery(servers.tidemark, request, { dialect: language.name });
+      const difference = findDifference(answer, expected, tolerance) ?? findDifference(kept, expected, tolerance);
       if (difference === undefined) continue;
       if (language.differences.some(({ query }) => query.test(request.query))) counts.differentForAReason++;
       else differences.push(`seed ${testSeed()}: ${JSON.stringify(request)}: ${difference}`);
@@ -158,10 +170,15 @@ for (const language of languages) {
   });
 }
 
+const tolerance = { relative: 1e-9, absolute: 1e-9, comparesOrder: false };
+
+/** Half of the ranges begin on the grid of their step, so that results of earlier ones are used; longer ones are moved there if they are not. */
 function randomRequest(random: Random, language: Language): LanguageQuery {
   const query = language.random(random, 1 + random.int(4)).replaceAll(/@ (\d+)\b/g, (_, seconds: string) => `@ ${start + Number(seconds)}`);
   const from = start + random.int(3000);
   if (random.int(3) === 0) return { query, time: from };
   const step = [7, 10, 15, 30, 60, 300][random.int(6)];
-  return { query, start: from, end: from + step * random.int(30), step };
+  if (random.int(2) === 0) return { query, start: from, end: from + step * random.int(30), step };
+  const aligned = from - (from % step);
+  return { query, start: aligned, end: aligned + step * random.int(120), step };
 }
