@@ -24,8 +24,7 @@ import { encodeResult } from "../query/result_encoder.ts";
 import { LocalReader } from "../storage/local_reader.ts";
 import type { LabelQuestion } from "../storage/segment_labels.ts";
 import { ShardReader } from "../storage/shard.ts";
-import type { Snapshot } from "../storage/snapshot.ts";
-import { decodeError, encodeError } from "./error_message.ts";
+import { encodeError } from "./error_message.ts";
 import type { HelpReply, HelpRequest } from "./help_messages.ts";
 import { giveHeapBack } from "./idle_memory.ts";
 import { IdleTimer } from "./idle_timer.ts";
@@ -33,7 +32,7 @@ import { PeerThreads } from "./peer_threads.ts";
 import type { QueryWorkerReply, QueryWorkerRequest, QueryWorkerSetup, WorkerAnswer, WorkerQuery } from "./query_messages.ts";
 import { RollupHelper } from "./rollup_helper.ts";
 import { SharingStore } from "./sharing_store.ts";
-import type { SnapshotSource } from "./snapshot_store.ts";
+import { SnapshotRequests } from "./snapshot_requests.ts";
 import { ThreadActivity } from "./thread_activity.ts";
 
 /** How often files of parts that were merged away are closed. */
@@ -46,8 +45,6 @@ const turnMs = 10;
 
 export function runQueryWorker(port: MessagePort, setup: QueryWorkerSetup): void {
   const post = (reply: QueryWorkerReply, transfer: ArrayBuffer[] = []): void => port.postMessage(reply, transfer);
-  const snapshots = new Map<number, PromiseWithResolvers<Snapshot>>();
-  let nextSnapshotId = 1;
   let kernel = new Kernel();
   const shards = setup.shards.map((layout) => new ShardReader(layout, setup.scratchNumber));
   const reader = new LocalReader({
@@ -70,17 +67,8 @@ export function runQueryWorker(port: MessagePort, setup: QueryWorkerSetup): void
   const activity = new ThreadActivity(setup.activity, setup.threadNumber);
   const running = new Map<number, AbortController>();
   const peers = new PeerThreads({ activity, onHelp: (request, reply) => void help(request, reply), onHelpWanted: () => post({ kind: "helpWanted" }) });
-  const source: SnapshotSource = {
-    open(request) {
-      const snapshotId = nextSnapshotId++;
-      const waiting = Promise.withResolvers<Snapshot>();
-      snapshots.set(snapshotId, waiting);
-      post({ kind: "openSnapshot", snapshotId, request });
-      return waiting.promise;
-    },
-    release: (pin) => post({ kind: "releaseSnapshot", pin }),
-  };
-  const store = new SharingStore({ reader, source, peers, slices: setup.slices, labels: shards.map(({ labels }) => labels) });
+  const snapshots = new SnapshotRequests(post);
+  const store = new SharingStore({ reader, source: snapshots, peers, slices: setup.slices, labels: shards.map(({ labels }) => labels) });
   const helper = new RollupHelper({ thread: setup.threadNumber, reader, store, kernel: () => kernel, isFree: () => running.size === 0 });
   let lastTurn: Promise<unknown> = Promise.resolve();
   /** Runs `body` when all queries before have ended: they share the memory that the store decodes in. */
@@ -105,13 +93,15 @@ export function runQueryWorker(port: MessagePort, setup: QueryWorkerSetup): void
     giveHeapBack(isLarge);
   };
   const idle = new IdleTimer(idleMs, giveBack);
+  let tasks = 0;
   const begin = (): void => {
+    tasks++;
     idle.stop();
     activity.begin();
   };
   const end = (): void => {
     activity.end();
-    if (running.size === 0) idle.start();
+    if (--tasks === 0) idle.start();
   };
 
   const help = async (request: HelpRequest, reply: (answer: HelpReply) => void): Promise<void> => {
@@ -170,13 +160,9 @@ export function runQueryWorker(port: MessagePort, setup: QueryWorkerSetup): void
         peers.drop(request.threadNumber);
         void helper.idle().then(() => post({ kind: "left", requestId: request.requestId }));
         break;
-      case "snapshot": {
-        const waiting = snapshots.get(request.snapshotId);
-        snapshots.delete(request.snapshotId);
-        if (request.snapshot !== undefined) waiting?.resolve(request.snapshot);
-        else waiting?.reject(request.error === undefined ? new Error("no snapshot") : decodeError(request.error));
+      case "snapshot":
+        snapshots.receive(request);
         break;
-      }
     }
   });
 }
