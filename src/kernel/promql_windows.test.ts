@@ -79,6 +79,22 @@ test("samples in the kernel's memory are used there, and resets need not be look
   kernel.reset(mark);
 });
 
+test("windows are found anew for other times", () => {
+  const seed = testSeed();
+  const random = seededRandom(seed);
+  const mark = kernel.mark();
+  const windows = new PromqlWindows(kernel, { points: 20, endMs: 100_000, endStepMs: 60_000, lengthMs: 300_000 });
+  let samples = randomSamples(random);
+  for (let round = 0; round < 200; round++) {
+    if (random.int(3) === 0) samples = randomSamples(random);
+    if (random.int(3) === 0) samples = { ...samples, timestampsMs: samples.timestampsMs.map((timeMs) => timeMs + 1) };
+    windows.run("count_over_time", samples.timestampsMs, samples.values, true);
+    const expected = referencePromqlWindows("count_over_time", { points: 20, endMs: 100_000, endStepMs: 60_000, lengthMs: 300_000 }, samples.timestampsMs, samples.values);
+    assert.deepEqual(Array.from(windows.values, (value, point) => (windows.present[point] === 1 ? value : undefined)), expected, `seed ${seed}: round ${round}`);
+  }
+  kernel.reset(mark);
+});
+
 test("a scan finds repeated times, stale markers and falls", () => {
   const seed = testSeed();
   const random = seededRandom(seed);

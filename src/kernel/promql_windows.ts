@@ -14,6 +14,7 @@ interface PromqlKernels {
   promqlExtreme(record: number, isMax: number): number;
   promqlPick(record: number, kind: number): number;
   promqlLatest(record: number): number;
+  bytesEqual(left: number, right: number, size: number): number;
 }
 
 /** What can be computed; `falls` says that some value may be less than the one before. */
@@ -77,6 +78,9 @@ export class PromqlWindows {
   readonly #words: Uint32Array;
   #roomSamples = 0;
   #area = 0;
+  /** The windows are those of so many samples whose times stand at #knownTimes; -1: of none. */
+  #knownCount = -1;
+  #knownTimes = 0;
 
   /** Takes memory from the kernel's arena. */
   constructor(kernel: Kernel, { points, endMs, endStepMs, lengthMs }: WindowGrid) {
@@ -96,8 +100,17 @@ export class PromqlWindows {
   run(name: PromqlWindowFunction, timestampsMs: Float64Array, values: Float64Array, falls: boolean): number {
     const kernels = this.#kernel.exports as unknown as PromqlKernels;
     this.#place(timestampsMs, values);
-    if (name !== "latest") kernels.promqlBounds(this.#record);
+    if (name !== "latest") this.#findWindows(kernels);
     return functions[name](kernels, this.#record, falls ? 1 : 0);
+  }
+
+  /** Series of one target have their samples at the same times mostly, so those of the series before are kept and compared. */
+  #findWindows(kernels: PromqlKernels): void {
+    const [times, count] = [this.#words[slot.timestamps], this.#words[slot.count]];
+    if (count === this.#knownCount && kernels.bytesEqual(times, this.#knownTimes, count * 8) === 1) return;
+    this.#kernel.u8.copyWithin(this.#knownTimes, times, times + count * 8);
+    this.#knownCount = count;
+    kernels.promqlBounds(this.#record);
   }
 
   /** Tells the record where the samples are, which are copied unless they are in the kernel's memory. */
@@ -105,7 +118,9 @@ export class PromqlWindows {
     const count = values.length;
     if (count > this.#roomSamples) {
       this.#roomSamples = 2 ** Math.ceil(Math.log2(Math.max(count, 1024)));
-      this.#area = this.#kernel.allocate(this.#roomSamples * 24);
+      this.#area = this.#kernel.allocate(this.#roomSamples * 32);
+      this.#knownTimes = this.#area + this.#roomSamples * 24;
+      this.#knownCount = -1;
     }
     const times = this.#area;
     const numbers = times + this.#roomSamples * 8;
