@@ -6,7 +6,7 @@
  * body nobody wants is cut off (exchange.ts), as is a client that does not read its answer.
  */
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
+import type { AddressInfo, Socket } from "node:net";
 import type { Clock } from "../base/clock.ts";
 import { InputError } from "../base/errors.ts";
 import type { Logger } from "../base/logger.ts";
@@ -44,6 +44,7 @@ const unknownPathLabel = "*";
 export class HttpServer implements AsyncDisposable {
   readonly #options: HttpServerOptions;
   readonly #server: Server;
+  #lastRequestMs = -Infinity;
   #router = new Router([]);
   #routeMetrics = new Map<Route | undefined, RouteMetrics>();
   #isClosing = false;
@@ -91,6 +92,21 @@ export class HttpServer implements AsyncDisposable {
     return this.#server.address() as AddressInfo;
   }
 
+  /** Serves a connection that was accepted elsewhere, with or without listening. */
+  serveConnection(socket: Socket): void {
+    this.#server.emit("connection", socket);
+  }
+
+  /** Cuts all connections. */
+  closeConnections(): void {
+    this.#server.closeAllConnections();
+  }
+
+  /** When a request came or was answered last, on the monotonic clock; -Infinity before the first one. */
+  get lastRequestMs(): number {
+    return this.#lastRequestMs;
+  }
+
   /** Stops accepting, lets requests in flight finish for at most `graceMs`, then cuts what is left. */
   close(graceMs = 15_000): Promise<void> {
     this.#closed ??= this.#close(graceMs);
@@ -126,10 +142,12 @@ export class HttpServer implements AsyncDisposable {
   async #serve(request: IncomingMessage, response: ServerResponse, expectsContinue: boolean): Promise<void> {
     const { clock, allowCors } = this.#options;
     const startMs = clock.monotonicMs();
+    this.#lastRequestMs = startMs;
     const exchange = new Exchange(request, response, clock, { expectsContinue, compresses: this.#options.compressesAnswers });
     let metrics = this.#routeMetrics.get(undefined)!;
     response.once("close", () => {
-      metrics.duration.observe((clock.monotonicMs() - startMs) / 1000);
+      this.#lastRequestMs = clock.monotonicMs();
+      metrics.duration.observe((this.#lastRequestMs - startMs) / 1000);
       if (this.#isClosing) setImmediate(() => this.#server.closeIdleConnections());
     });
     // Without a listener, a connection reset while a body arrives would be an uncaught error.

@@ -71,6 +71,7 @@ export const flags = {
   "search.queryStats.lastQueriesCount": flag(integerType(0, 1_000_000), "20000", "Last queries that /api/v1/status/top_queries looks at. 0: none"),
   "search.queryStats.minQueryDuration": flag(durationType, "1ms", "Shorter queries are left out of /api/v1/status/top_queries"),
   "search.queryStats.minQueryMemoryUsage": flag(sizeType(0, 2 ** 40), "0", "Queries with less memory are left out of /api/v1/status/top_queries. VictoriaMetrics: 1024"),
+  "search.warmUp": flag(booleanType, "true", "After a start with data, ask itself small queries for up to a second of CPU while nobody else does, so that the first ones of users are fast"),
   "selfScrapeInstance": flag(stringType, "self", "Value of the label instance of the own metrics"),
   "selfScrapeInterval": flag(intervalType, "15s", "How often the own metrics are stored; 0 switches it off. VictoriaMetrics: 0"),
   "selfScrapeJob": flag(stringType, "tidemark", "Value of the label job of the own metrics"),

@@ -3,9 +3,12 @@ import { randomBytes } from "node:crypto";
 import { availableParallelism } from "node:os";
 import { resolve } from "node:path";
 import type { Clock } from "../base/clock.ts";
+import { UnavailableError } from "../base/errors.ts";
 import type { Logger } from "../base/logger.ts";
 import { RealFileSystem } from "../disk/real_file_system.ts";
+import { cachedQueryRunner } from "../http/cached_query_runner.ts";
 import type { EncodedAnswer, QueryRunner } from "../http/query_runner.ts";
+import { AnswerCache } from "../query/answer_cache.ts";
 import { defaultQueryLimits, type QueryLimits } from "../query/limits.ts";
 import { systemProcesses } from "../storage/directory_lock.ts";
 import type { LocalStore } from "../storage/local_store.ts";
@@ -31,6 +34,8 @@ export interface NodeStoreOptions {
 export interface NodeStore extends AsyncDisposable {
   readonly store: LocalStore;
   readonly queryRunner: QueryRunner;
+  /** Answers what nobody has asked (http/warm_up.ts): with the engines and threads of all queries and a small cache of its own. */
+  readonly warmUpRunner: QueryRunner;
   /** undefined with -search.disableCache. */
   readonly resultCaches: ResultCaches | undefined;
 }
@@ -76,12 +81,12 @@ export async function openNodeStore({ flags, memory, clock, logger, onFatal }: N
   const limits = queryLimits(flags, memory);
   const queries = new QueryPool({ store, firstScratchNumber: firstReaderScratch, threads: queryThreads, limits, indexCacheBytes, resultCache: resultCaches?.setupOfThread(queryThreads), logger, firstThread });
   const inline = new InlineQueries({ store, limits, clock });
-  inline.warmUp();
   starting.move(); // the pool ends its threads
   store.useLabelSource(queries);
   return {
     store,
     queryRunner: resultCaches === undefined ? runnerOf(queries, inline) : resultCaches.over(runnerOf(queries, inline)),
+    warmUpRunner: warmUpRunnerOf(queries, inline, clock, store),
     resultCaches,
     async [Symbol.asyncDispose]() {
       inline[Symbol.dispose]();
@@ -93,10 +98,31 @@ export async function openNodeStore({ flags, memory, clock, logger, onFatal }: N
 
 function runnerOf(queries: QueryPool, inline: InlineQueries): QueryRunner {
   const run = async (query: WorkerQuery, signal: AbortSignal): Promise<EncodedAnswer> => (await inline.answer(query)) ?? queries.run(query, signal);
+  return runnerWith(run);
+}
+
+function runnerWith(run: (query: WorkerQuery, signal: AbortSignal) => Promise<EncodedAnswer>): QueryRunner {
   return {
     instant: ({ signal, timeMs, ...query }) => run({ ...query, kind: "instant", startMs: timeMs, endMs: timeMs }, signal),
     range: ({ signal, ...query }) => run({ ...query, kind: "range" }, signal),
   };
+}
+
+const warmUpCacheBytes = 1 << 20;
+/** One in so many is given to a query thread, which has to get warm too. */
+const warmUpThreadEvery = 4;
+
+/** Never waits for a thread that works for somebody. */
+function warmUpRunnerOf(queries: QueryPool, inline: InlineQueries, clock: Clock, store: LocalStore): QueryRunner {
+  let count = 0;
+  const run = async (query: WorkerQuery, signal: AbortSignal): Promise<EncodedAnswer> => {
+    const isForThread = ++count % warmUpThreadEvery === 0 && queries.activeCount === 0;
+    const answer = isForThread ? undefined : await inline.answer(query);
+    if (answer !== undefined) return answer;
+    if (queries.activeCount > 0) throw new UnavailableError("warm_up", "the query thread has other work");
+    return queries.run({ ...query, skipsCaches: true }, signal);
+  };
+  return cachedQueryRunner(runnerWith(run), new AnswerCache({ watch: store.lateWrites, nowMs: clock.nowMs, offsetMs: 0, bytesMax: warmUpCacheBytes }));
 }
 
 function queryLimits(flags: FlagValues, memory: MemoryPlan): QueryLimits {

@@ -4,7 +4,7 @@
  */
 import { fileURLToPath } from "node:url";
 import { systemClock } from "../base/clock.ts";
-import type { Logger } from "../base/logger.ts";
+import { type Logger, silentLogger } from "../base/logger.ts";
 import { machineMemoryBytes } from "../base/machine_memory.ts";
 import { MetricRegistry } from "../base/metrics.ts";
 import { RealFileSystem } from "../disk/real_file_system.ts";
@@ -20,6 +20,8 @@ import { registerSelfMetrics } from "../http/self_metrics.ts";
 import { HttpServer } from "../http/server.ts";
 import { startingRoutes } from "../http/starting_routes.ts";
 import { StaticFiles } from "../http/static_files.ts";
+import { WarmUp } from "../http/warm_up.ts";
+import { warmUpRequests } from "../http/warm_up_requests.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import type { IntakeRules } from "../kernel/label_run.ts";
 import { JsonLinesParser } from "../protocol/json_lines.ts";
@@ -78,6 +80,7 @@ export async function startSingle({ flags, logger, version, onFatal }: SingleNod
   starting.defer(() => api.ingestLane.idle());
   if (flags.selfScrapeInterval > 0) starting.use(startSelfScrape(flags, api));
   server.setRoutes(apiRoutes(api));
+  if (flags["search.warmUp"]) starting.use(startWarmUp(api, nodeStore, server));
   const running = starting.move();
   return {
     url: `http://${hostInUrl(flags.httpListenAddr.host)}:${address.port}/`,
@@ -182,6 +185,31 @@ function startSelfScrape(flags: FlagValues, api: Api): SelfScrape {
     clock,
     logger: api.logger,
   });
+}
+
+const warmUpSeriesCount = 32;
+const warmUpCpuMs = 600;
+
+/** Requests that nobody sees: all that counts and lists requests is the warm-up's own. */
+function startWarmUp(api: Api, { store, warmUpRunner }: NodeStore, server: HttpServer): WarmUp {
+  const newestMs = store.parts.reduce((newest, { maxMs }) => Math.max(newest, maxMs), -Infinity);
+  const own: Api = {
+    ...api,
+    queryRunner: warmUpRunner,
+    queryGate: new ConcurrencyGate({ clock, concurrentMax: 1, waitMsMax: 1000, concurrentFlag: "", waitFlag: "" }),
+    activeQueries: new ActiveQueries(clock),
+    queryStatistics: new QueryStatistics({ ...api.queryStatistics.options, queriesMax: 100 }),
+    limits: { ...api.limits, slowQueryMsMin: 0, heavyQueryBytesMin: 0 },
+    metrics: new MetricRegistry(),
+    logger: silentLogger,
+  };
+  const subject = { series: store.someSeries(warmUpSeriesCount), endMs: newestMs > 0 ? Math.min(newestMs, clock.nowMs()) : clock.nowMs(), dialect: api.limits.dialect };
+  return new WarmUp({ clock, routes: apiRoutes(own), requests: warmUpRequests(subject), lastRequestMs: () => server.lastRequestMs, cpuMs: threadCpuMs, cpuMsMax: warmUpCpuMs });
+}
+
+function threadCpuMs(): number {
+  const { user, system } = process.threadCpuUsage();
+  return (user + system) / 1000;
 }
 
 function hostInUrl(host: string | undefined): string {

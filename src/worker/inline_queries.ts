@@ -18,7 +18,6 @@ import { ShardReader } from "../storage/shard.ts";
 import type { Snapshot, SnapshotRequest } from "../storage/snapshot.ts";
 import { WarmFiles } from "../storage/warm_files.ts";
 import { type QueryShape, readCostUs, searchCostUs, shapeOf, startCostUs } from "./inline_cost.ts";
-import { warmUpCount, warmUpQueries } from "./inline_warm_up.ts";
 import type { WorkerAnswer, WorkerQuery } from "./query_messages.ts";
 import { evaluateEncoded, narrowedText } from "./query_worker.ts";
 import { SnapshotStore } from "./snapshot_store.ts";
@@ -38,8 +37,6 @@ const frameCacheBytes = 16 << 20;
 /** Queries that wait for a turn of the event loop; more go to a query thread. */
 const waitingMax = 16;
 const closeUnusedMs = 60_000;
-const warmUpSeriesCount = 12;
-const warmUpPauseMs = 2;
 /** How long, and of how many queries, it is known that they are too large. */
 const largeForMs = 60_000;
 const largeQueriesMax = 512;
@@ -63,7 +60,6 @@ export class InlineQueries implements Disposable {
   #waiting = 0;
   #isTurnTaken = false;
   #closing: Disposable | undefined;
-  #warmingUp: Disposable | undefined;
 
   constructor({ store, limits, clock }: InlineQueriesOptions) {
     this.#store = store;
@@ -101,29 +97,8 @@ export class InlineQueries implements Disposable {
     return this.#evaluate(query, text, shape, points);
   }
 
-  /** Evaluates queries that nobody waits for, one every few milliseconds, so that those of users find a compiled program. */
-  warmUp(): void {
-    const endMs = this.#store.parts.reduce((newestMs, { maxMs }) => Math.max(newestMs, maxMs), -Infinity);
-    const queries = warmUpQueries(this.#store.someSeries(warmUpSeriesCount), endMs > 0 ? endMs : this.#clock.nowMs());
-    if (queries.length > 0) this.#warmUp(queries, 0);
-  }
-
-  #warmUp(queries: readonly WorkerQuery[], done: number): void {
-    const next = async (): Promise<void> => {
-      try {
-        if (!this.#isTurnTaken) await this.answer(queries[done % queries.length]);
-      } catch {
-        return; // whatever is wrong with such a query, nobody asked for it
-      }
-      if (this.#warmingUp !== undefined && done < warmUpCount) this.#warmUp(queries, done + 1);
-    };
-    this.#warmingUp = this.#clock.setTimer(warmUpPauseMs, () => void next());
-  }
-
   /** Closes all files. REQUIRES: no query is being answered. */
   [Symbol.dispose](): void {
-    this.#warmingUp?.[Symbol.dispose]();
-    this.#warmingUp = undefined;
     this.#closing?.[Symbol.dispose]();
     this.#reader[Symbol.dispose]();
   }
