@@ -79,7 +79,7 @@ for (const { name, request, answer } of notKept) {
 
 test("failures are not kept", async () => {
   const failing = cachedQueryRunner({ instant: run, range: () => (runs++, Promise.reject(new Error("no"))) }, new AnswerCache({ watch: { begin: () => 1, firstChangeMs: () => Infinity }, nowMs: () => nowMs, offsetMs: 0, bytesMax: 1 << 20 }));
-  await assert.rejects(failing.range(range));
-  await assert.rejects(failing.range(range));
+  await assert.rejects(async () => failing.range(range));
+  await assert.rejects(async () => failing.range(range));
   assert.equal(runs, 2);
 });

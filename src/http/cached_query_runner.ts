@@ -9,11 +9,13 @@ export function cachedQueryRunner(inner: QueryRunner, cache: AnswerCache<Encoded
   };
 }
 
-async function answer(cache: AnswerCache<EncodedAnswer>, request: InstantRequest | RangeRequest, run: () => Promise<EncodedAnswer>): Promise<EncodedAnswer> {
+function answer(cache: AnswerCache<EncodedAnswer>, request: InstantRequest | RangeRequest, run: () => Promise<EncodedAnswer> | EncodedAnswer): Promise<EncodedAnswer> | EncodedAnswer {
   if (request.skipsCaches === true || request.isTraced || !cache.mayKeep(endOf(request))) return run();
   const key = keyOf(request);
-  const kept = cache.get(key);
-  if (kept !== undefined) return kept;
+  return cache.get(key) ?? answerAnew(cache, key, run);
+}
+
+async function answerAnew(cache: AnswerCache<EncodedAnswer>, key: string, run: () => Promise<EncodedAnswer> | EncodedAnswer): Promise<EncodedAnswer> {
   const ticket = cache.begin(key);
   const made = await run();
   if (made.readRange === undefined) return made;
@@ -27,9 +29,13 @@ function endOf(request: InstantRequest | RangeRequest): number {
   return "timeMs" in request ? request.timeMs : request.endMs;
 }
 
-/** Everything that the answer depends on, besides the data and flags. */
+/** Everything that the answer depends on, besides the data and flags. The query comes last, since it may have any character in it. */
 function keyOf(request: InstantRequest | RangeRequest): string {
-  return JSON.stringify({ ...request, signal: undefined });
+  const { tenant, dialect, query, seriesLimit, enforcedFilters, lookbackMs, roundDigits, delaysNameRemoval, stepMs } = request;
+  const times = "timeMs" in request ? `at ${request.timeMs}` : `${request.startMs} ${request.endMs}`;
+  const isNarrowed = enforcedFilters.length !== 1 || enforcedFilters[0].length !== 0;
+  const filters = isNarrowed ? JSON.stringify(enforcedFilters) : "";
+  return `${times} ${stepMs} ${tenant.accountId}:${tenant.projectId} ${dialect} ${seriesLimit} ${lookbackMs} ${roundDigits} ${delaysNameRemoval === true} ${filters} ${query}`;
 }
 
 /** The bytes without spare room behind them, if that is much. */

@@ -35,24 +35,30 @@ export class ConcurrencyGate {
     return this.#waiting.size;
   }
 
+  /** Takes a place if one is free; the caller gives it back with leave(). */
+  tryEnter(): boolean {
+    if (this.#current >= this.#options.concurrentMax) return false;
+    this.#current++;
+    return true;
+  }
+
+  /** Gives back a place that tryEnter() took. The first one that waits has it then: #current stays as it is. */
+  leave(): void {
+    for (const admit of this.#waiting) return admit();
+    this.#current--;
+  }
+
   /** Resolves when it is the caller's turn; disposing of the result lets the next one in. Rejects with UnavailableError "too_many_requests". */
   async enter(signal: AbortSignal): Promise<Disposable> {
     signal.throwIfAborted();
-    if (this.#current >= this.#options.concurrentMax) await this.#wait(signal);
-    else this.#current++;
+    if (!this.tryEnter()) await this.#wait(signal);
     let isInside = true;
     return {
       [Symbol.dispose]: () => {
-        if (isInside) this.#leave();
+        if (isInside) this.leave();
         isInside = false;
       },
     };
-  }
-
-  /** The place is handed over: #current stays as it is. */
-  #leave(): void {
-    for (const admit of this.#waiting) return admit();
-    this.#current--;
   }
 
   async #wait(signal: AbortSignal): Promise<void> {

@@ -101,8 +101,8 @@ export class Exchange {
 
   /** Arguments from the query string and, if the body is a form, from there. */
   async arguments(): Promise<RequestArguments> {
-    if (this.method !== "POST" || !this.header("content-type").startsWith("application/x-www-form-urlencoded")) return new RequestArguments(this.query);
-    return new RequestArguments(this.query, new URLSearchParams(await this.#readForm()));
+    if (this.method !== "POST" || !this.header("content-type").startsWith("application/x-www-form-urlencoded")) return new RequestArguments(this.#queryText);
+    return new RequestArguments(this.#queryText, await this.#readForm());
   }
 
   /** Answers with a JSON document, compressed if it is worth it and the client takes it. */

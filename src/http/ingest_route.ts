@@ -46,7 +46,7 @@ export function ingestRoute(api: Api, options: IngestRouteOptions): Route {
       options.checkHeaders?.(exchange);
       const encoding = parseContentEncoding(exchange.header("content-encoding"), options.defaultEncoding);
       const extraLabels = extraLabelsOf(exchange.path, exchange.query);
-      const nowMs = options.timestampMs?.(new RequestArguments(exchange.query)) ?? api.clock.nowMs();
+      const nowMs = options.timestampMs?.(new RequestArguments(exchange.queryText)) ?? api.clock.nowMs();
       using body = await receiveBody(exchange, { encoding, limitBytes: api.limits.insertBytesMax, limitFlag: insertLimitFlag, budget: api.ingestBudget });
       const result = await api.ingestLane.ingest({
         chunks: body.chunks,

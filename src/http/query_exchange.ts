@@ -1,6 +1,6 @@
 /** What the query endpoints share: reading the query, waiting for a turn, the time limit, sending the answer. */
 import { assert } from "../base/assert.ts";
-import { InputError, LimitError, UnavailableError } from "../base/errors.ts";
+import { InputError, LimitError } from "../base/errors.ts";
 import type { Dialect } from "../metricsql/parser.ts";
 import { defaultTenant, type Selector } from "../model/matcher.ts";
 import type { TraceNode } from "../query/query_trace.ts";
@@ -9,6 +9,7 @@ import type { Api } from "./api.ts";
 import { findEmptyHints, isEmptyAnswer } from "./empty_hint.ts";
 import type { Exchange } from "./exchange.ts";
 import { type QueryRecord, recordQuery } from "./query_record.ts";
+import { QueryWatch } from "./query_watch.ts";
 import type { EncodedAnswer, InstantRequest } from "./query_runner.ts";
 import type { RequestArguments } from "./request_arguments.ts";
 import { enforcedFilters } from "./selector_argument.ts";
@@ -76,7 +77,7 @@ interface QueryWork {
   /** What narrows its selectors. */
   readonly enforcedFilters: Selector;
   readonly isTraced: boolean;
-  run(signal: AbortSignal): Promise<EncodedAnswer>;
+  run(): Promise<EncodedAnswer> | EncodedAnswer;
 }
 
 /** Runs a query when it is its turn and sends the answer; ends it when the client goes away, time is up, or somebody cancels it. */
@@ -84,7 +85,8 @@ export async function answerQuery(api: Api, exchange: Exchange, requestArguments
   const startedMs = api.clock.monotonicMs();
   const record: QueryRecord = { ...work.facts, exchange, startedMs, waitedMs: 0, durationMs: 0, answer: undefined, error: undefined };
   try {
-    record.answer = await runInTurn(api, requestArguments, work, record);
+    const answer = runInTurn(api, requestArguments, work, record);
+    record.answer = answer instanceof Promise ? await answer : answer;
   } catch (error) {
     record.error = error;
     throw error;
@@ -92,34 +94,48 @@ export async function answerQuery(api: Api, exchange: Exchange, requestArguments
     record.durationMs = api.clock.monotonicMs() - startedMs;
     recordQuery(api, record);
   }
-  const body = isEmptyAnswer(record.answer.body) || work.isTraced ? await completeBody(api, work, record, exchange.signal) : record.answer.body;
-  await exchange.send(200, "application/json", body);
+  const { body } = record.answer;
+  await exchange.send(200, "application/json", isEmptyAnswer(body) || work.isTraced ? await completeBody(api, work, record) : body);
 }
 
-async function runInTurn(api: Api, requestArguments: RequestArguments, work: QueryWork, record: QueryRecord): Promise<EncodedAnswer> {
-  const { clock } = api;
-  const { exchange } = record;
+function runInTurn(api: Api, requestArguments: RequestArguments, work: QueryWork, record: QueryRecord): Promise<EncodedAnswer> | EncodedAnswer {
   const { queryDurationMsMax } = api.limits;
   const timeoutMs = Math.min(Math.max(1, requestArguments.durationMs("timeout", queryDurationMsMax)), queryDurationMsMax);
-  using _active = api.activeQueries.add(work.facts, exchange, record.startedMs);
-  using _timer = clock.setTimer(timeoutMs, () => {
-    exchange.abort(new UnavailableError("query_timeout", `the query took longer than ${timeoutMs / 1000}s (argument timeout, -search.maxQueryDuration)`));
-  });
-  const { signal } = exchange;
-  const place = await api.queryGate.enter(signal);
-  record.waitedMs = clock.monotonicMs() - record.startedMs;
-  // A runner may need a while to notice; its place is free only then.
-  const running = work.run(signal).finally(() => place[Symbol.dispose]());
-  return await firstOf(running, signal);
+  if (!api.queryGate.tryEnter()) return runAfterWaiting(api, work, record, timeoutMs);
+  let running: Promise<EncodedAnswer> | EncodedAnswer | undefined;
+  try {
+    running = work.run();
+  } finally {
+    // What failed at once, or has its answer, never was at work for anybody to see.
+    if (!(running instanceof Promise)) api.queryGate.leave();
+  }
+  return running instanceof Promise ? watched(api, running, new QueryWatch(api, work.facts, record, timeoutMs)) : running;
+}
+
+async function runAfterWaiting(api: Api, work: QueryWork, record: QueryRecord, timeoutMs: number): Promise<EncodedAnswer> {
+  using watch = new QueryWatch(api, work.facts, record, timeoutMs);
+  watch.start();
+  using waiting = new DisposableStack();
+  const place = waiting.use(await api.queryGate.enter(record.exchange.signal));
+  record.waitedMs = api.clock.monotonicMs() - record.startedMs;
+  const running = Promise.resolve(work.run());
+  waiting.move();
+  return await watch.firstOf(running.finally(() => place[Symbol.dispose]()));
+}
+
+/** The answer of a query that has a place, which is free again when the query has ended: it may need a while to notice that it was given up. */
+async function watched(api: Api, running: Promise<EncodedAnswer>, watch: QueryWatch): Promise<EncodedAnswer> {
+  using _watch = watch;
+  return await watch.firstOf(running.finally(() => api.queryGate.leave()));
 }
 
 /** The document with what is added to it outside of the engine: hints when there is no series in it, and the trace. */
-async function completeBody(api: Api, work: QueryWork, { answer, waitedMs, durationMs }: QueryRecord, signal: AbortSignal): Promise<Uint8Array> {
+async function completeBody(api: Api, work: QueryWork, { exchange, answer, waitedMs, durationMs }: QueryRecord): Promise<Uint8Array> {
   assert(answer !== undefined);
   const { body } = answer;
   const members: string[] = [];
   if (isEmptyAnswer(body)) {
-    const hints = await hintsOf(api, work, answer, signal);
+    const hints = await hintsOf(api, work, answer, exchange);
     if (hints.length > 0) members.push(`"hints":${JSON.stringify(hints)}`);
   }
   if (work.isTraced) {
@@ -132,26 +148,27 @@ async function completeBody(api: Api, work: QueryWork, { answer, waitedMs, durat
   return Buffer.concat([body.subarray(0, -1), Buffer.from(`,${members.join(",")}}`)]);
 }
 
-/** Hints to an answer that is kept and given again, and until when they are new enough. */
-const keptHints = new WeakMap<EncodedAnswer, { readonly hints: Awaited<ReturnType<typeof findEmptyHints>>; readonly untilMs: number }>();
+/** Hints that were found lately, by what was asked, and until when they are new enough; the oldest first. */
+const keptHints = new WeakMap<Api, Map<string, { readonly hints: Hints; readonly untilMs: number }>>();
 const hintsForMs = 10_000;
+const keptHintsMax = 256;
 
-async function hintsOf(api: Api, work: QueryWork, answer: EncodedAnswer, signal: AbortSignal): ReturnType<typeof findEmptyHints> {
+type Hints = Awaited<ReturnType<typeof findEmptyHints>>;
+
+async function hintsOf(api: Api, { facts, enforcedFilters }: QueryWork, { stats }: EncodedAnswer, exchange: Exchange): Promise<Hints> {
   const nowMs = api.clock.monotonicMs();
-  const kept = keptHints.get(answer);
+  const keptOfApi = keptHints.get(api) ?? new Map<string, { hints: Hints; untilMs: number }>();
+  keptHints.set(api, keptOfApi);
+  const key = JSON.stringify([facts, enforcedFilters]);
+  const kept = keptOfApi.get(key);
   if (kept !== undefined && nowMs < kept.untilMs) return kept.hints;
-  const hints = await findEmptyHints(api, { ...work.facts, enforcedFilters: work.enforcedFilters, stats: answer.stats, signal });
-  keptHints.set(answer, { hints, untilMs: nowMs + hintsForMs });
+  const hints = await findEmptyHints(api, { ...facts, enforcedFilters, stats, signal: exchange.signal });
+  keptOfApi.delete(key);
+  keptOfApi.set(key, { hints, untilMs: nowMs + hintsForMs });
+  if (keptOfApi.size > keptHintsMax) keptOfApi.delete(keptOfApi.keys().next().value!);
   return hints;
 }
 
 function rounded(durationMs: number): number {
   return Math.round(durationMs * 1000) / 1000;
-}
-
-function firstOf<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    signal.addEventListener("abort", () => reject(signal.reason), { once: true });
-    work.then(resolve, reject);
-  });
 }

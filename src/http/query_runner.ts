@@ -27,7 +27,7 @@ interface QueryRequest {
   readonly delaysNameRemoval?: boolean;
   /** Whether the answer is to come with what the query did. */
   readonly isTraced: boolean;
-  /** Aborted when the client goes away or time is up; the reason is the error to answer with. */
+  /** Aborted when the client goes away or time is up; the reason is the error to answer with. Made when it is asked for: most queries are over before. */
   readonly signal: AbortSignal;
 }
 
@@ -53,7 +53,8 @@ export interface EncodedAnswer {
   readonly readRange?: TimeRange | undefined;
 }
 
+/** Answers at once where it can. */
 export interface QueryRunner {
-  instant(request: InstantRequest): Promise<EncodedAnswer>;
-  range(request: RangeRequest): Promise<EncodedAnswer>;
+  instant(request: InstantRequest): Promise<EncodedAnswer> | EncodedAnswer;
+  range(request: RangeRequest): Promise<EncodedAnswer> | EncodedAnswer;
 }

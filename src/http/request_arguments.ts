@@ -5,15 +5,17 @@
  */
 import { InputError } from "../base/errors.ts";
 import type { Dialect } from "../metricsql/parser.ts";
+import { QueryParameters } from "./query_parameters.ts";
 import { parseDurationArgument, parseTimeArgument } from "./time_argument.ts";
 
 export class RequestArguments {
-  readonly #query: URLSearchParams;
-  readonly #form: URLSearchParams | undefined;
+  readonly #query: QueryParameters;
+  readonly #form: QueryParameters | undefined;
 
-  constructor(query: URLSearchParams, form?: URLSearchParams) {
-    this.#query = query;
-    this.#form = form;
+  /** Both are texts in the form of a query string, without "?". */
+  constructor(query: string, form?: string) {
+    this.#query = new QueryParameters(query);
+    this.#form = form === undefined ? undefined : new QueryParameters(form);
   }
 
   /** The first value, "" if there is none. */

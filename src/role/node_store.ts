@@ -7,7 +7,7 @@ import { UnavailableError } from "../base/errors.ts";
 import type { Logger } from "../base/logger.ts";
 import { RealFileSystem } from "../disk/real_file_system.ts";
 import { cachedQueryRunner } from "../http/cached_query_runner.ts";
-import type { EncodedAnswer, QueryRunner } from "../http/query_runner.ts";
+import type { EncodedAnswer, InstantRequest, QueryRunner, RangeRequest } from "../http/query_runner.ts";
 import { AnswerCache } from "../query/answer_cache.ts";
 import { defaultQueryLimits, type QueryLimits } from "../query/limits.ts";
 import { systemProcesses } from "../storage/directory_lock.ts";
@@ -97,15 +97,23 @@ export async function openNodeStore({ flags, memory, clock, logger, onFatal }: N
 }
 
 function runnerOf(queries: QueryPool, inline: InlineQueries): QueryRunner {
-  const run = async (query: WorkerQuery, signal: AbortSignal): Promise<EncodedAnswer> => (await inline.answer(query)) ?? queries.run(query, signal);
+  const run: RunQuery = async (query, request) => (await inline.answer(query)) ?? queries.run(query, request.signal);
   return runnerWith(run);
 }
 
-function runnerWith(run: (query: WorkerQuery, signal: AbortSignal) => Promise<EncodedAnswer>): QueryRunner {
+type RunQuery = (query: WorkerQuery, request: { readonly signal: AbortSignal }) => Promise<EncodedAnswer>;
+
+function runnerWith(run: RunQuery): QueryRunner {
   return {
-    instant: ({ signal, timeMs, ...query }) => run({ ...query, kind: "instant", startMs: timeMs, endMs: timeMs }, signal),
-    range: ({ signal, ...query }) => run({ ...query, kind: "range" }, signal),
+    instant: (request) => run(workerQuery("instant", request, request.timeMs, request.timeMs), request),
+    range: (request) => run(workerQuery("range", request, request.startMs, request.endMs), request),
   };
+}
+
+/** Without the signal, which is made when somebody looks at it. */
+function workerQuery(kind: "instant" | "range", request: InstantRequest | RangeRequest, startMs: number, endMs: number): WorkerQuery {
+  const { tenant, dialect, query, stepMs, lookbackMs, seriesLimit, enforcedFilters, roundDigits, skipsCaches = false, delaysNameRemoval = false, isTraced } = request;
+  return { kind, tenant, dialect, query, startMs, endMs, stepMs, lookbackMs, seriesLimit, enforcedFilters, roundDigits, skipsCaches, delaysNameRemoval, isTraced };
 }
 
 const warmUpCacheBytes = 1 << 20;
@@ -115,12 +123,12 @@ const warmUpThreadEvery = 4;
 /** Never waits for a thread that works for somebody. */
 function warmUpRunnerOf(queries: QueryPool, inline: InlineQueries, clock: Clock, store: LocalStore): QueryRunner {
   let count = 0;
-  const run = async (query: WorkerQuery, signal: AbortSignal): Promise<EncodedAnswer> => {
+  const run: RunQuery = async (query, request) => {
     const isForThread = ++count % warmUpThreadEvery === 0 && queries.activeCount === 0;
     const answer = isForThread ? undefined : await inline.answer(query);
     if (answer !== undefined) return answer;
     if (queries.activeCount > 0) throw new UnavailableError("warm_up", "the query thread has other work");
-    return queries.run({ ...query, skipsCaches: true }, signal);
+    return queries.run({ ...query, skipsCaches: true }, request.signal);
   };
   return cachedQueryRunner(runnerWith(run), new AnswerCache({ watch: store.lateWrites, nowMs: clock.nowMs, offsetMs: 0, bytesMax: warmUpCacheBytes }));
 }

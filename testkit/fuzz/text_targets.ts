@@ -168,7 +168,7 @@ const selectorLimits = { limits: { queryBytesMax: 16_384 } };
 /** What the endpoints ask of the arguments of a request. */
 function runArguments(input: Uint8Array): void {
   const [query, form] = textOf(input).split("\n", 2);
-  const requestArguments = new RequestArguments(new URLSearchParams(query), form === undefined ? undefined : new URLSearchParams(form));
+  const requestArguments = new RequestArguments(query, form);
   const startMs = requestArguments.timeMs("start", nowMs, 0);
   const endMs = requestArguments.timeMs("end", nowMs, nowMs);
   for (const timeMs of [startMs, endMs]) expect(Number.isInteger(timeMs) && timeMs >= 0 && timeMs <= timeMaxMs, `a time of ${timeMs}`);

@@ -21,7 +21,7 @@ export function queryRoute(api: Api): Route {
       await answerQuery(api, exchange, requestArguments, {
         ...query,
         facts: { query: query.query, dialect: query.dialect, startMs: timeMs, endMs: timeMs, stepMs },
-        run: (signal) => api.queryRunner.instant({ ...query, timeMs, stepMs, signal }),
+        run: () => api.queryRunner.instant({ ...query, timeMs, stepMs, get signal() { return exchange.signal; } }),
       });
     },
   };

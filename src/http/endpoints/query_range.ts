@@ -30,7 +30,7 @@ export function queryRangeRoute(api: Api): Route {
       await answerQuery(api, exchange, requestArguments, {
         ...query,
         facts: { query: query.query, dialect: query.dialect, ...grid },
-        run: (signal) => api.queryRunner.range({ ...query, ...grid, signal }),
+        run: () => api.queryRunner.range({ ...query, ...grid, get signal() { return exchange.signal; } }),
       });
     },
   };
