@@ -61,6 +61,8 @@ const wordColumns = [
   "seriesIds", "kinds", "sampleCounts", "valuesFrameSizes", "valuesOffsets", "valuesSizes", "timestampsFrameSizes", "timestampsOffsets", "timestampsSizes",
 ] as const;
 
+const none = new Float64Array(0);
+
 /** A copy in one buffer of its own, which is exactly as large as it has to be. */
 export function copyBlockList(source: BlockList): BlockList {
   const { count } = source;
@@ -97,8 +99,22 @@ export function ownedBytesOf(list: BlockList): number {
   return list.seriesIds.buffer.byteLength;
 }
 
+/** Views on one buffer: a search makes a few of these, and each buffer costs more than all views. */
+function columnsOf(capacity: number) {
+  const buffer = new ArrayBuffer(capacity * (doubleColumns.length * 8 + (wordColumns.length + 1) * 4));
+  const doubles = (i: number): Float64Array => new Float64Array(buffer, i * capacity * 8, capacity);
+  const words = (i: number): Uint32Array => new Uint32Array(buffer, (doubleColumns.length * 2 + i) * capacity * 4, capacity);
+  return {
+    minMs: doubles(0), maxMs: doubles(1), valuesFrames: doubles(2), timestampsFrames: doubles(3),
+    seriesIds: words(0), kinds: words(1), sampleCounts: words(2), valuesFrameSizes: words(3), valuesOffsets: words(4), valuesSizes: words(5),
+    timestampsFrameSizes: words(6), timestampsOffsets: words(7), timestampsSizes: words(8), aggregateRows: new Int32Array(words(9).buffer, words(9).byteOffset, capacity),
+  };
+}
+
+type BlockColumns = ReturnType<typeof columnsOf>;
+
 /** A BlockList that grows: block by block from other lists. */
-export class BlockListBuilder implements BlockList {
+export class BlockListBuilder implements BlockList, BlockColumns {
   count = 0;
   seriesIds: Uint32Array;
   kinds: Uint32Array;
@@ -115,24 +131,25 @@ export class BlockListBuilder implements BlockList {
   timestampsSizes: Uint32Array;
   aggregateRows: Int32Array;
   clips: BlockClips | undefined;
-  aggregates = { sum: new Float64Array(0), min: new Float64Array(0), max: new Float64Array(0), first: new Float64Array(0), last: new Float64Array(0) };
+  aggregates: Record<BlockAggregate, Float64Array> = { sum: none, min: none, max: none, first: none, last: none };
   #aggregateCount = 0;
 
   constructor(capacity = 16) {
-    this.seriesIds = new Uint32Array(capacity);
-    this.kinds = new Uint32Array(capacity);
-    this.sampleCounts = new Uint32Array(capacity);
-    this.minMs = new Float64Array(capacity);
-    this.maxMs = new Float64Array(capacity);
-    this.valuesFrames = new Float64Array(capacity);
-    this.valuesFrameSizes = new Uint32Array(capacity);
-    this.valuesOffsets = new Uint32Array(capacity);
-    this.valuesSizes = new Uint32Array(capacity);
-    this.timestampsFrames = new Float64Array(capacity);
-    this.timestampsFrameSizes = new Uint32Array(capacity);
-    this.timestampsOffsets = new Uint32Array(capacity);
-    this.timestampsSizes = new Uint32Array(capacity);
-    this.aggregateRows = new Int32Array(capacity);
+    const columns = columnsOf(capacity);
+    this.seriesIds = columns.seriesIds;
+    this.kinds = columns.kinds;
+    this.sampleCounts = columns.sampleCounts;
+    this.minMs = columns.minMs;
+    this.maxMs = columns.maxMs;
+    this.valuesFrames = columns.valuesFrames;
+    this.valuesFrameSizes = columns.valuesFrameSizes;
+    this.valuesOffsets = columns.valuesOffsets;
+    this.valuesSizes = columns.valuesSizes;
+    this.timestampsFrames = columns.timestampsFrames;
+    this.timestampsFrameSizes = columns.timestampsFrameSizes;
+    this.timestampsOffsets = columns.timestampsOffsets;
+    this.timestampsSizes = columns.timestampsSizes;
+    this.aggregateRows = columns.aggregateRows;
   }
 
   /** Forgets all blocks. */
@@ -142,8 +159,8 @@ export class BlockListBuilder implements BlockList {
     this.clips = undefined;
   }
 
-  /** Appends blocks [fromIndex, toIndex) of `source`. Stretches are short, so elements are cheaper than subarrays. */
-  append(source: BlockList, fromIndex: number, toIndex: number): void {
+  /** Appends blocks [fromIndex, toIndex) of `source`, with their aggregates or without. Stretches are short, so elements are cheaper than subarrays. */
+  append(source: BlockList, fromIndex: number, toIndex: number, hasAggregates = true): void {
     if (this.count + toIndex - fromIndex > this.seriesIds.length) this.#grow(this.count + toIndex - fromIndex);
     for (let i = fromIndex, at = this.count; i < toIndex; i++, at++) {
       this.seriesIds[at] = source.seriesIds[i];
@@ -160,41 +177,37 @@ export class BlockListBuilder implements BlockList {
       this.timestampsOffsets[at] = source.timestampsOffsets[i];
       this.timestampsSizes[at] = source.timestampsSizes[i];
       const row = source.aggregateRows[i];
-      this.aggregateRows[at] = row < 0 ? -1 : this.#appendAggregates(source, row);
+      this.aggregateRows[at] = row < 0 || !hasAggregates ? -1 : this.#appendAggregates(source, row);
     }
     this.count += toIndex - fromIndex;
   }
 
-  #appendAggregates(source: BlockList, row: number): number {
+  #appendAggregates({ aggregates: source }: BlockList, row: number): number {
     const at = this.#aggregateCount++;
-    for (const aggregate of blockAggregates) {
-      if (at === this.aggregates[aggregate].length) this.aggregates[aggregate] = grown(this.aggregates[aggregate], Math.max(16, at * 2));
-      this.aggregates[aggregate][at] = source.aggregates[aggregate][row];
-    }
+    if (at === this.aggregates.sum.length) this.#growAggregates(Math.max(this.seriesIds.length, at * 2));
+    const { aggregates } = this;
+    aggregates.sum[at] = source.sum[row];
+    aggregates.min[at] = source.min[row];
+    aggregates.max[at] = source.max[row];
+    aggregates.first[at] = source.first[row];
+    aggregates.last[at] = source.last[row];
     return at;
   }
 
-  #grow(size: number): void {
-    const capacity = Math.max(size, this.seriesIds.length * 2);
-    this.seriesIds = grown(this.seriesIds, capacity);
-    this.kinds = grown(this.kinds, capacity);
-    this.sampleCounts = grown(this.sampleCounts, capacity);
-    this.minMs = grown(this.minMs, capacity);
-    this.maxMs = grown(this.maxMs, capacity);
-    this.valuesFrames = grown(this.valuesFrames, capacity);
-    this.valuesFrameSizes = grown(this.valuesFrameSizes, capacity);
-    this.valuesOffsets = grown(this.valuesOffsets, capacity);
-    this.valuesSizes = grown(this.valuesSizes, capacity);
-    this.timestampsFrames = grown(this.timestampsFrames, capacity);
-    this.timestampsFrameSizes = grown(this.timestampsFrameSizes, capacity);
-    this.timestampsOffsets = grown(this.timestampsOffsets, capacity);
-    this.timestampsSizes = grown(this.timestampsSizes, capacity);
-    this.aggregateRows = grown(this.aggregateRows, capacity);
+  #growAggregates(capacity: number): void {
+    const buffer = new ArrayBuffer(capacity * 8 * blockAggregates.length);
+    for (const [i, aggregate] of blockAggregates.entries()) {
+      const larger = new Float64Array(buffer, i * capacity * 8, capacity);
+      larger.set(this.aggregates[aggregate]);
+      this.aggregates[aggregate] = larger;
+    }
   }
-}
 
-function grown<T extends Uint32Array | Int32Array | Float64Array>(array: T, capacity: number): T {
-  const larger = new (array.constructor as new (length: number) => T)(capacity);
-  larger.set(array as never);
-  return larger;
+  #grow(size: number): void {
+    const larger = columnsOf(Math.max(size, this.seriesIds.length * 2));
+    for (const name of doubleColumns) larger[name].set(this[name]);
+    for (const name of wordColumns) larger[name].set(this[name]);
+    larger.aggregateRows.set(this.aggregateRows);
+    Object.assign(this, larger);
+  }
 }

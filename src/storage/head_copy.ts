@@ -8,6 +8,8 @@ import type { ShardReader } from "./shard.ts";
 /** Series that one call may ask for. */
 export const headCopySeriesMax = 2048;
 
+const noSamples = new Float64Array(0);
+
 /** Samples that room is kept for. */
 const keptSamplesMax = 1 << 20;
 
@@ -79,6 +81,7 @@ export class HeadCopy {
       done += Math.max(1, copied);
     }
     const count = sampleFrom[done];
+    if (count === 0) return { seriesCount: done, sampleFrom: sampleFrom.subarray(0, done + 1), timestampsMs: noSamples, values: noSamples };
     const columns = this.#columns;
     // Much is seldom: its memory is not kept.
     if (columns.values.length > keptSamplesMax) this.#columns = { timestampsMs: new Float64Array(1024), values: new Float64Array(1024) };

@@ -328,7 +328,7 @@ export class LocalReader implements LabelSource, Disposable {
     for (const { path } of snapshot.parts) {
       try {
         const part = this.#parts.open(path);
-        const blocks = part.findBlocks(rows.sortedIds, request.range, request.columnId ?? 0);
+        const blocks = part.findBlocks(rows.sortedIds, request.range, request.columnId ?? 0, request.rollup !== undefined);
         if (blocks.count === 0) continue;
         const joined = request.rollup === undefined ? undefined : joinedBlocks(blocks, request.rollup, request.range);
         clipBlocks(part, blocks, joined, request.range, kernel);

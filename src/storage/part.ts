@@ -107,8 +107,8 @@ export class Part implements Disposable {
     }
   }
 
-  /** The headers of all blocks of these series (ascending ids) and column that touch the range. */
-  findBlocks(seriesIds: Uint32Array, range: TimeRange, columnId = 0): BlockListBuilder {
+  /** The headers of all blocks of these series (ascending ids) and column that touch the range, with their aggregates or without. */
+  findBlocks(seriesIds: Uint32Array, range: TimeRange, columnId = 0, hasAggregates = true): BlockListBuilder {
     const found = new BlockListBuilder(Math.min(seriesIds.length, this.totals.blockCount));
     const { firstSeriesIds, minMs, maxMs } = this.#directory;
     let series = 0;
@@ -121,7 +121,7 @@ export class Part implements Disposable {
         group = this.#groupOf(seriesIds[series]) - 1;
         continue;
       }
-      if (minMs[group] <= range.maxMs && maxMs[group] >= range.minMs) selectBlocks(this.#headersOf(group, seriesIds.length <= keptSeriesMax), seriesIds, series, range, columnId, found);
+      if (minMs[group] <= range.maxMs && maxMs[group] >= range.minMs) selectBlocks(this.#headersOf(group, seriesIds.length <= keptSeriesMax), seriesIds, series, range, columnId, found, hasAggregates);
       while (series < seriesIds.length && seriesIds[series] < lastSeriesId) series++;
     }
     return found;
@@ -248,7 +248,7 @@ export class Part implements Disposable {
       frames.load(kernel, this.#file, this.#frames);
       const good = cut.firstOf.flatMap((_block, i) => (frames.pointer(frameOf[i]) === 0 ? [] : [i]));
       const rows = kernel.allocate(good.length * decodeRow.slots * 4);
-      good.forEach((i, row) => fillTimestamps(kernel, rows / 4 + row * decodeRow.slots, list, cut.firstOf[i], frames.pointer(frameOf[i])));
+      good.forEach((i, row) => fillTimestamps(kernel.u32, rows / 4 + row * decodeRow.slots, list, cut.firstOf[i], frames.pointer(frameOf[i])));
       clipBlocks(kernel, rows, good.length, range.minMs, range.maxMs, kernel.allocate(decodeBlocksScratchBytes(kernel)));
       good.forEach((i, row) => {
         const at = rows / 4 + row * decodeRow.slots;
@@ -366,25 +366,25 @@ function asDamagedPart(path: string, error: unknown): unknown {
 }
 
 /** Appends the blocks of a group that belong to the series from `series` on. Both are in ascending order. */
-function selectBlocks(group: BlockList, seriesIds: Uint32Array, series: number, range: TimeRange, columnId: number, found: BlockListBuilder): void {
+function selectBlocks(group: BlockList, seriesIds: Uint32Array, series: number, range: TimeRange, columnId: number, found: BlockListBuilder, hasAggregates: boolean): void {
   const ids = group.seriesIds;
   let runFrom = -1;
   for (let i = firstBlockOf(ids, 0, group.count, seriesIds[series]); i < group.count; i++) {
     while (series < seriesIds.length && seriesIds[series] < ids[i]) series++;
     if (series === seriesIds.length) {
-      if (runFrom >= 0) found.append(group, runFrom, i);
+      if (runFrom >= 0) found.append(group, runFrom, i, hasAggregates);
       return;
     }
     const isWanted = seriesIds[series] === ids[i] && group.minMs[i] <= range.maxMs && group.maxMs[i] >= range.minMs && ((group.kinds[i] >> 8) & 255) === columnId;
     if (isWanted && runFrom < 0) runFrom = i;
     if (!isWanted && runFrom >= 0) {
-      found.append(group, runFrom, i);
+      found.append(group, runFrom, i, hasAggregates);
       runFrom = -1;
     }
     // Few of many series are wanted most of the time.
     if (ids[i] < seriesIds[series]) i = firstBlockOf(ids, i + 1, group.count, seriesIds[series]) - 1;
   }
-  if (runFrom >= 0) found.append(group, runFrom, group.count);
+  if (runFrom >= 0) found.append(group, runFrom, group.count, hasAggregates);
 }
 
 /** The first of blocks [from, to) that is of this series or one after it; `to` if there is none. */
@@ -425,7 +425,7 @@ function hasSameTimestamps({ timestampsFrames, timestampsOffsets, timestampsSize
 }
 
 /** Writes the timestamps of a block into the row at word `at`. */
-function fillTimestamps({ u32: words }: Kernel, at: number, list: BlockList, block: number, framePointer: number): void {
+function fillTimestamps(words: Uint32Array, at: number, list: BlockList, block: number, framePointer: number): void {
   words[at + decodeRow.timestampsPointer] = framePointer + list.timestampsOffsets[block];
   words[at + decodeRow.timestampsSize] = list.timestampsSizes[block];
   words[at + decodeRow.sampleCount] = list.sampleCounts[block];
@@ -446,7 +446,7 @@ function fillRows(
   const { clips } = list;
   let at = rows / 4;
   for (let i = from; i < to; i++, at += decodeRow.slots) {
-    fillTimestamps(kernel, at, list, i, frames.pointer(timestampsFrames[i - from]));
+    fillTimestamps(words, at, list, i, frames.pointer(timestampsFrames[i - from]));
     words[at + decodeRow.valuesPointer] = frames.pointer(valuesFrames[i - from]) + list.valuesOffsets[i];
     words[at + decodeRow.valuesSize] = list.valuesSizes[i];
     words[at + decodeRow.from] = clips === undefined ? 0 : clips.from[i];
