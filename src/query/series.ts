@@ -22,7 +22,9 @@ export function withoutName(labels: Labels): Labels {
 
 /** The labels without `name`; the same array if there is none. */
 export function dropLabel(labels: Labels, name: string): Labels {
-  for (let i = 0; i < labels.length; i++) if (labels[i].name === name) return [...labels.slice(0, i), ...labels.slice(i + 1)];
+  // The metric name is mostly the first one.
+  if (labels.length > 0 && labels[0].name === name) return labels.slice(1);
+  for (let i = 1; i < labels.length; i++) if (labels[i].name === name) return labels.toSpliced(i, 1);
   return labels;
 }
 
