@@ -34,6 +34,8 @@ export interface SearchRequest {
   readonly viewsHistograms?: boolean;
   /** What the caller is going to compute; a Store that canRollup may do a part of it. */
   readonly rollup?: RollupPushDown;
+  /** Samples of these times may be left out: the caller has them. Series that have no others are found nevertheless, without samples. */
+  readonly known?: TimeRange;
 }
 
 /**

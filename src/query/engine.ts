@@ -26,6 +26,7 @@ import { GridSeries, type QueryResult, type ResultSeries } from "./result.ts";
 import type { ResultCache, ResultPlace } from "./result_cache.ts";
 import { orderSeries } from "./series_order.ts";
 import { type SearchedStore, traceStore } from "./traced_store.ts";
+import { WindowMisfitError, type WindowPlace } from "./window_place.ts";
 
 export interface EngineOptions {
   readonly store: SearchedStore;
@@ -58,6 +59,8 @@ export interface InstantRequest extends QueryOptions {
   readonly timeMs: number;
   /** What `1i` and a missing window mean; 5 minutes without it. */
   readonly stepMs?: number;
+  /** Whether samples of earlier queries are not to be used, and those of this one not to be kept. */
+  readonly skipsCaches?: boolean | undefined;
 }
 
 export interface RangeRequest extends QueryOptions {
@@ -101,7 +104,14 @@ export class Engine {
     if (expr.kind === "rollup" && expr.window !== undefined) return this.#instantWindow(request, expr, stepMs);
     const { plan } = query;
     const grid = { startMs: request.timeMs, stepMs, points: 1 };
-    return this.#run(request, async (context) => this.#evaluate(context, grid, plan, "vector", keepsOrder(expr)));
+    const evaluate = (context: QueryContext): Promise<QueryResult> => this.#evaluate(context, grid, plan, "vector", keepsOrder(expr));
+    if (request.skipsCaches === true) return this.#run(request, evaluate);
+    try {
+      return await this.#run(request, evaluate, { windowPlace: this.#windowPlace(request) });
+    } catch (error) {
+      if (!(error instanceof WindowMisfitError)) throw error;
+      return this.#run(request, evaluate);
+    }
   }
 
   /** The values of a query at startMs, startMs + stepMs and so on up to endMs. */
@@ -112,7 +122,7 @@ export class Engine {
     const { expr, plan } = this.#plans.get(request.query);
     const grid = this.#rangeGrid(startMs, endMs, stepMs);
     const isKept = request.skipsCaches !== true && startMs % stepMs === 0 && grid.points >= keptPointsMin;
-    return this.#run(request, async (context) => this.#evaluate(context, grid, plan, "matrix", keepsOrder(expr)), isKept ? grid : undefined);
+    return this.#run(request, async (context) => this.#evaluate(context, grid, plan, "matrix", keepsOrder(expr)), isKept ? { resultPlace: this.#resultPlace(request, grid) } : {});
   }
 
   /** The logical plan of a query as text. */
@@ -200,15 +210,19 @@ export class Engine {
     };
   }
 
-  #resultPlace(request: QueryOptions, grid: Grid): ResultPlace | undefined {
-    if (this.#results === undefined) return undefined;
-    const { accountId, projectId } = request.tenant ?? defaultTenant;
-    const keyPrefix = `${accountId}:${projectId} ${grid.stepMs} ${request.lookbackMs ?? ""} `;
-    return { cache: this.#results, ticket: this.#results.begin(this.#nowMs()), grid, keyPrefix };
+  #resultPlace(request: QueryOptions, grid: Grid): (() => ResultPlace) | undefined {
+    const cache = this.#results;
+    const keyPrefix = `${tenantKey(request)} ${grid.stepMs} ${request.lookbackMs ?? ""} `;
+    return cache === undefined ? undefined : () => ({ cache, ticket: cache.begin(this.#nowMs()), grid, keyPrefix });
+  }
+
+  #windowPlace(request: QueryOptions): (() => WindowPlace) | undefined {
+    const cache = this.#results;
+    return cache === undefined ? undefined : () => ({ cache, keyPrefix: `${tenantKey(request)} `, nowMs: this.#nowMs() });
   }
 
   /** Runs `body` when all queries before have ended, in fresh memory. */
-  #run(request: QueryOptions, body: (context: QueryContext) => Promise<QueryResult>, keptGrid?: Grid): Promise<QueryResult> {
+  #run(request: QueryOptions, body: (context: QueryContext) => Promise<QueryResult>, { resultPlace, windowPlace }: KeptPlaces = {}): Promise<QueryResult> {
     const run = async (): Promise<QueryResult> => {
       request.signal?.throwIfAborted();
       const startedMs = this.#monotonicMs();
@@ -223,7 +237,8 @@ export class Engine {
         signal: request.signal,
         trace: request.trace,
         takeTurn: this.#takeTurn,
-        resultPlace: keptGrid === undefined ? undefined : this.#resultPlace(request, keptGrid),
+        resultPlace: resultPlace?.(),
+        windowPlace: windowPlace?.(),
       });
       try {
         return await body(context);
@@ -240,8 +255,18 @@ export class Engine {
   }
 }
 
+/** Where a query may keep what it finds; made when its turn has come. */
+interface KeptPlaces {
+  readonly resultPlace?: (() => ResultPlace) | undefined;
+  readonly windowPlace?: (() => WindowPlace) | undefined;
+}
+
 /** Grids with fewer points are not worth keeping. */
 const keptPointsMin = 4;
+
+function tenantKey({ tenant: { accountId, projectId } = defaultTenant }: QueryOptions): string {
+  return `${accountId}:${projectId}`;
+}
 
 const orderedFunctions: ReadonlySet<string> = new Set([
   "sort", "sort_desc", "limit_offset", "sort_by_label", "sort_by_label_desc", "sort_by_label_numeric", "sort_by_label_numeric_desc",

@@ -9,6 +9,7 @@ import { checkLimit, type QueryLimits } from "./limits.ts";
 import type { QueryTrace } from "./query_trace.ts";
 import type { ResultPlace } from "./result_cache.ts";
 import type { SearchedStore } from "./traced_store.ts";
+import type { WindowPlace } from "./window_place.ts";
 
 /** Figures of one query, for answers, logs and the list of slow queries. */
 export interface QueryStats {
@@ -30,6 +31,7 @@ export interface QueryContextOptions {
   readonly signal: AbortSignal | undefined;
   readonly trace?: QueryTrace | undefined;
   readonly resultPlace?: ResultPlace | undefined;
+  readonly windowPlace?: WindowPlace | undefined;
   /** See EngineOptions. */
   readonly takeTurn?: (() => Promise<void> | undefined) | undefined;
 }
@@ -47,6 +49,8 @@ export class QueryContext {
   readonly trace: QueryTrace | undefined;
   /** Where results are kept, and taken from; undefined for queries that are to be evaluated as they are. */
   readonly resultPlace: ResultPlace | undefined;
+  /** The same for samples of long windows of instant queries. */
+  readonly windowPlace: WindowPlace | undefined;
   readonly stats: QueryStats = { seriesFetched: 0, samplesScanned: 0, memoryBytes: 0, executionTimeMs: 0 };
   isPartial = false;
   readonly #takeTurn: (() => Promise<void> | undefined) | undefined;
@@ -67,6 +71,7 @@ export class QueryContext {
     this.signal = options.signal;
     this.trace = options.trace;
     this.resultPlace = options.resultPlace;
+    this.windowPlace = options.windowPlace;
     this.#takeTurn = options.takeTurn;
   }
 

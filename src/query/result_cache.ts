@@ -13,6 +13,7 @@ import type { ChangeWatch } from "../model/change_watch.ts";
 import type { TimeRange } from "../model/store.ts";
 import { BoundedCache } from "./bounded_cache.ts";
 import type { Grid } from "./grid.ts";
+import { bytesOfWindow, type WindowEntry } from "./kept_window.ts";
 import type { ResultCacheCounts } from "./result_cache_counts.ts";
 import type { TimeSpan } from "./sample_watch.ts";
 
@@ -22,6 +23,8 @@ export interface ResultCacheOptions {
   readonly offsetMs: number;
   readonly bytesMax: number;
   readonly counts: ResultCacheCounts;
+  /** Windows of instant queries that are not shorter have their samples kept; Infinity without it. */
+  readonly windowMinMs?: number;
 }
 
 /** Columns of consecutive points. */
@@ -74,13 +77,15 @@ export class ResultCache {
   readonly watch: ChangeWatch;
   readonly counts: ResultCacheCounts;
   readonly #offsetMs: number;
-  readonly #results: BoundedCache<KeptResult>;
+  readonly windowMinMs: number;
+  readonly #kept: BoundedCache<{ readonly result?: KeptResult; readonly window?: WindowEntry }>;
 
-  constructor({ watch, offsetMs, bytesMax, counts }: ResultCacheOptions) {
+  constructor({ watch, offsetMs, bytesMax, counts, windowMinMs = Infinity }: ResultCacheOptions) {
     this.watch = watch;
     this.counts = counts;
     this.#offsetMs = offsetMs;
-    this.#results = new BoundedCache(bytesMax);
+    this.windowMinMs = windowMinMs;
+    this.#kept = new BoundedCache(bytesMax);
   }
 
   /** To be called before anything of a query is evaluated or looked up. */
@@ -90,26 +95,35 @@ export class ResultCache {
   }
 
   get(key: string): KeptResult | undefined {
-    return this.#results.get(key);
+    return this.#kept.get(key)?.result;
   }
 
   set(key: string, kept: KeptResult): void {
-    this.#counted(() => this.#results.set(key, kept, bytesOf(key, kept)));
+    this.#counted(() => this.#kept.set(key, { result: kept }, bytesOf(key, kept)));
+  }
+
+  /** Keys of windows are not those of results. */
+  window(key: string): WindowEntry | undefined {
+    return this.#kept.get(key)?.window;
+  }
+
+  setWindow(key: string, window: WindowEntry): void {
+    this.#counted(() => this.#kept.set(key, { window }, key.length * 2 + bytesOfWindow(window)));
   }
 
   /** Whether so many bytes would be kept under one key. */
   takes(bytes: number): boolean {
-    return this.#results.takes(bytes);
+    return this.#kept.takes(bytes);
   }
 
   delete(key: string): void {
-    this.#counted(() => this.#results.delete(key));
+    this.#counted(() => this.#kept.delete(key));
   }
 
   #counted(change: () => void): void {
-    const before = this.#results.figures;
+    const before = this.#kept.figures;
     change();
-    const after = this.#results.figures;
+    const after = this.#kept.figures;
     this.counts.add("bytes", after.bytes - before.bytes);
     this.counts.add("entries", after.entries - before.entries);
   }

@@ -18,6 +18,7 @@ import type { QueryContext } from "./query_context.ts";
 import { rollupPushDown } from "./rollup_push_down.ts";
 import type { SampleWatch } from "./sample_watch.ts";
 import { dropLabel, type Series, setLabel } from "./series.ts";
+import { searchWindow } from "./window_search.ts";
 
 /** Points of columns that are computed between two pauses: a few milliseconds for most functions. */
 const pausePoints = 1 << 18;
@@ -400,7 +401,8 @@ export class SelectorRollupOperator implements Operator {
       ...(context.signal === undefined ? {} : { signal: context.signal }),
     };
     const { store } = context;
-    const result = store.searchColumns !== undefined && seriesRollup.givesOneEach ? await store.searchColumns(request, this.#work(skipsEmpty)) : await store.search(request);
+    const kept = await searchWindow(context, this.#call, request);
+    const result = kept ?? (store.searchColumns !== undefined && seriesRollup.givesOneEach ? await store.searchColumns(request, this.#work(skipsEmpty)) : await store.search(request));
     this.#isPartial = () => result.isPartial();
     const batches = result.batches[Symbol.asyncIterator]();
     // A query that fails half-way does not take the remaining batches; the Store has to know.

@@ -61,8 +61,7 @@ const names: readonly { readonly kind: CompatibilityKind; readonly isBoolean: bo
       search.maxGraphiteTagKeys search.maxGraphiteTagValues search.maxLabelsAPISeries
       search.maxSamplesPerSeries
       search.maxStatusRequestDuration search.maxStepForPointsAdjustment search.maxTSDBStatusSeries search.maxTSDBStatusTopNSeries
-      search.maxTagValueSuffixesPerSearch search.maxWorkersPerQuery search.minWindowForInstantRollupOptimization
-      secret.flags
+      search.maxTagValueSuffixesPerSearch search.maxWorkersPerQuery secret.flags
       smallMergeConcurrency snapshotCreateTimeout snapshotsMaxAge storage.cacheSizeIndexDBDataBlocks
       storage.cacheSizeIndexDBDataBlocksSparse storage.cacheSizeIndexDBIndexBlocks storage.cacheSizeIndexDBTagFilters
       storage.cacheSizeMetricNamesStats storage.cacheSizeStorageMetricName storage.cacheSizeStorageTSID

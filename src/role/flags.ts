@@ -68,6 +68,7 @@ export const flags = {
   "search.maxTagValues": flag(integerType(1, countMax), "100000", "Values that /api/v1/label/.../values returns at most"),
   "search.maxUniqueTimeseries": flag(integerType(0, countMax), "0", "Series that one query may select. 0: decided by the allowed memory"),
   "search.minStalenessInterval": flag(durationType, "0s", "How far a value always reaches in queries"),
+  "search.minWindowForInstantRollupOptimization": flag(durationType, "3h", "Instant queries with windows of at least this length keep what they read, so that the next one reads only what is new"),
   "search.queryStats.lastQueriesCount": flag(integerType(0, 1_000_000), "20000", "Last queries that /api/v1/status/top_queries looks at. 0: none"),
   "search.queryStats.minQueryDuration": flag(durationType, "1ms", "Shorter queries are left out of /api/v1/status/top_queries"),
   "search.queryStats.minQueryMemoryUsage": flag(sizeType(0, 2 ** 40), "0", "Queries with less memory are left out of /api/v1/status/top_queries. VictoriaMetrics: 1024"),

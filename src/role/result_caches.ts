@@ -16,19 +16,21 @@ export class ResultCaches {
   readonly #counts = new ResultCacheCounts();
   readonly #columnBytesMax: number;
   readonly #offsetMs: number;
+  readonly #windowMinMs: number;
   #resets = 0;
 
   constructor({ store, flags, memory, clock }: { store: LocalStore; flags: FlagValues; memory: MemoryPlan; clock: Clock }) {
     this.#store = store;
     const bytesMax = flags["search.cacheSizeBytes"] || memory.resultCacheBytes;
     this.#offsetMs = flags["search.cacheTimestampOffset"];
+    this.#windowMinMs = flags["search.minWindowForInstantRollupOptimization"];
     this.#columnBytesMax = bytesMax / 2;
     this.#answers = new AnswerCache({ watch: store.lateWrites, nowMs: clock.nowMs, offsetMs: this.#offsetMs, bytesMax: bytesMax / 2 });
   }
 
   /** What a query thread keeps, if there are so many. */
   setupOfThread(threads: number): ResultCacheSetup {
-    return { bytesMax: this.#columnBytesMax / threads, offsetMs: this.#offsetMs, counts: this.#counts.buffer };
+    return { bytesMax: this.#columnBytesMax / threads, offsetMs: this.#offsetMs, windowMinMs: this.#windowMinMs, counts: this.#counts.buffer };
   }
 
   /** The runner with answers that are kept. */

@@ -26,6 +26,17 @@ export function joinedBlocks(list: BlockList, rollup: RollupPushDown, range: Tim
   return joined;
 }
 
+/** For each block 2 if the caller knows all its samples; undefined if that is so for none. */
+export function knownBlocks({ count, minMs, maxMs }: BlockList, known: TimeRange): Uint8Array | undefined {
+  let left: Uint8Array | undefined;
+  for (let block = 0; block < count; block++) {
+    if (minMs[block] < known.minMs || maxMs[block] > known.maxMs) continue;
+    left ??= new Uint8Array(count);
+    left[block] = 2;
+  }
+  return left;
+}
+
 /** Time and value of the sample that stands for a block. */
 export function joinedSample(list: BlockList, block: number, { function: name }: RollupPushDown): { timestampMs: number; value: number } {
   const value = list.aggregates[aggregateOf[name]][list.aggregateRows[block]];

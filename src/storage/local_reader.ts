@@ -16,7 +16,7 @@ import { HistogramView } from "../model/histogram_view.ts";
 import { compareLabels, type Labels } from "../model/labels.ts";
 import type { LabelSpace, RollupPushDown, SearchRequest, SearchResult, SeriesBatch, TimeRange } from "../model/store.ts";
 import { type BlockList, type BlockListBuilder, wantedCounts } from "./block_list.ts";
-import { joinedBlocks, joinedSample } from "./joined_blocks.ts";
+import { joinedBlocks, joinedSample, knownBlocks } from "./joined_blocks.ts";
 import type { FrameCacheStats } from "./frame_cache.ts";
 import { HeadCopy, type HeadColumns, headCopySeriesMax } from "./head_copy.ts";
 import { LargeKernel } from "./large_kernel.ts";
@@ -65,7 +65,7 @@ interface PartBlocks {
   readonly path: string;
   readonly list: BlockList;
   readonly firstBlock: Uint32Array;
-  /** 1 for blocks that are not decoded: one sample stands for each. */
+  /** Not 0 for blocks that are not decoded: 1 if one sample stands for them, 2 if they are left out. */
   readonly joined: Uint8Array | undefined;
 }
 
@@ -184,8 +184,8 @@ export class LocalReader implements LabelSource, Disposable {
       this.#onUnreadable(path, error);
     };
     const view = snapshot.viewsHistograms === true ? new HistogramView(request.selector) : undefined;
-    // The view knows no weights: samples are not put together for it.
-    const batches = this.#batches(snapshot, view === undefined ? request : { ...request, selector: view.selector, rollup: undefined }, unreadable);
+    // The view knows no weights: samples are not put together for it, nor left out.
+    const batches = this.#batches(snapshot, view === undefined ? request : { ...request, selector: view.selector, rollup: undefined, known: undefined }, unreadable);
     return { batches: view?.view(batches) ?? batches, isPartial: () => partial };
   }
 
@@ -236,12 +236,12 @@ export class LocalReader implements LabelSource, Disposable {
         const group = this.#openGroup(snapshot, list, from, request, areas.usual.kernel, unreadable);
         this.#onGroup?.(sizeOf(group, request.range));
         from += group.seriesCount;
-        for (const [fromSeries, toSeries] of batchBounds(group.sampleCounts)) {
+        for (const [fromSeries, toSeries] of batchBounds(group.sampleCounts, request.known !== undefined)) {
           request.signal?.throwIfAborted();
           const batch = this.#readBatch(group, fromSeries, toSeries, request, areas, unreadable);
           samples += batch.timestampsMs.length;
           checkSampleBudget(samples, request);
-          if (batch.timestampsMs.length > 0) yield batch;
+          if (batch.timestampsMs.length > 0 || request.known !== undefined) yield batch;
         }
       }
     }
@@ -319,7 +319,8 @@ export class LocalReader implements LabelSource, Disposable {
   #openGroup(
     snapshot: Snapshot, list: SeriesList, from: number, request: SearchRequest, kernel: Kernel, unreadable: (path: string, error: unknown) => void,
   ): Group {
-    const head = this.#copyHead(snapshot, list, from, request);
+    const range = wantedRange(request);
+    const head = this.#copyHead(snapshot, list, from, range);
     const { seriesCount } = head;
     const to = from + seriesCount;
     const { order, rows } = this.#sortRows(list, from, to);
@@ -328,10 +329,10 @@ export class LocalReader implements LabelSource, Disposable {
     for (const { path } of snapshot.parts) {
       try {
         const part = this.#parts.open(path);
-        const blocks = part.findBlocks(rows.sortedIds, request.range, request.columnId ?? 0, request.rollup !== undefined);
+        const blocks = part.findBlocks(rows.sortedIds, range, request.columnId ?? 0, request.rollup !== undefined);
         if (blocks.count === 0) continue;
-        const joined = request.rollup === undefined ? undefined : joinedBlocks(blocks, request.rollup, request.range);
-        clipBlocks(part, blocks, joined, request.range, kernel);
+        const joined = request.known !== undefined ? knownBlocks(blocks, request.known) : request.rollup === undefined ? undefined : joinedBlocks(blocks, request.rollup, request.range);
+        clipBlocks(part, blocks, joined, range, kernel);
         parts.push({ part, path, list: blocks, joined, firstBlock: firstBlocks(blocks, joined, rows, sampleCounts) });
       } catch (error) {
         if (error instanceof NotInlineError) throw error;
@@ -346,10 +347,10 @@ export class LocalReader implements LabelSource, Disposable {
     };
   }
 
-  #copyHead(snapshot: Snapshot, { live, count }: SeriesList, from: number, request: SearchRequest): HeadColumns {
+  #copyHead(snapshot: Snapshot, { live, count }: SeriesList, from: number, range: TimeRange): HeadColumns {
     if (live !== undefined) {
       const wanted = live.seriesIndexes.subarray(from, from + headCopySeriesMax);
-      return this.#heads[live.shard].copy(wanted, request.range, snapshot.publishedSeals[live.shard], groupHeadSamples);
+      return this.#heads[live.shard].copy(wanted, range, snapshot.publishedSeals[live.shard], groupHeadSamples);
     }
     const seriesCount = Math.min(headCopySeriesMax, count - from);
     return { seriesCount, sampleFrom: new Uint32Array(seriesCount + 1), timestampsMs: noSamples, values: noSamples };
@@ -432,7 +433,7 @@ function numberedIds({ order }: Group, { ids }: NumberedLabels, fromSeries: numb
 /** Leaves out of blocks what is outside of the range, if that is much. */
 function clipBlocks(part: Part, blocks: BlockListBuilder, joined: Uint8Array | undefined, range: TimeRange, kernel: Kernel): void {
   let outside = 0;
-  for (let i = 0; i < blocks.count; i++) if (joined?.[i] !== 1) outside += blocks.sampleCounts[i] * (1 - shareOf(blocks, i, range));
+  for (let i = 0; i < blocks.count; i++) if (joined === undefined || joined[i] === 0) outside += blocks.sampleCounts[i] * (1 - shareOf(blocks, i, range));
   if (outside < clippedSamplesMin) return;
   blocks.clips = part.clipsOf(kernel, blocks, range, joined);
 }
@@ -443,13 +444,18 @@ function shareOf({ minMs, maxMs }: BlockList, block: number, range: TimeRange): 
   return Math.min(1, (inRangeMs + 1) / (maxMs[block] - minMs[block] + 1));
 }
 
+/** The times of a search without those that the caller knows, if they are at its beginning. */
+function wantedRange({ range, known }: SearchRequest): TimeRange {
+  return known === undefined || known.minMs > range.minMs ? range : { minMs: Math.max(range.minMs, known.maxMs + 1), maxMs: range.maxMs };
+}
+
 function sizeOf({ seriesCount, parts, head }: Group, range: TimeRange): GroupSize {
   let decodedSamples = head.sampleFrom[seriesCount];
   let samplesInRange = decodedSamples;
   for (const { list, joined } of parts) {
     const counts = wantedCounts(list);
     for (let i = 0; i < list.count; i++) {
-      if (joined?.[i] === 1) continue;
+      if (joined !== undefined && joined[i] !== 0) continue;
       decodedSamples += counts[i];
       samplesInRange += list.clips === undefined ? counts[i] * shareOf(list, i, range) : counts[i];
     }
@@ -487,8 +493,8 @@ function decodeRows(blocks: PartBlocks, { seriesOf }: GroupRows, fromRow: number
     for (let block = firstBlock[row]; block < firstBlock[row + 1]; block++) owners[block - first] = series;
   }
   for (let from = first; from < end; ) {
-    if (joined?.[from] === 1) {
-      joins.add(list, from, places[owners[from - first]]++);
+    if (joined !== undefined && joined[from] !== 0) {
+      if (joined[from] === 1) joins.add(list, from, places[owners[from - first]]++);
       from++;
       continue;
     }
@@ -620,10 +626,16 @@ function firstBlocks(list: BlockList, joined: Uint8Array | undefined, { sortedId
   for (let row = 0; row < sortedIds.length; row++) {
     first[row] = block;
     const series = seriesOf === undefined ? row : seriesOf[row];
-    for (; block < list.count && list.seriesIds[block] === sortedIds[row]; block++) sampleCounts[series] += joined?.[block] === 1 ? 1 : counts[block];
+    for (; block < list.count && list.seriesIds[block] === sortedIds[row]; block++) sampleCounts[series] += samplesOf(counts, joined, block);
   }
   first[sortedIds.length] = block;
   return first;
+}
+
+/** How many samples a block gives. */
+function samplesOf(counts: Uint32Array, joined: Uint8Array | undefined, block: number): number {
+  if (joined === undefined || joined[block] === 0) return counts[block];
+  return joined[block] === 1 ? 1 : 0;
 }
 
 /** The rows of series [fromSeries, toSeries), as stretches of neighbours. */
@@ -644,8 +656,8 @@ function idsOf(series: readonly JoinedSeries[]): { ids: Uint32Array; idFrom: Uin
   return { ids: Uint32Array.from(series.flatMap(({ seriesIds }) => seriesIds)), idFrom };
 }
 
-/** Stretches of series whose samples fit a batch together; a larger series stands alone. */
-function* batchBounds(sampleCounts: Uint32Array): Generator<[number, number]> {
+/** Stretches of series whose samples fit a batch together; a larger series stands alone. `takesAll`: also series without samples behind all others. */
+function* batchBounds(sampleCounts: Uint32Array, takesAll: boolean): Generator<[number, number]> {
   let from = 0;
   let total = 0;
   for (let i = 0; i < sampleCounts.length; i++) {
@@ -656,7 +668,7 @@ function* batchBounds(sampleCounts: Uint32Array): Generator<[number, number]> {
     }
     total += sampleCounts[i];
   }
-  if (total > 0) yield [from, sampleCounts.length];
+  if (total > 0 || (takesAll && from < sampleCounts.length)) yield [from, sampleCounts.length];
 }
 
 /** Does all steps, with turns of the event loop in between. */

@@ -409,7 +409,7 @@ function cutBlocks(list: BlockList, { minMs, maxMs }: TimeRange, leftOut: Uint8A
   const blocksOf: number[][] = [];
   let last = -1;
   for (let i = 0; i < list.count; i++) {
-    if ((list.minMs[i] >= minMs && list.maxMs[i] <= maxMs) || leftOut?.[i] === 1) continue;
+    if ((list.minMs[i] >= minMs && list.maxMs[i] <= maxMs) || (leftOut !== undefined && leftOut[i] !== 0)) continue;
     if (last < 0 || !hasSameTimestamps(list, i, last)) {
       firstOf.push(i);
       blocksOf.push([]);

@@ -60,7 +60,7 @@ test("kept results: late writes are in the next answers of all threads", { timeo
       retentionMs: 86_400_000 * 365, fsyncIntervalMs: 1000, readerThreads: 2, startTable: (setup) => new StorageClient(setup, silentLogger, (error) => { throw error; }),
     });
     await using pool = new QueryPool({
-      store, firstScratchNumber: firstReaderScratch, threads: 2, limits: defaultQueryLimits, logger: silentLogger, resultCache: { bytesMax: 1 << 22, offsetMs, counts: counts.buffer },
+      store, firstScratchNumber: firstReaderScratch, threads: 2, limits: defaultQueryLimits, logger: silentLogger, resultCache: { windowMinMs: 3 * 3_600_000, bytesMax: 1 << 22, offsetMs, counts: counts.buffer },
     });
     const timesMs = Array.from({ length: scrapes }, (_, i) => nowMs - (scrapes - 1 - i) * scrapeMs);
     for (let i = 0; i < seriesCount; i++) await write(store, String(i), timesMs.filter((_, k) => k % 11 !== i % 11 || k < 40), (timeMs) => (timeMs - timesMs[0]) / 1000 + i);

@@ -41,6 +41,8 @@ export interface ResultCacheSetup {
   readonly bytesMax: number;
   /** Samples younger than this are not final. */
   readonly offsetMs: number;
+  /** Windows of instant queries from which on their samples are kept. */
+  readonly windowMinMs: number;
   /** Of ResultCacheCounts, which all threads share. */
   readonly counts: SharedArrayBuffer;
 }

@@ -49,7 +49,7 @@ export class QueryPool implements LabelSource, AsyncDisposable {
   /** Evaluates on the thread that may have kept results of the query, or on the least busy one; resolves with the answer. */
   run(query: WorkerQuery, signal: AbortSignal): Promise<WorkerAnswer> {
     const least = this.#leastBusy();
-    const isKept = this.#options.resultCache !== undefined && query.kind === "range" && query.skipsCaches !== true;
+    const isKept = this.#options.resultCache !== undefined && query.skipsCaches !== true;
     if (!isKept || this.#clients.length === 1) return least.run(query, signal);
     const own = this.#clients[textHash(query.query) % this.#clients.length];
     return (own.activeCount <= least.activeCount ? own : least).run(query, signal);

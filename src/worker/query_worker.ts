@@ -183,8 +183,8 @@ function threadTurns(): () => Promise<void> | undefined {
 
 function openResultCache({ resultCache, shards }: QueryWorkerSetup): ResultCache | undefined {
   if (resultCache === undefined) return undefined;
-  const { bytesMax, offsetMs, counts } = resultCache;
-  return new ResultCache({ watch: new LateWrites(shards), bytesMax, offsetMs, counts: new ResultCacheCounts(counts) });
+  const { bytesMax, offsetMs, windowMinMs, counts } = resultCache;
+  return new ResultCache({ watch: new LateWrites(shards), bytesMax, offsetMs, windowMinMs, counts: new ResultCacheCounts(counts) });
 }
 
 /** An engine for each language. The main thread has one for MetricsQL only. */
@@ -226,7 +226,7 @@ function evaluatePromql(engine: PromqlEngine, query: WorkerQuery, signal: AbortS
 function evaluateMetricsql(engine: Engine, query: WorkerQuery, signal: AbortSignal | undefined, trace: QueryTrace | undefined): Promise<QueryResult> {
   const { tenant, startMs, endMs, stepMs } = query;
   const options = { tenant, ...(signal === undefined ? {} : { signal }), trace, query: narrowedText(query), ...(query.lookbackMs > 0 ? { lookbackMs: query.lookbackMs } : {}) };
-  if (query.kind === "instant") return engine.instant({ ...options, timeMs: endMs, stepMs });
+  if (query.kind === "instant") return engine.instant({ ...options, timeMs: endMs, stepMs, skipsCaches: query.skipsCaches });
   return engine.range({ ...options, startMs, endMs, stepMs, skipsCaches: query.skipsCaches });
 }
 
