@@ -40,6 +40,8 @@ export class Exchange {
   #abort: AbortController | undefined;
   #expectsContinue: boolean;
   readonly #compresses: boolean;
+  /** Names and values in turn, for every answer. */
+  readonly #headers: string[] = [];
   /** Of a streamed answer. */
   #encoder: Transform | undefined;
 
@@ -53,6 +55,11 @@ export class Exchange {
     this.#queryText = mark < 0 ? "" : url.slice(mark + 1);
     this.#expectsContinue = expectsContinue;
     this.#compresses = compresses;
+  }
+
+  /** A header that the answer gets, whatever it is. */
+  addHeader(name: string, value: string): void {
+    this.#headers.push(name, value);
   }
 
   get method(): string {
@@ -139,7 +146,7 @@ export class Exchange {
   startStream(status: number, contentType: string, headers: OutgoingHttpHeaders = {}): void {
     const encoding = this.#encoding();
     const { response } = this;
-    response.writeHead(status, { ...headers, "Content-Type": contentType, ...(encoding === undefined ? {} : { "Content-Encoding": encoding, Vary: "Accept-Encoding" }) });
+    response.writeHead(status, this.#allHeaders({ ...headers, "Content-Type": contentType, ...(encoding === undefined ? {} : { "Content-Encoding": encoding, Vary: "Accept-Encoding" }) }));
     if (encoding === undefined) return;
     const encoder = createEncoder(encoding);
     this.#encoder = encoder;
@@ -201,10 +208,21 @@ export class Exchange {
     assert(!response.headersSent, "a request is answered once");
     const isUnread = !request.complete && this.#hasBody();
     if (isUnread) response.setHeader("Connection", "close");
-    const length: OutgoingHttpHeaders = status === 204 || status === 304 ? {} : { "Content-Length": body?.length ?? 0 };
-    response.writeHead(status, { ...headers, ...length });
+    const list = this.#allHeaders(headers);
+    if (status !== 204 && status !== 304) list.push("Content-Length", String(body?.length ?? 0));
+    response.writeHead(status, list);
     if (isUnread && !this.#expectsContinue && !request.destroyed) this.#endWhenBodyIsRead(body);
     else response.end(body);
+  }
+
+  /** As a list: node:http takes it as it is, unless setHeader was called too. */
+  #allHeaders(headers: OutgoingHttpHeaders): string[] {
+    const list = [...this.#headers];
+    for (const name in headers) {
+      const value = headers[name];
+      if (value !== undefined) list.push(name, String(value));
+    }
+    return list;
   }
 
   /** `complete` alone does not tell: it is not set yet when a request without body is answered at once. */

@@ -59,7 +59,11 @@ export class Router {
 
   /** As find, but throws the errors for unknown paths and wrong methods. */
   match(path: string, method: string): RouteMatch {
-    const match = this.find(path);
+    return this.checked(this.find(path), path, method);
+  }
+
+  /** What find() has found for a path, or the errors for unknown paths and wrong methods. */
+  checked(match: RouteMatch | undefined, path: string, method: string): RouteMatch {
     if (match === undefined) throw unknownPath(path, this.routes);
     const methods: readonly string[] = match.route.methods;
     if (!methods.includes(method) && !(method === "HEAD" && methods.includes("GET"))) {

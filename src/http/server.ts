@@ -151,16 +151,16 @@ export class HttpServer implements AsyncDisposable {
       if (this.#isClosing) setImmediate(() => this.#server.closeIdleConnections());
     });
     // Without a listener, a connection reset while a body arrives would be an uncaught error.
-    request.on("error", () => undefined);
-    response.on("error", () => undefined);
+    request.on("error", ignore);
+    response.on("error", ignore);
     if (this.#isClosing) response.setHeader("Connection", "close");
-    if (allowCors) response.setHeader("Access-Control-Allow-Origin", "*");
+    if (allowCors) exchange.addHeader("Access-Control-Allow-Origin", "*");
     try {
       const match = this.#router.find(exchange.path);
       if (match !== undefined) metrics = this.#routeMetrics.get(match.route)!;
       metrics.requests.increment();
       if (exchange.method === "OPTIONS") return this.#answerOptions(exchange);
-      const { route, variables } = this.#router.match(exchange.path, exchange.method);
+      const { route, variables } = this.#router.checked(match, exchange.path, exchange.method);
       exchange.variables = variables;
       await route.handle(exchange);
     } catch (error) {
@@ -190,3 +190,5 @@ export class HttpServer implements AsyncDisposable {
     void exchange.send(description.status, "application/json", errorBody(description)).catch(() => response.destroy());
   }
 }
+
+function ignore(): void {}

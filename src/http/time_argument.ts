@@ -20,8 +20,12 @@ const secondsLimit = 2n ** 31n;
 export const timeMaxMs = 9_223_372_036_854;
 const minutesPerDay = 1440;
 
+/** What nearly all clients send: whole seconds, from 1973 to 2033. */
+const plainSeconds = /^(?:[1-9]\d{8}|1\d{9})$/;
+
 /** A time in whole milliseconds, from 0 to timeMaxMs; times outside are moved to the nearest of these. Throws InputError "bad_argument". */
 export function parseTimeArgument(name: string, text: string, nowMs: number, dialect: Dialect = "metricsql"): number {
+  if (plainSeconds.test(text)) return Number(text) * 1000;
   if (dialect === "promql" && /^[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?$/i.test(text)) return clamped(msOfSeconds(Number(text)));
   const timeNs = parseTimeNs(text, BigInt(Math.floor(nowMs)) * nanosecondsPerMs);
   if (timeNs === undefined) {

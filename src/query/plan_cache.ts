@@ -27,14 +27,20 @@ export class PlanCache {
   /** Least recently used first. */
   readonly #queries = new Map<string, PlannedQuery>();
   #textLength = 0;
+  /** What was asked for last: a query is looked up several times on its way. */
+  #lastText: string | undefined;
+  #lastQuery: PlannedQuery | undefined;
 
   /** Throws InputError when the text cannot be parsed. */
   get(text: string): PlannedQuery {
+    if (text === this.#lastText && this.#lastQuery !== undefined) return this.#lastQuery;
     const known = this.#queries.get(text);
     const query = known ?? new PlannedQuery(parseExpr(text));
     if (known === undefined) this.#textLength += text.length;
     else this.#queries.delete(text);
     this.#queries.set(text, query);
+    this.#lastText = text;
+    this.#lastQuery = query;
     for (const oldest of this.#queries.keys()) {
       if (this.#textLength <= textLengthMax) break;
       this.#queries.delete(oldest);

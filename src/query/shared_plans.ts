@@ -17,9 +17,17 @@ interface PlanClass {
 
 /** `plan` with equal parts joined; the same object if there are none. */
 export function sharePlans(plan: Plan): Plan {
+  if (!hasSeveralRollups(plan)) return plan;
   const sharing = new PlanSharing();
   const root = sharing.classOf(plan);
   return sharing.hasEqualParts ? sharing.joined(root) : plan;
+}
+
+/** Most queries have one selector, and then no two parts can be equal that would be worth sharing. */
+function hasSeveralRollups(plan: Plan): boolean {
+  let count = 0;
+  const visit = (part: Plan): boolean => (part.kind === "rollup" && ++count > 1) || inputsOf(part).some(visit);
+  return visit(plan);
 }
 
 class PlanSharing {
