@@ -175,6 +175,14 @@ export function storeConformance(options: StoreConformanceOptions): void {
     assert.deepEqual(await search(store, request({ range: { minMs: nowMs - 999, maxMs: nowMs - 1 } })), []);
   });
 
+  storeTest("series whose samples lie on both sides of the range are left out", async (store) => {
+    const between: [number, number][] = [[nowMs - 3000, 0], [nowMs, 1]];
+    const rows = Array.from({ length: 40 }, (_, i) => ({ labels: { __name__: "m", i: String(i) }, samples: i % 3 === 1 ? [...between, [nowMs - 1500, i] as [number, number]] : between }));
+    await write(store, rows);
+    const found = await search(store, request({ range: { minMs: nowMs - 2000, maxMs: nowMs - 1000 } }));
+    assert.deepEqual(found.map(({ labels, words }) => [labels["i"], words]).sort(), rows.flatMap(({ labels: { i } }) => (Number(i) % 3 === 1 ? [[i, wordsOf([Number(i)])]] : [])).sort());
+  });
+
   storeTest("values keep their bits: stale markers, -0, infinities, denormals, full precision", async (store) => {
     const values = Float64Array.of(0, -0, Infinity, -Infinity, 5e-324, 0.1 + 0.2, 1e300, -1.7976931348623157e308, 123456789.12345679);
     writeStaleMarker(values, 0);

@@ -69,6 +69,7 @@ export interface SearchBudget {
 /**
  * Some series with their samples as columns. Valid until the next batch is asked for.
  * Series i owns samples [sampleFrom[i], sampleFrom[i + 1]) with ascending timestamps, duplicates kept; stale markers are included.
+ * Each series has at least one sample, unless some may be left out (SearchRequest.known): those without any in the range are not there.
  * A Store that decodes into WebAssembly memory hands out views on that memory, so kernels can work in place.
  */
 export interface SeriesBatch {

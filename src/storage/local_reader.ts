@@ -14,6 +14,7 @@ import { headContext } from "../kernel/head.ts";
 import { Kernel } from "../kernel/kernel.ts";
 import { HistogramView } from "../model/histogram_view.ts";
 import { compareLabels, type Labels } from "../model/labels.ts";
+import { withoutEmptySeries } from "../model/series_batch.ts";
 import type { LabelSpace, RollupPushDown, SearchRequest, SearchResult, SeriesBatch, TimeRange } from "../model/store.ts";
 import { type BlockList, type BlockListBuilder, wantedCounts } from "./block_list.ts";
 import { joinedBlocks, joinedSample, knownBlocks } from "./joined_blocks.ts";
@@ -241,7 +242,8 @@ export class LocalReader implements LabelSource, Disposable {
           const batch = this.#readBatch(group, fromSeries, toSeries, request, areas, unreadable);
           samples += batch.timestampsMs.length;
           checkSampleBudget(samples, request);
-          if (batch.timestampsMs.length > 0 || request.known !== undefined) yield batch;
+          if (request.known !== undefined) yield batch;
+          else if (batch.timestampsMs.length > 0) yield withoutEmptySeries(batch);
         }
       }
     }
