@@ -3,9 +3,12 @@ import { systemClock } from "../base/clock.ts";
 import { LimitError } from "../base/errors.ts";
 import type { AnchoredRegexp } from "./regexp.ts";
 
-/** Patterns that people write take some microseconds a value, those made to be slow some milliseconds. */
+/** Patterns that people write take some microseconds a value; over millions of values that is a second. */
 const matchingMsMax = 5_000;
-const valuesPerCheck = 64;
+/** Those made to be slow take some milliseconds a value: they are known after less. */
+const slowMatchingMsMax = 250;
+const slowValueMs = 0.25;
+const valuesPerCheck = 16;
 const shownLength = 200;
 
 /** Tests values for one search. */
@@ -23,13 +26,17 @@ export class RegexpMeter {
 
   /** Whether the value matches. Throws LimitError when all values together have taken too long. */
   test(value: string): boolean {
-    if (++this.#count % valuesPerCheck === 0 && this.#monotonicMs() - this.#startedMs > matchingMsMax) throw this.#tooSlow();
+    if (++this.#count % valuesPerCheck === 0) this.#checkTime(this.#monotonicMs() - this.#startedMs);
     return this.#regexp.test(value);
   }
 
-  #tooSlow(): LimitError {
+  #checkTime(takenMs: number): void {
+    if (takenMs > matchingMsMax || (takenMs > slowMatchingMsMax && takenMs > this.#count * slowValueMs)) throw this.#tooSlow(takenMs);
+  }
+
+  #tooSlow(takenMs: number): LimitError {
     const { pattern } = this.#regexp;
     const shown = pattern.length <= shownLength ? pattern : `${pattern.slice(0, shownLength)}...`;
-    return new LimitError("regexp_too_slow", `the regular expression ${JSON.stringify(shown)} took more than ${matchingMsMax / 1000} s over ${this.#count} values of its label; use fewer alternatives and quantifiers`);
+    return new LimitError("regexp_too_slow", `the regular expression ${JSON.stringify(shown)} took ${Math.round(takenMs)} ms over ${this.#count} values of its label; use fewer alternatives and quantifiers`);
   }
 }
