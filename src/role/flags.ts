@@ -57,7 +57,7 @@ export const flags = {
   "search.maxPointsPerTimeseries": flag(integerType(1, 10_000_000), "30000", "Points per series that a range query may ask for"),
   "search.maxPointsSubqueryPerTimeseries": flag(integerType(1, 10_000_000), "100000", "Points per series that a subquery may have"),
   "search.maxQueryDuration": flag(timeoutType, "30s", "Longest time a query may take"),
-  "search.maxQueryLen": flag(sizeType(1, 2 ** 24), "16KiB", "Longest text of a query"),
+  "search.maxQueryLen": flag(sizeType(1, 2 ** 24), "16KiB", "Longest text of a query, and of all `match[]` or `extra_filters[]` of a request"),
   "search.maxQueueDuration": flag(intervalType, "10s", "Longest time a query waits for its turn; then it is answered with 429"),
   "search.maxResponseSeries": flag(integerType(0, countMax), "0", "Series that the answer to a query may have. 0: as many as there are"),
   "search.maxSamplesPerQuery": flag(integerType(1, 1e10), "1000000000", "Raw samples that one query may read"),
