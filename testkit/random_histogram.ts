@@ -16,7 +16,8 @@ export function randomHistogram(random: Random, schema: number = random.int(5) =
   const sum = Math.round((random.next() - 0.3) * 1000) / 8;
   if (schema === customBucketsSchema) {
     const pool = [-2, 0.5, 1, 2.5, 5, 10, 25];
-    const customBounds = Float64Array.from(pool.filter(() => random.int(2) === 0));
+    // Whole counts without bounds are refused in remote write, so there is one at least.
+    const customBounds = Float64Array.from(pool.filter((_, i) => i === 0 || random.int(2) === 0));
     const positive = randomBuckets(random, 0, customBounds.length);
     return createHistogram({ schema, sum, count: total(positive), positive, customBounds });
   }

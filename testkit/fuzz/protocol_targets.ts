@@ -118,9 +118,10 @@ function expositionSeed(random: Random): FuzzSeed {
 function expositionMetric(random: Random): Record<string, unknown> {
   const label = randomLabelSet(random).filter(({ name }) => name !== "__name__");
   const exemplar = { label: [{ name: "trace_id", value: "x" }], value: 1, timestamp: { seconds: 1.6e9, nanos: 5 } };
+  const created_timestamp = { seconds: 1.5e9, nanos: random.int(1e9) };
   const { schema, sum, count_int, zero_count_int, zero_threshold, positive_spans, negative_spans, positive_deltas, negative_deltas } = histogramFields({ ...randomHistogram(random, random.int(9)), isInteger: true });
-  const histogram = { schema, sample_sum: sum, sample_count: count_int, zero_count: zero_count_int, zero_threshold, positive_span: positive_spans, negative_span: negative_spans, positive_delta: positive_deltas, negative_delta: negative_deltas, bucket: [{ cumulative_count: 1, upper_bound: 2, exemplar }], exemplars: [exemplar] };
-  const values = [{ gauge: { value: randomValue(random) } }, { counter: { value: 1, exemplar } }, { summary: { sample_count: 1, quantile: [{ quantile: 0.5, value: 1 }] } }, { untyped: { value: 1 } }, { histogram }];
+  const histogram = { schema, sample_sum: sum, sample_count: count_int, zero_count: zero_count_int, zero_threshold, positive_span: positive_spans, negative_span: negative_spans, positive_delta: positive_deltas, negative_delta: negative_deltas, bucket: [{ cumulative_count: Math.min(1, Number(count_int ?? 0)), upper_bound: 2, exemplar }], exemplars: [exemplar], created_timestamp };
+  const values = [{ gauge: { value: randomValue(random) } }, { counter: { value: 1, exemplar, created_timestamp } }, { summary: { sample_count: 1, quantile: [{ quantile: 0.5, value: 1 }] } }, { untyped: { value: 1 } }, { histogram }];
   return { label, ...values[random.int(values.length)], ...(random.int(3) === 0 && { timestamp_ms: nowMs }) };
 }
 
