@@ -74,3 +74,10 @@ export function copyColumn(source: Float64Array, target: Float64Array, at: numbe
   if (source.length > 32) target.set(source, at);
   else for (let i = 0; i < source.length; i++) target[at + i] = source[i];
 }
+
+/** Fills a column with values from `from` on. */
+export function copyValues(source: Float64Array, from: number, target: Float64Array): void {
+  const { length } = target;
+  if (length > 32) target.set(source.subarray(from, from + length));
+  else for (let i = 0; i < length; i++) target[i] = source[from + i];
+}

@@ -7,7 +7,7 @@ import type { Labels } from "../model/labels.ts";
 import type { RollupPushDown, SearchRequest, SeriesBatch } from "../model/store.ts";
 import { RollupContext, type RollupKernel, rollupKernel, rollupKernels, type SampleColumns } from "../kernel/rollup.ts";
 import { printNumber } from "../metricsql/number.ts";
-import { type Column, copyColumn } from "./column_pool.ts";
+import { type Column, copyValues } from "./column_pool.ts";
 import { type ColumnBatch, isColumnBatch, type RollupWork } from "./column_store.ts";
 import { bucketIndexOf, bucketName } from "./log_buckets.ts";
 import { alignOutwards, endMsOf, type Grid, gridBetween } from "./grid.ts";
@@ -22,6 +22,9 @@ import { searchWindow } from "./window_search.ts";
 
 /** Points of columns that are computed between two pauses: a few milliseconds for most functions. */
 const pausePoints = 1 << 18;
+
+/** Values of others' columns that are copied at once. */
+const copiedValues = 8192;
 
 /** How far before the window a sample may be that still counts as the one before it, when no limit is set. */
 const silenceMs = 300_000;
@@ -325,7 +328,7 @@ export class SelectorRollupOperator implements Operator {
       await this.#context.pause();
       const { value: batch, done } = await batches.next();
       if (done === true) break;
-      if (isColumnBatch(batch)) await this.#feedColumns(batch, column, sink);
+      if (isColumnBatch(batch)) await this.#feedColumns(batch, sink);
       else await this.#feedBatch(batch, rollup, column, sink);
     }
     this.#context.columns.release(column);
@@ -353,17 +356,23 @@ export class SelectorRollupOperator implements Operator {
   }
 
   /** Columns that another thread has computed. */
-  async #feedColumns(batch: ColumnBatch, column: Column, { groups, add }: ColumnSink): Promise<void> {
+  async #feedColumns(batch: ColumnBatch, { groups, add }: ColumnSink): Promise<void> {
     this.#countColumns(batch);
+    const { points } = this.#call.grid;
     const dropped = !this.#call.plan.keepsMetricName;
-    const { byteOffset, length } = column;
-    for (let i = 0; i < batch.columnCount; i++) {
-      if (i % this.#pauseEvery === this.#pauseEvery - 1) await this.#context.pause();
-      const group = groups.groupOfSeries(batch.names, i, dropped);
-      if (group < 0) continue;
-      copyColumn(batch.columns.subarray(i * length, (i + 1) * length), column, 0);
-      add(group, byteOffset);
+    // Many at once: a copy of a short column takes longer than its values.
+    const some = Math.max(1, Math.floor(copiedValues / points));
+    const copies = this.#context.columns.allocate(some * points);
+    for (let from = 0; from < batch.columnCount; from += some) {
+      await this.#context.pause();
+      const to = Math.min(from + some, batch.columnCount);
+      copies.set(batch.columns.subarray(from * points, to * points));
+      for (let i = from; i < to; i++) {
+        const group = groups.groupOfSeries(batch.names, i, dropped);
+        if (group >= 0) add(group, copies.byteOffset + (i - from) * points * 8);
+      }
     }
+    this.#context.columns.release(copies);
   }
 
   #countColumns({ seriesRead, samplesRead, seen }: ColumnBatch): void {
@@ -378,7 +387,7 @@ export class SelectorRollupOperator implements Operator {
     for (let i = 0; i < batch.columnCount; i++) {
       if (i % this.#pauseEvery === this.#pauseEvery - 1) await this.#context.pause();
       const values = this.#context.columns.allocate(points);
-      copyColumn(batch.columns.subarray(i * points, (i + 1) * points), values, 0);
+      copyValues(batch.columns, i * points, values);
       target.push({ labels: rollup.labelsOf(batch.names.labels(i)), values });
     }
     return target;

@@ -93,6 +93,16 @@ export class SharedWindow {
     return this.#parts[slice].promise;
   }
 
+  /** Whether part() is settled. */
+  hasPart(slice: number): boolean {
+    return this.#settled[slice] === 1;
+  }
+
+  /** Whether all parts of helping threads are settled. REQUIRES: nothing is left to be claimed. */
+  get isSettled(): boolean {
+    return this.#settled.indexOf(0, this.claims.firstFromBack) < 0;
+  }
+
   settle(slice: number, part: HelpedPart | undefined): void {
     this.#settled[slice] = 1;
     this.#parts[slice].resolve(part);

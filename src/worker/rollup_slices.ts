@@ -25,12 +25,16 @@ export interface SlicePlan {
   /** What a slice should take. */
   readonly sliceUs: number;
   readonly windowBytesMax: number;
+  /** How much longer than the query's thread a helper may take for a slice. */
+  readonly patienceMs: number;
+  /** After a helper took longer, nobody is asked for so long: the cores have other things to do. */
+  readonly aloneMs: number;
 }
 
-/** Of a thread that has done such work before: a slice takes one to two milliseconds. */
-export const usualSlicePlan: SlicePlan = { searchUsMin: 2500, sliceUs: 2000, windowBytesMax: 16 << 20 };
+/** Of a thread that has done such work before: a slice takes about a millisecond and a half. */
+export const usualSlicePlan: SlicePlan = { searchUsMin: 4000, sliceUs: 1500, windowBytesMax: 16 << 20, patienceMs: 1, aloneMs: 500 };
 
-const cost = { series: 2, sample: 0.005, point: 0.004 } as const;
+const cost = { series: 1, sample: 0.0035, point: 0.004 } as const;
 /** Of the samples that a Store may put together, it does so with most. */
 const decodedShare = 0.25;
 /** Series that a LocalReader reads as one group. */

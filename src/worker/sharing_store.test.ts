@@ -30,7 +30,7 @@ import { ThreadActivity } from "./thread_activity.ts";
 
 const startMs = 1_699_999_200_000 - irregularMs;
 /** A few series each, and windows of a few slices. */
-const smallSlices: SlicePlan = { searchUsMin: 0, sliceUs: 8, windowBytesMax: 4096 };
+const smallSlices: SlicePlan = { searchUsMin: 0, sliceUs: 8, windowBytesMax: 4096, patienceMs: 60_000, aloneMs: 0 };
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 /** One thread of several that all are this one. */
@@ -43,7 +43,7 @@ class TestThread {
   helpWanted = 0;
   readonly #helper: RollupHelper;
 
-  constructor(store: LocalStore, number: number, activity: SharedArrayBuffer, limits: Partial<QueryLimits> = {}) {
+  constructor(store: LocalStore, number: number, activity: SharedArrayBuffer, limits: Partial<QueryLimits> = {}, slices = smallSlices) {
     this.activity = new ThreadActivity(activity, number);
     const shards = store.layouts.map((layout) => new ShardReader(layout, firstReaderScratch + number));
     this.reader = new LocalReader({ files: storeFiles.get(store)!, kernel: this.kernel, shards, onUnreadable: () => undefined });
@@ -51,7 +51,7 @@ class TestThread {
     this.peers = new PeerThreads({
       activity: this.activity, onHelpWanted: () => void this.helpWanted++, onHelp: (request, reply) => void this.#helper.help(request, reply),
     });
-    const sharing = new SharingStore({ reader: this.reader, source, peers: this.peers, slices: smallSlices, labels: shards.map(({ labels }) => labels) });
+    const sharing = new SharingStore({ reader: this.reader, source, peers: this.peers, slices, labels: shards.map(({ labels }) => labels) });
     this.engine = new Engine({ store: sharing, kernel: this.kernel, nowMs: () => startMs + irregularMs, limits: { ...defaultQueryLimits, ...limits }, takeTurn: turn });
     this.#helper = new RollupHelper({ thread: number, reader: this.reader, store: new SnapshotStore(this.reader, source), kernel: () => this.kernel, isFree: () => true });
   }
@@ -163,8 +163,8 @@ test("sharing: random queries give the same with no, one and two helping threads
 type Stranger = (request: HelpRequest, port: MessagePort) => Promise<void>;
 
 /** A thread whose helper is a stranger. */
-function withStranger(store: LocalStore, stranger: Stranger, limits: Partial<QueryLimits> = {}): TestThread {
-  const thread = new TestThread(store, 0, ThreadActivity.createBuffer(2), limits);
+function withStranger(store: LocalStore, stranger: Stranger, slices = smallSlices): TestThread {
+  const thread = new TestThread(store, 0, ThreadActivity.createBuffer(2), {}, slices);
   const port = thread.connect(1);
   port.on("message", (message: PeerMessage) => {
     if (message.kind === "help") void stranger(message, port);
@@ -173,7 +173,7 @@ function withStranger(store: LocalStore, stranger: Stranger, limits: Partial<Que
   return thread;
 }
 
-const faults: { readonly name: string; readonly stranger: Stranger }[] = [
+const faults: { readonly name: string; readonly stranger: Stranger; readonly slices?: SlicePlan }[] = [
   {
     name: "fails at its first slice",
     stranger: async ({ claims, jobId }, port) => {
@@ -191,9 +191,18 @@ const faults: { readonly name: string; readonly stranger: Stranger }[] = [
     },
   },
   { name: "never does anything", stranger: async () => undefined },
+  {
+    name: "takes ages for a slice",
+    slices: { ...smallSlices, patienceMs: 1, aloneMs: 60_000 },
+    stranger: async ({ claims, jobId }, port) => {
+      const slice = new SliceClaims(claims).claimLast(1);
+      for (let turns = 0; turns < 2000; turns++) await turn();
+      if (slice !== undefined) port.postMessage({ kind: "helped", jobId, slice, part: undefined } satisfies PeerMessage);
+    },
+  },
 ];
 
-for (const { name, stranger } of faults) {
+for (const { name, stranger, slices } of faults) {
   test(`sharing: a helper that ${name} changes nothing`, { timeout: 60_000 }, async () => {
     await using store = await openFilled(testSeed(), 1);
     const expected = await outcome(new TestThread(store, 0, ThreadActivity.createBuffer(1)).engine, wide);
@@ -201,11 +210,12 @@ for (const { name, stranger } of faults) {
     const thread = withStranger(store, async (request, port) => {
       asked++;
       await stranger(request, port);
-    });
+    }, slices);
     assert.deepEqual(await outcome(thread.engine, wide), expected);
     assert.deepEqual(await outcome(thread.engine, wide), expected);
-    assert.ok(asked > 0);
-    assert.equal(store.stats().readers, 0);
+    if (slices === undefined) assert.ok(asked > 0);
+    else assert.equal(asked, 1, "who is late is not asked again soon");
+    while (store.stats().readers > 0) await turn();
   });
 }
 

@@ -6,6 +6,7 @@
  *
  * The snapshot is released when nobody reads it any more.
  */
+import { systemClock } from "../base/clock.ts";
 import type { Label } from "../model/labels.ts";
 import type { LabelSpace, SearchRequest, SeriesBatch } from "../model/store.ts";
 import type { ColumnBatch, ColumnSearchResult, ColumnStore, RollupWork, SeriesNames } from "../query/column_store.ts";
@@ -44,6 +45,7 @@ export class SharingStore extends SnapshotStore implements ColumnStore {
   readonly #options: SharingStoreOptions;
   /** Memory for the columns of a window that nobody uses. */
   #spareColumns: SharedArrayBuffer | undefined;
+  #aloneUntilMs = -Infinity;
 
   constructor(options: SharingStoreOptions) {
     super(options.reader, options.source);
@@ -81,7 +83,8 @@ export class SharingStore extends SnapshotStore implements ColumnStore {
     request.signal?.throwIfAborted();
     const bytes = window.columnFrom.at(-1)! * work.grid.points * 8;
     let columns: SharedArrayBuffer | undefined;
-    const shared = this.#options.peers.share(() => {
+    const isAlone = systemClock.monotonicMs() < this.#aloneUntilMs;
+    const shared = isAlone ? undefined : this.#options.peers.share(() => {
       columns = this.#takeColumns(bytes);
       return { columns, window, snapshot: (search.posted ??= postable(search.snapshot)), request: { ...request, signal: undefined }, work };
     });
@@ -90,12 +93,17 @@ export class SharingStore extends SnapshotStore implements ColumnStore {
       return;
     }
     search.shared.add(shared);
+    const beginMs = systemClock.monotonicMs();
     for (let i = shared.claims.claimFirst(); i !== undefined; i = shared.claims.claimFirst()) yield* this.#read(search, window.slices[i]);
-    for (let i = shared.claims.firstFromBack; i < window.slices.length; i++) {
-      const part = await shared.part(i);
+    const first = shared.claims.firstFromBack;
+    const sliceMs = (systemClock.monotonicMs() - beginMs) / Math.max(1, first);
+    for (let i = first; i < window.slices.length; i++) {
+      const part = await this.#soonPart(shared, i, sliceMs);
       if (part === undefined) yield* this.#read(search, window.slices[i]);
       else yield this.#columnBatch(search, window, i, part, columns);
     }
+    // A helper that was not waited for may still write.
+    if (!shared.isSettled) return;
     await shared.end();
     search.shared.delete(shared);
     this.#spareColumns = columns;
@@ -106,6 +114,20 @@ export class SharingStore extends SnapshotStore implements ColumnStore {
     const found = this.#options.reader.search(slicedSnapshot(search.snapshot, slice), search.request);
     yield* found.batches;
     if (found.isPartial()) search.isPartial = true;
+  }
+
+  /** What a helper has made of a slice; undefined if it failed, or if doing the slice here ends sooner than waiting for a thread that does not get on. */
+  async #soonPart(shared: SharedWindow, slice: number, usualMs: number): Promise<HelpedPart | undefined> {
+    // What was sent while this thread was at work is received first.
+    if (!shared.hasPart(slice)) await new Promise((resolve) => setImmediate(resolve));
+    if (shared.hasPart(slice)) return shared.part(slice);
+    const { patienceMs, aloneMs } = this.#options.slices;
+    const late = Promise.withResolvers<undefined>();
+    using _timer = systemClock.setTimer(usualMs + patienceMs, () => {
+      this.#aloneUntilMs = systemClock.monotonicMs() + aloneMs;
+      late.resolve(undefined);
+    });
+    return await Promise.race([shared.part(slice), late.promise]);
   }
 
   #columnBatch(search: SharedSearch, { slices, columnFrom }: SliceWindow, slice: number, part: HelpedPart, columns: SharedArrayBuffer): ColumnBatch {

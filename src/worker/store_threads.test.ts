@@ -22,7 +22,7 @@ import { QueryPool } from "./query_pool.ts";
 import { StorageClient } from "./storage_client.ts";
 
 /** Everything is shared, in slices of a few series. */
-const slices = { searchUsMin: 0, sliceUs: 40, windowBytesMax: 1 << 16 };
+const slices = { searchUsMin: 0, sliceUs: 40, windowBytesMax: 1 << 16, patienceMs: 1, aloneMs: 0 };
 const durationMs = 4000;
 const seriesCount = 300;
 const stepMs = 10;
