@@ -100,7 +100,9 @@ class IngestTally {
     for (const [reason, count] of Object.entries(result.droppedSamples)) {
       this.#api.metrics.counter("vm_rows_ignored_total", "Samples that were well-formed but not taken, by reason.", { reason }).increment(count);
     }
-    const dropped = droppedRows(result);
+    // Summaries without observations are NaN in every scrape: counted, told the sender, but nothing to warn of.
+    const { nan_value: _, ...unusual } = result.droppedSamples;
+    const dropped = droppedRows({ ...result, droppedSamples: unusual });
     if (dropped !== "") this.#log(dropped, result);
   }
 
