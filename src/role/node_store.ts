@@ -46,9 +46,10 @@ const liveIndexMs = 32 * 86_400_000;
 
 /** Rejects with StorageError, "directory_locked" when another process has the directory. */
 export async function openNodeStore({ flags, memory, clock, logger, onFatal }: NodeStoreOptions): Promise<NodeStore> {
-  // One core is for HTTP and ingest, but that has little to do while a large query is evaluated: a machine with two cores uses both for it.
+  // One core is for HTTP and ingest. It has little to do while one large query is evaluated, so on a machine with two cores a thread more helps with that.
   const cores = availableParallelism();
-  const queryThreads = Math.max(1, Math.min(queryThreadsMax, cores === 2 ? 2 : cores - 1));
+  const evaluatingThreads = Math.max(1, Math.min(queryThreadsMax, cores - 1));
+  const queryThreads = cores === 2 ? 2 : evaluatingThreads;
   const indexCacheBytes = Math.floor(memory.indexCacheBytes / (queryThreads + 1));
   await using starting = new AsyncDisposableStack();
   // Loads its program while the index and the log are read, on another core.
@@ -79,7 +80,7 @@ export async function openNodeStore({ flags, memory, clock, logger, onFatal }: N
   });
   const resultCaches = flags["search.disableCache"] ? undefined : new ResultCaches({ store, flags, memory, clock });
   const limits = queryLimits(flags, memory);
-  const queries = new QueryPool({ store, firstScratchNumber: firstReaderScratch, threads: queryThreads, limits, indexCacheBytes, resultCache: resultCaches?.setupOfThread(queryThreads), logger, firstThread });
+  const queries = new QueryPool({ store, firstScratchNumber: firstReaderScratch, threads: queryThreads, evaluatingThreads, limits, indexCacheBytes, resultCache: resultCaches?.setupOfThread(evaluatingThreads), logger, firstThread });
   const inline = new InlineQueries({ store, limits, clock });
   starting.move(); // the pool ends its threads
   store.useLabelSource(queries);

@@ -16,6 +16,8 @@ export interface PeerThreadsOptions {
   readonly activity: ThreadActivity;
   /** Another thread asks for help. */
   readonly onHelp: (request: HelpRequest, reply: (answer: HelpReply) => void) => void;
+  /** Whether further queries wait for this thread: then help for one would take a core from all. */
+  readonly isCrowded: () => boolean;
   /** Fewer threads than could help were idle. */
   readonly onHelpWanted: () => void;
 }
@@ -53,9 +55,10 @@ export class PeerThreads {
     for (const window of this.#windows.values()) window.lose(thread);
   }
 
-  /** Asks idle threads for help with a window; undefined if there are none. */
+  /** Asks idle threads for help with a window; undefined if there are none, or if queries wait. */
   share(task: () => WindowTask): SharedWindow | undefined {
-    const { activity, onHelpWanted } = this.#options;
+    const { activity, isCrowded, onHelpWanted } = this.#options;
+    if (isCrowded()) return undefined;
     const idle = [...this.#ports].filter(([thread]) => activity.isIdle(thread)).slice(0, helpersMax);
     if (idle.length < helpersMax && this.#ports.size + 1 < activity.threads) onHelpWanted();
     if (idle.length === 0) return undefined;

@@ -17,7 +17,9 @@ export interface QueryPoolOptions {
   readonly store: LocalStore;
   /** Scratch area of the first thread; the others follow. */
   readonly firstScratchNumber: number;
+  /** All together, and those that get queries, which are all of them without it: the others help only. */
   readonly threads: number;
+  readonly evaluatingThreads?: number;
   readonly limits: QueryLimits;
   /** Old index segments that each thread keeps in memory. */
   readonly indexCacheBytes?: number;
@@ -50,8 +52,9 @@ export class QueryPool implements LabelSource, AsyncDisposable {
   run(query: WorkerQuery, signal: AbortSignal): Promise<WorkerAnswer> {
     const least = this.#leastBusy();
     const isKept = this.#options.resultCache !== undefined && query.skipsCaches !== true;
-    if (!isKept || this.#clients.length === 1) return least.run(query, signal);
-    const own = this.#clients[textHash(query.query) % this.#clients.length];
+    const count = Math.min(this.#clients.length, this.#evaluatingThreads);
+    if (!isKept || count === 1) return least.run(query, signal);
+    const own = this.#clients[textHash(query.query) % count];
     return (own.activeCount <= least.activeCount ? own : least).run(query, signal);
   }
 
@@ -67,9 +70,13 @@ export class QueryPool implements LabelSource, AsyncDisposable {
 
   #leastBusy(): QueryClient {
     let best = this.#clients[0];
-    for (const client of this.#clients) if (client.activeCount < best.activeCount) best = client;
-    if (best.activeCount > 0 && this.#clients.length < this.#options.threads) best = this.#add();
+    for (const client of this.#clients.slice(0, this.#evaluatingThreads)) if (client.activeCount < best.activeCount) best = client;
+    if (best.activeCount > 0 && this.#clients.length < this.#evaluatingThreads) best = this.#add();
     return best;
+  }
+
+  get #evaluatingThreads(): number {
+    return this.#options.evaluatingThreads ?? this.#options.threads;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -66,7 +66,7 @@ export function runQueryWorker(port: MessagePort, setup: QueryWorkerSetup): void
   }, closeUnusedMs).unref();
   const activity = new ThreadActivity(setup.activity, setup.threadNumber);
   const running = new Map<number, AbortController>();
-  const peers = new PeerThreads({ activity, onHelp: (request, reply) => void help(request, reply), onHelpWanted: () => post({ kind: "helpWanted" }) });
+  const peers = new PeerThreads({ activity, onHelp: (request, reply) => void help(request, reply), isCrowded: () => running.size > 1, onHelpWanted: () => post({ kind: "helpWanted" }) });
   const snapshots = new SnapshotRequests(post);
   const store = new SharingStore({ reader, source: snapshots, peers, slices: setup.slices, labels: shards.map(({ labels }) => labels) });
   const helper = new RollupHelper({ thread: setup.threadNumber, reader, store, kernel: () => kernel, isFree: () => running.size === 0 });

@@ -41,6 +41,7 @@ class TestThread {
   readonly engine: Engine;
   readonly activity: ThreadActivity;
   helpWanted = 0;
+  isCrowded = false;
   readonly #helper: RollupHelper;
 
   constructor(store: LocalStore, number: number, activity: SharedArrayBuffer, limits: Partial<QueryLimits> = {}, slices = smallSlices) {
@@ -49,7 +50,7 @@ class TestThread {
     this.reader = new LocalReader({ files: storeFiles.get(store)!, kernel: this.kernel, shards, onUnreadable: () => undefined });
     const source = { open: store.openSnapshot.bind(store), release: store.releaseSnapshot.bind(store) };
     this.peers = new PeerThreads({
-      activity: this.activity, onHelpWanted: () => void this.helpWanted++, onHelp: (request, reply) => void this.#helper.help(request, reply),
+      activity: this.activity, isCrowded: () => this.isCrowded, onHelpWanted: () => void this.helpWanted++, onHelp: (request, reply) => void this.#helper.help(request, reply),
     });
     const sharing = new SharingStore({ reader: this.reader, source, peers: this.peers, slices, labels: shards.map(({ labels }) => labels) });
     this.engine = new Engine({ store: sharing, kernel: this.kernel, nowMs: () => startMs + irregularMs, limits: { ...defaultQueryLimits, ...limits }, takeTurn: turn });
@@ -269,6 +270,11 @@ test("sharing: threads that are busy are not asked, and further ones are wanted"
   assert.equal(asked, 0);
   assert.ok(thread.helpWanted > 0);
   busy.activity.end();
+  thread.isCrowded = true;
+  await thread.engine.range(wide);
+  await turn();
+  assert.equal(asked, 0, "not while queries wait");
+  thread.isCrowded = false;
   await thread.engine.range(wide);
   await turn();
   assert.ok(asked > 0);
