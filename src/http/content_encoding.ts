@@ -41,9 +41,20 @@ export type AnswerEncoding = "zstd" | "gzip";
 const gzipOptions = { level: 1, chunkSize: outputBytes };
 const zstdOptions = { params: { [constants.ZSTD_c_compressionLevel]: 1 }, chunkSize: outputBytes };
 
+let lastHeader = "";
+let lastChoice: AnswerEncoding | undefined;
+
 /** The encoding that an Accept-Encoding header (in lower case) likes best; zstd of two that it likes equally; undefined for none. */
 export function chooseEncoding(acceptEncoding: string): AnswerEncoding | undefined {
-  if (acceptEncoding === "") return undefined;
+  // Clients send the same header each time.
+  if (acceptEncoding !== lastHeader) {
+    lastChoice = choiceOf(acceptEncoding);
+    lastHeader = acceptEncoding;
+  }
+  return lastChoice;
+}
+
+function choiceOf(acceptEncoding: string): AnswerEncoding | undefined {
   const weights = new Map<string, number>();
   for (const item of acceptEncoding.split(",")) {
     const [name, ...parameters] = item.split(";").map((part) => part.trim());

@@ -30,7 +30,7 @@ export interface WarmUpOptions {
 }
 
 /** Without a real request for so long, it goes on. */
-const quietMs = 4;
+const quietMs = 10;
 /** Ends in any case then: a server that is never quiet gets warm without it. */
 const lifetimeMsMax = 120_000;
 const requestsMax = 3000;
