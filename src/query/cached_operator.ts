@@ -126,13 +126,18 @@ export class CachedOperator extends BlockingOperator {
     return this.#options.plan.seesNeighbours ? this.#options.silenceMs : 0;
   }
 
-  /** Whether an evaluation that begins at `startMs` sees the same neighbours: its reading does not begin within a gap that a window touches. */
+  /**
+   * Whether an evaluation that begins at `startMs` sees the same neighbours and estimates the same intervals: its reading does not begin within a gap
+   * that a window touches, nor at the end of a series.
+   */
   #beginsWell(kept: KeptResult, startMs: number): boolean {
     const { plan } = this.#options;
     const beforeMs = this.#beforeMs;
     const windowMs = plan.windowMs > 0 ? plan.windowMs : beforeMs;
     const timeMs = startMs - plan.offsetMs;
-    return !kept.gaps.some(({ fromMs, toMs }) => fromMs < timeMs - beforeMs && toMs > timeMs - windowMs);
+    const readMs = timeMs - beforeMs;
+    if (kept.gaps.some(({ fromMs, toMs }) => fromMs < readMs && toMs > timeMs - windowMs)) return false;
+    return !kept.unsettled.some(({ fromMs, toMs }) => fromMs < readMs && toMs >= readMs);
   }
 
   /** Whether the kept points are those of an evaluation that would have seen what the tail has seen. */
@@ -243,19 +248,21 @@ export class CachedOperator extends BlockingOperator {
     if (new Set(keyed.map(({ key }) => key)).size < keyed.length) return;
     const fromMs = startMs - plan.offsetMs - this.#beforeMs;
     const filled = keyed.filter(({ values, span }) => (span !== undefined && span.toMs >= fromMs) || values.some((value) => !Number.isNaN(value)));
-    const seen = before === undefined ? { range: watch.range, ended: watch.ended, gaps: watch.gaps } : this.#seenTogether(before, watch, startMs);
-    if (seen.ended.size + seen.gaps.length > notedMax) place.cache.delete(this.#key);
+    const seen = before === undefined ? { range: watch.range, ended: watch.ended, gaps: watch.gaps, unsettled: watch.unsettled } : this.#seenTogether(before, watch, startMs);
+    if (seen.ended.size + seen.gaps.length + seen.unsettled.length > notedMax) place.cache.delete(this.#key);
     else place.cache.set(this.#key, { startMs, points, series: filled, epoch: place.ticket.epoch, joins, ...seen });
   }
 
   /** What the kept evaluation and the one of the tail have seen, as far as it matters from `startMs` on. */
-  #seenTogether({ kept, knownMs }: Usable, watch: SampleWatch, startMs: number): Pick<KeptResult, "range" | "ended" | "gaps"> {
+  #seenTogether({ kept, knownMs }: Usable, watch: SampleWatch, startMs: number): Pick<KeptResult, "range" | "ended" | "gaps" | "unsettled"> {
     const fromMs = startMs - this.#options.plan.offsetMs;
-    const isNeeded = ({ toMs }: TimeSpan): boolean => toMs > fromMs - this.#beforeMs;
+    const isNeeded = ({ toMs }: TimeSpan): boolean => toMs >= fromMs - this.#beforeMs;
     return {
       range: { minMs: Math.max(kept.range.minMs, fromMs - this.#beforeMs), maxMs: watch.range.maxMs },
       ended: new Set([...kept.ended, ...watch.ended]),
       gaps: [...kept.gaps.filter(isNeeded), ...watch.gaps.filter(({ toMs }) => toMs > knownMs)],
+      // The kept points do not know of those that ended shortly before the end of what was read.
+      unsettled: [...kept.unsettled.filter(isNeeded), ...watch.unsettled.filter(({ toMs }) => toMs >= knownMs - this.#guardMs)],
     };
   }
 

@@ -39,6 +39,7 @@ export interface KeptResult {
   /** Series that had no sample any more at the end of the range. */
   readonly ended: ReadonlySet<string>;
   readonly gaps: readonly TimeSpan[];
+  readonly unsettled: readonly TimeSpan[];
   readonly joins: JoinRecord;
 }
 
@@ -130,6 +131,6 @@ export class ResultCache {
 }
 
 /** Memory of an entry, roughly: labels are shared strings for the most part. */
-function bytesOf(key: string, { points, series, ended, gaps }: KeptResult): number {
-  return key.length * 2 + series.length * (points * 8 + 300) + (ended.size + gaps.length) * 100 + 512;
+function bytesOf(key: string, { points, series, ended, gaps, unsettled }: KeptResult): number {
+  return key.length * 2 + series.length * (points * 8 + 300) + (ended.size + gaps.length + unsettled.length) * 100 + 512;
 }

@@ -6,6 +6,9 @@
  * on. Both are the same in every evaluation as long as a series has no long gap: what is read begins 5 minutes before the first window, and
  * points are kept only up to 5 minutes before the end. Where a series has a gap, begins or ends, one evaluation may know of a sample that another
  * does not. Those few series are remembered: gaps by their times, ends and beginnings by the labels of the series.
+ *
+ * How far a value reaches is estimated from the last 20 intervals of a series. Of one that has ended, an evaluation that begins shortly before its end
+ * sees fewer: where those do not agree any more, or none is left, it estimates something else. These beginnings are remembered as well.
  */
 import type { Kernel } from "../kernel/kernel.ts";
 import type { SampleColumns } from "../kernel/rollup.ts";
@@ -39,6 +42,7 @@ export interface SeenSamples {
   readonly started: readonly string[];
   readonly ended: readonly string[];
   readonly gaps: readonly TimeSpan[];
+  readonly unsettled: readonly TimeSpan[];
   readonly spans: readonly TimeSpan[];
   readonly noted: number;
 }
@@ -49,6 +53,8 @@ export class SampleWatch {
   /** Series whose last sample may not be the last one. */
   readonly ended = new Set<string>();
   readonly gaps: TimeSpan[] = [];
+  /** Reading that begins after `fromMs` and not after `toMs` sees too little of a series that has ended there. */
+  readonly unsettled: TimeSpan[] = [];
   /** Times of the first and the last sample of each series of the result; empty unless asked for. */
   readonly spans: TimeSpan[] = [];
   readonly options: SampleWatchOptions;
@@ -92,7 +98,7 @@ export class SampleWatch {
 
   /** What was seen since the last call, for the watch of another thread. */
   takeSeen(): SeenSamples {
-    const seen = { started: [...this.started], ended: [...this.ended], gaps: this.gaps.splice(0), spans: this.spans.splice(0), noted: this.#noted };
+    const seen = { started: [...this.started], ended: [...this.ended], gaps: this.gaps.splice(0), unsettled: this.unsettled.splice(0), spans: this.spans.splice(0), noted: this.#noted };
     this.started.clear();
     this.ended.clear();
     this.#noted = 0;
@@ -100,10 +106,11 @@ export class SampleWatch {
   }
 
   /** Adds what another watch has seen of the next series. */
-  addSeen({ started, ended, gaps, spans, noted }: SeenSamples): void {
+  addSeen({ started, ended, gaps, unsettled, spans, noted }: SeenSamples): void {
     for (const key of started) this.started.add(key);
     for (const key of ended) this.ended.add(key);
     this.gaps.push(...gaps);
+    this.unsettled.push(...unsettled);
     for (const span of spans) this.spans.push(span);
     this.#noted += noted;
   }
@@ -123,12 +130,24 @@ export class SampleWatch {
     // How far a value reaches is estimated from the last intervals, by each evaluation: kept points have to agree with what a later one estimates.
     const isFinal = count > 0 && f64[timestamps / 8] <= this.#finalMs;
     if (isFinal && this.#kernels.sampleIntervalIsSettled(timestamps, count, gapMs, this.#scratch) === 0) this.#noted = Infinity;
+    if (this.#endsEarly && !this.isTooMuch) this.#noteUnsettled(timestamps, count, gapMs);
     const found = this.#kernels.sampleGaps(timestamps, count, gapMs, this.#scratch, gapsPerSeriesMax);
     if (found > gapsPerSeriesMax) this.#noted = Infinity;
     for (let i = 0; i < Math.min(found, gapsPerSeriesMax) && !this.isTooMuch; i++) {
       this.gaps.push({ fromMs: f64[this.#scratch / 8 + i * 2], toMs: f64[this.#scratch / 8 + i * 2 + 1] });
       this.#noted++;
     }
+  }
+
+  /** Notes from where on the last intervals of a series that has ended no longer agree. */
+  #noteUnsettled(timestamps: number, count: number, gapMs: number): void {
+    const { f64 } = this.#kernel;
+    const first = timestamps / 8;
+    const last = first + count - 1;
+    let intervals = Math.min(20, count - 1);
+    while (intervals > 0 && this.#kernels.sampleIntervalIsSettled((last - intervals) * 8, intervals + 1, gapMs, this.#scratch) === 1) intervals--;
+    this.unsettled.push({ fromMs: f64[Math.max(first, last - intervals - 1)], toMs: f64[last] });
+    this.#noted++;
   }
 
   /** A series that has the times seen last: its labels, all its samples with stale markers, and how many series of the result it makes. */
