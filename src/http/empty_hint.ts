@@ -9,6 +9,7 @@ import type { Expr } from "../metricsql/ast.ts";
 import { durationMs } from "../metricsql/duration.ts";
 import { parseExpr } from "../metricsql/parser.ts";
 import { childrenOf } from "../metricsql/visit.ts";
+import { histogramLabel } from "../model/histogram_series.ts";
 import { metricNameLabel } from "../model/labels.ts";
 import { defaultTenant, type Matcher, type Selector } from "../model/matcher.ts";
 import type { LabelsRequest, TimeRange } from "../model/store.ts";
@@ -112,10 +113,17 @@ class HintSearch {
   async explain({ group, range }: Selection): Promise<string | undefined> {
     const past = { minMs: Math.max(0, range.minMs - pastMs), maxMs: Math.max(range.maxMs, this.#api.clock.nowMs()) };
     if (!(await this.#exists(group, past))) return this.#explainMatchers(group, past);
+    if (await this.#isHistogram(group, past)) return `${printSelector([group])} is a native histogram; in MetricsQL its series have names that end in _bucket, _sum and _count`;
     // The index tells days apart, not hours; that nothing was read tells the rest.
     const { stats } = this.#query;
     if ((stats === undefined || stats.samplesScanned > 0) && (await this.#exists(group, range))) return undefined;
     return this.#explainTime(group, range, past);
+  }
+
+  /** Whether there is nothing but native histograms, which MetricsQL sees under other names. */
+  async #isHistogram(group: Group, range: TimeRange): Promise<boolean> {
+    if (this.#query.dialect !== "metricsql" || group.some(({ name }) => name === histogramLabel)) return false;
+    return !(await this.#exists([...group, { name: histogramLabel, op: "=", value: "" }], range));
   }
 
   async #explainTime(group: Group, range: TimeRange, past: TimeRange): Promise<string> {

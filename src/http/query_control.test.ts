@@ -1,9 +1,12 @@
 /** Listing, cancelling, counting and explaining queries, over a real socket and a real engine on a naive store. */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
+import snappy from "snappyjs";
+import { encodeHistogramRequest } from "../../testkit/histogram_body.ts";
 import { type HttpNode, startHttpNode } from "../../testkit/http_node.ts";
 import { createLogger } from "../base/logger.ts";
 import { Kernel } from "../kernel/kernel.ts";
+import { consecutiveBuckets, createHistogram } from "../model/native_histogram.ts";
 import { Engine } from "../query/engine.ts";
 import { QueryTrace, type TraceNode } from "../query/query_trace.ts";
 import type { QueryResult } from "../query/result.ts";
@@ -50,6 +53,9 @@ before(async () => {
     `ended{job="x"} 1 ${nowMs - 3 * dayMs}`, "",
   ];
   assert.equal((await fetch(`${node.url}/api/v1/import/prometheus`, { method: "POST", body: lines.join("\n") })).status, 204);
+  const histogram = createHistogram({ positive: consecutiveBuckets(1, [1, 2]), count: 3, sum: 5 });
+  const body = snappy.compress(encodeHistogramRequest([{ labels: [{ name: "__name__", value: "latency_seconds" }], histograms: [[nowMs, histogram]] }]));
+  assert.equal((await fetch(`${node.url}/api/v1/write`, { method: "POST", body: Buffer.from(body), headers: { "Content-Encoding": "snappy" } })).status, 204);
 });
 after(() => node[Symbol.asyncDispose]());
 
@@ -222,6 +228,8 @@ const hints: { query: string; hint: RegExp | undefined; arguments?: Record<strin
   { query: '{job="nod_exporter"}', hint: /^no series has job="nod_exporter"; did you mean/ },
   { query: "ended", hint: new RegExp(`^ended has no samples from .* to .*; the last one before was at ${new Date(nowMs - 3 * dayMs).toISOString().replaceAll(".", "\\.")}$`) },
   { query: "up offset 2d", hint: /^up has no samples from .*; there are samples after that$/ },
+  { query: "rate(latency_seconds[5m])", hint: /^latency_seconds is a native histogram; in MetricsQL its series have names that end in _bucket, _sum and _count$/ },
+  { query: "latency_seconds_count", hint: undefined },
   { query: "up > 1", hint: undefined },
   { query: "up", hint: undefined },
   { query: "1 > 2", hint: undefined },
