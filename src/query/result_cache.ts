@@ -6,7 +6,8 @@
  *   asked for        |.............................+++++++|
  *                     taken from what is kept       evaluated; the older ones of them are kept, too
  *
- * How it is done: cached_operator.ts. An engine has one cache, and with it each query thread; late writes are seen by all of them (model/change_watch.ts).
+ * How it is done: cached_operator.ts. Samples of long windows of instant queries (window_search.ts) are kept in the same memory. An engine has one
+ * cache, and with it each query thread; late writes are seen by all of them (model/change_watch.ts).
  */
 import type { Labels } from "../model/labels.ts";
 import type { ChangeWatch } from "../model/change_watch.ts";

@@ -63,7 +63,7 @@ export class ResultCaches {
     });
   }
 
-  /** Of the columns that query threads keep. */
+  /** Of the columns, and the samples of long windows, that query threads keep. */
   #registerColumns(metrics: MetricRegistry): void {
     const counts = this.#counts;
     const columns = { type: "promql/rollupResult" };
@@ -73,9 +73,9 @@ export class ResultCaches {
     const requests = (): number => counts.get("fullHits") + counts.get("partialHits") + counts.get("misses");
     metrics.counter("vm_cache_requests_total", "Look-ups in a cache.", columns, requests);
     metrics.counter("vm_cache_misses_total", "Look-ups that found nothing that is still right.", columns, () => counts.get("misses"));
-    metrics.counter("vm_rollup_result_cache_full_hits_total", "Rollups of range queries that were taken from earlier results.", {}, () => counts.get("fullHits"));
-    metrics.counter("vm_rollup_result_cache_partial_hits_total", "Rollups of range queries of which only new points were evaluated.", {}, () => counts.get("partialHits"));
-    metrics.counter("vm_rollup_result_cache_miss_total", "Rollups of range queries that were evaluated as a whole.", {}, () => counts.get("misses"));
+    metrics.counter("vm_rollup_result_cache_full_hits_total", "Rollups that were taken from earlier results as a whole.", {}, () => counts.get("fullHits"));
+    metrics.counter("vm_rollup_result_cache_partial_hits_total", "Rollups of range queries of which only new points were evaluated, and of instant queries that read only new samples of a long window.", {}, () => counts.get("partialHits"));
+    metrics.counter("vm_rollup_result_cache_miss_total", "Rollups of range queries, and of instant queries over long windows, that were evaluated as a whole.", {}, () => counts.get("misses"));
     metrics.onCollect(() => {
       entries.set(counts.get("entries"));
       bytes.set(counts.get("bytes"));
