@@ -10,6 +10,7 @@
  * begin, have all. When windows begin within the first thinned slice, that one is read again.
  */
 import type { LabelSpace } from "../model/store.ts";
+import { RowLabels, type SeriesKey } from "./row_labels.ts";
 
 /** Slices of a window, at least; twice as many at most. */
 const slicesMin = 32;
@@ -33,9 +34,9 @@ export interface KeptWindow {
   readonly thinnedFrom: number;
   /** Samples of these times have not changed until here. */
   readonly epoch: number;
-  /** Where the numbers in the keys of series belong; undefined for keys made of labels. */
+  /** Where the numbers of `rows` belong; undefined for texts. */
   readonly space: LabelSpace | undefined;
-  readonly rows: ReadonlyMap<string, number>;
+  readonly rows: RowLabels;
   readonly sampleFrom: Uint32Array;
   readonly timestampsMs: Float64Array;
   readonly values: Float64Array;
@@ -64,12 +65,12 @@ export function sliceOf(timeMs: number, sliceMs: number): number {
 export function bytesOfWindow({ kept }: WindowEntry): number {
   if (kept === undefined) return 256;
   const { rows, sampleFrom, timestampsMs, weights } = kept;
-  return rows.size * 150 + sampleFrom.byteLength + timestampsMs.byteLength * (weights === undefined ? 2 : 3) + 1024;
+  return rows.bytes + sampleFrom.byteLength + timestampsMs.byteLength * (weights === undefined ? 2 : 3) + 1024;
 }
 
 /** Makes the columns of a KeptWindow, row by row and slice by slice. */
 export class WindowBuilder implements SampleSink {
-  readonly rows = new Map<string, number>();
+  readonly rows = new RowLabels();
   readonly #slices: number;
   #sampleFrom: Uint32Array;
   #timestampsMs = new Float64Array(1024);
@@ -85,13 +86,14 @@ export class WindowBuilder implements SampleSink {
   }
 
   get bytes(): number {
-    return this.#count * (this.#weights === undefined ? 16 : 24) + this.#ends * 4 + this.rows.size * 150;
+    return this.#count * (this.#weights === undefined ? 16 : 24) + this.#ends * 4 + this.rows.bytes;
   }
 
   /** Begins a row. REQUIRES: the one before has all its slices. */
-  startRow(key: string): void {
-    this.rows.set(key, this.rows.size);
-    if ((this.rows.size * this.#slices) >= this.#sampleFrom.length) this.#sampleFrom = grown(Uint32Array, this.#sampleFrom, this.rows.size * this.#slices + 1);
+  startRow(key: SeriesKey): void {
+    this.rows.add(key);
+    const ends = this.rows.count * this.#slices;
+    if (ends >= this.#sampleFrom.length) this.#sampleFrom = grown(Uint32Array, this.#sampleFrom, ends + 1);
   }
 
   add(timestampMs: number, value: number, weight: number): void {

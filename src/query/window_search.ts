@@ -16,6 +16,7 @@ import { endMsOf, type Grid } from "./grid.ts";
 import { type KeptWindow, sliceMsOf, sliceOf, type SliceSpan, WindowBuilder } from "./kept_window.ts";
 import type { RollupPlan } from "./plan.ts";
 import type { QueryContext } from "./query_context.ts";
+import type { SeriesKey } from "./row_labels.ts";
 import { labelsKey } from "./series.ts";
 import { printSelector } from "./selector_text.ts";
 import { WindowMisfitError, type WindowPlace } from "./window_place.ts";
@@ -113,6 +114,8 @@ class WindowBatches implements AsyncIterator<SeriesBatch> {
   /** Of each series of a batch: where its samples are. */
   #pieces = new Int32Array(0);
   readonly #ids: number[] = [];
+  /** The row that the next series probably has in what is kept. */
+  #nextRow = 0;
 
   constructor(options: WindowOptions, found: SearchResult, state: WindowState) {
     this.#options = options;
@@ -176,7 +179,8 @@ class WindowBatches implements AsyncIterator<SeriesBatch> {
     const sampleFrom = new Uint32Array(seriesCount + 1);
     for (let i = 0; i < seriesCount; i++) {
       const key = this.#state.kept === undefined && this.#builder === undefined ? "" : this.#keyOf(batch, i);
-      const row = this.#state.kept?.rows.get(key);
+      const row = this.#state.kept?.rows.find(key, this.#nextRow) ?? -1;
+      if (row >= 0) this.#nextRow = row + 1;
       this.#findPiecesOf(batch, i, row);
       this.#record(batch, i, row, key);
       const at = i * 6;
@@ -186,7 +190,7 @@ class WindowBatches implements AsyncIterator<SeriesBatch> {
     return sampleFrom;
   }
 
-  #findPiecesOf({ timestampsMs, values, sampleFrom }: SeriesBatch, i: number, row: number | undefined): void {
+  #findPiecesOf({ timestampsMs, values, sampleFrom }: SeriesBatch, i: number, row: number): void {
     const { kept, known } = this.#state;
     const { minMs } = this.#options.request.range;
     const at = i * 6;
@@ -201,7 +205,7 @@ class WindowBatches implements AsyncIterator<SeriesBatch> {
     this.#pieces[at + 5] = end;
     if (kept === undefined || known === undefined) return;
     if (!isExact(this.#options.thinning, values, left, leftEnd, this.#sumMax) || !isExact(this.#options.thinning, values, right, end, this.#sumMax)) throw this.#misfit();
-    if (row === undefined) return;
+    if (row < 0) return;
     const middleEnd = kept.sampleFrom[placeIn(kept, row, known.to)];
     this.#pieces[at + 2] = firstAfter(kept.timestampsMs, kept.sampleFrom[placeIn(kept, row, known.from)], middleEnd, minMs - 1);
     this.#pieces[at + 3] = middleEnd;
@@ -225,7 +229,7 @@ class WindowBatches implements AsyncIterator<SeriesBatch> {
   }
 
   /** Adds a row to what is to be kept. */
-  #record({ timestampsMs, values, sampleFrom }: SeriesBatch, i: number, row: number | undefined, key: string): void {
+  #record({ timestampsMs, values, sampleFrom }: SeriesBatch, i: number, row: number, key: SeriesKey): void {
     const { wanted, known, kept } = this.#state;
     const builder = this.#builder;
     if (builder === undefined || wanted === undefined) return;
@@ -236,7 +240,7 @@ class WindowBatches implements AsyncIterator<SeriesBatch> {
     for (let slice = wanted.from; slice < wanted.to && isFit; slice++) {
       if (known !== undefined && kept !== undefined && slice === Math.max(known.from, wanted.from)) {
         const to = Math.min(known.to, wanted.to);
-        builder.addSlices(kept, row === undefined ? -1 : placeIn(kept, row, slice), to - slice);
+        builder.addSlices(kept, row < 0 ? -1 : placeIn(kept, row, slice), to - slice);
         from = firstAfter(timestampsMs, from, end, to * this.#sliceMs);
         slice = to - 1;
         continue;
@@ -284,11 +288,12 @@ class WindowBatches implements AsyncIterator<SeriesBatch> {
     cache.setWindow(key, { kept: undefined, skipsUntilMs: endMs + windowMs / 4 });
   }
 
-  #keyOf(batch: SeriesBatch, i: number): string {
+  /** Valid until the next call. */
+  #keyOf(batch: SeriesBatch, i: number): SeriesKey {
     if (batch.labelSpace === undefined || batch.labelIds === undefined) return labelsKey(batch.labels(i));
     const count = batch.labelIds(i, this.#ids);
     this.#ids.length = count;
-    return this.#ids.join();
+    return this.#ids;
   }
 
   /** A column with room for `count` numbers, until the next batch; sizes in powers of two, so that batches share columns. */
