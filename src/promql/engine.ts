@@ -15,7 +15,7 @@ import { labelTableOf, orderLabelTable } from "../model/label_table.ts";
 import type { Labels } from "../model/labels.ts";
 import { defaultTenant, type Selector, type Tenant } from "../model/matcher.ts";
 import type { Store } from "../model/store.ts";
-import { type Grid, gridBetween } from "../query/grid.ts";
+import { type Grid, gridBetween, timesOf } from "../query/grid.ts";
 import { checkLimit, defaultQueryLimits, type QueryLimits } from "../query/limits.ts";
 import type { QueryResult, ResultSeries } from "../query/result.ts";
 import { PromContext } from "./context.ts";
@@ -159,7 +159,7 @@ function resultOf(context: PromContext, query: string, value: PromValue, grid: G
   const series = isOrdered ? all : sortedByLabels(all);
   return {
     resultType,
-    timestampsMs: Float64Array.from({ length: grid.points }, (_, i) => grid.startMs + i * grid.stepMs),
+    timestampsMs: timesOf(grid),
     series: series.map(({ labels, values, present, histograms }): ResultSeries => ({ labels, values, present, ...(histograms === undefined ? {} : { histograms }) })),
     ...(value.kind === "string" ? { text: value.text } : {}),
     ...outcomeOf(context, query),

@@ -14,7 +14,7 @@ import { labelTableOf, orderLabelTable } from "../model/label_table.ts";
 import { defaultTenant, type Tenant } from "../model/matcher.ts";
 import { copyColumn } from "./column_pool.ts";
 import { compilePlan } from "./compile.ts";
-import { type Grid, gridBetween } from "./grid.ts";
+import { type Grid, gridBetween, timesOf } from "./grid.ts";
 import { checkLimit, defaultQueryLimits, type QueryLimits } from "./limits.ts";
 import { collect } from "./operator.ts";
 import { explainPlan, type Plan } from "./plan.ts";
@@ -200,7 +200,7 @@ export class Engine {
     some.forEach((series, i) => copyColumn(series.values, values, i * grid.points));
     return {
       resultType,
-      timestampsMs: Float64Array.from({ length: grid.points }, (_, i) => grid.startMs + i * grid.stepMs),
+      timestampsMs: timesOf(grid),
       series: some.map(({ labels }, i) => new GridSeries(labels, values, i * grid.points, grid.points)),
       values,
       table,

@@ -16,6 +16,13 @@ export function endMsOf(grid: Grid): number {
   return grid.startMs + (grid.points - 1) * grid.stepMs;
 }
 
+/** Its times, in ms. */
+export function timesOf({ startMs, stepMs, points }: Grid): Float64Array {
+  const timesMs = new Float64Array(points);
+  for (let point = 0; point < points; point++) timesMs[point] = startMs + point * stepMs;
+  return timesMs;
+}
+
 /** The same grid, moved. */
 export function shiftedGrid(grid: Grid, byMs: number): Grid {
   return { ...grid, startMs: grid.startMs + byMs };

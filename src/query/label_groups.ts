@@ -12,10 +12,11 @@ import { dropLabel, labelsKey } from "./series.ts";
 interface SpaceGroups {
   /** By label number: 0 not seen yet, 1 kept by the grouping, 2 not. */
   kept: Uint8Array;
-  /** By label number: the group (+ 1) of series that keep this label only. */
-  single: Int32Array;
-  readonly several: IdTable;
+  /** Groups by the labels that are kept. */
+  readonly byIds: IdTable;
 }
+
+const nothingKept = new Uint8Array(0);
 
 export class LabelGroups {
   /** The labels of each group. */
@@ -59,18 +60,11 @@ export class LabelGroups {
     const space = this.#spaceGroups(batch.labelSpace, dropped);
     const ids = this.#ids;
     const count = this.#keepIds(batch.labelSpace, space, batch.labelIds(index, ids), dropped);
-    if (count === 1) {
-      const group = space.single[ids[0]] - 1;
-      if (group >= 0) return group;
-      const added = this.#groupOfIds(batch.labelSpace, 1);
-      space.single[ids[0]] = added + 1;
-      return added;
-    }
-    const slot = space.several.find(ids, count);
-    const group = space.several.groupAt(slot);
+    const slot = space.byIds.find(ids, count);
+    const group = space.byIds.groupAt(slot);
     if (group >= 0) return group;
     const added = this.#groupOfIds(batch.labelSpace, count);
-    if (added >= 0) space.several.add(slot, ids, count, added);
+    if (added >= 0) space.byIds.add(slot, ids, count, added);
     return added;
   }
 
@@ -80,7 +74,7 @@ export class LabelGroups {
     let kept = 0;
     for (let i = 0; i < count; i++) {
       const id = ids[i];
-      if (id >= groups.kept.length) growSpace(groups, id);
+      if (id >= groups.kept.length) groups.kept = grown(groups.kept, Math.max(id + 1, groups.kept.length * 2));
       if (groups.kept[id] === 0) groups.kept[id] = this.#isKept(space.labelName(id), dropped) ? 1 : 2;
       if (groups.kept[id] === 1) ids[kept++] = id;
     }
@@ -95,7 +89,7 @@ export class LabelGroups {
     const spaces = this.#spaces[dropped ? 1 : 0];
     let groups = spaces.get(space);
     if (groups === undefined) {
-      groups = { kept: new Uint8Array(4096), single: new Int32Array(4096), several: new IdTable() };
+      groups = { kept: nothingKept, byIds: new IdTable() };
       spaces.set(space, groups);
       this.#noteSource(groups);
     }
@@ -125,24 +119,14 @@ export class LabelGroups {
   }
 }
 
-function growSpace(groups: SpaceGroups, id: number): void {
-  const length = Math.max(id + 1, groups.kept.length * 2);
-  const kept = new Uint8Array(length);
-  kept.set(groups.kept);
-  groups.kept = kept;
-  const single = new Int32Array(length);
-  single.set(groups.single);
-  groups.single = single;
-}
-
 /** Lists of label numbers to groups: an open hash table. */
 class IdTable {
-  #slots = new Int32Array(1024).fill(-1);
+  #slots = new Int32Array(64).fill(-1);
   #count = 0;
   /** List i is ids[from[i] .. from[i + 1]). */
-  #ids = new Uint32Array(4096);
-  #from = new Uint32Array(1024);
-  #groups = new Int32Array(1024);
+  #ids = new Uint32Array(128);
+  #from = new Uint32Array(32);
+  #groups = new Int32Array(32);
 
   /** The slot of a list: the one that has it, or the empty one that it would take. */
   find(ids: readonly number[], count: number): number {
@@ -200,7 +184,7 @@ function hashOf(ids: ArrayLike<number>, count: number): number {
   return (hash ^ (hash >>> 16)) >>> 0;
 }
 
-function grown<T extends Uint32Array | Int32Array>(array: T, length: number): T {
+function grown<T extends Uint8Array | Uint32Array | Int32Array>(array: T, length: number): T {
   const larger = new (array.constructor as new (length: number) => T)(length);
   larger.set(array as never);
   return larger;

@@ -39,7 +39,8 @@ interface RawAreas {
 
 /** Output that grows by doubling, or to an expected size at once. */
 class ByteOutput {
-  #bytes: Uint8Array<ArrayBuffer> = new Uint8Array(16_384);
+  /** Not filled with zeros. */
+  #bytes: Uint8Array<ArrayBuffer> = Buffer.allocUnsafeSlow(16_384);
   #size = 0;
 
   get size(): number {
@@ -77,7 +78,6 @@ class ByteOutput {
   }
 
   #grow(length: number): void {
-    // Not filled with zeros.
     const larger = Buffer.allocUnsafeSlow(length);
     larger.set(this.#bytes.subarray(0, this.#size));
     this.#bytes = larger;
