@@ -7,6 +7,7 @@
 import { nearestName } from "../base/nearest_name.ts";
 import type { Expr } from "../metricsql/ast.ts";
 import { durationMs } from "../metricsql/duration.ts";
+import { replaceGraphiteFilters } from "../metricsql/graphite_filter.ts";
 import { parseExpr } from "../metricsql/parser.ts";
 import { childrenOf } from "../metricsql/visit.ts";
 import { histogramLabel } from "../model/histogram_series.ts";
@@ -91,7 +92,8 @@ function selectionsOf({ query, dialect, startMs, endMs, stepMs }: EmptyQuery): S
     const range = { minMs: Math.max(0, startMs - offsetMs - Math.max(windowMs, lookbackMs)), maxMs: Math.max(0, endMs - offsetMs) };
     for (const group of expr.groups) if (group.length > 0 && selections.length < selectionsMax) selections.push({ group, range });
   };
-  visit(parseExpr(query, { dialect }), 0, 0);
+  const expr = parseExpr(query, { dialect });
+  visit(dialect === "metricsql" ? replaceGraphiteFilters(expr) : expr, 0, 0);
   return selections;
 }
 

@@ -224,6 +224,7 @@ const hints: { query: string; hint: RegExp | undefined; arguments?: Record<strin
   { query: 'up{job="prometheus",instance="b:9100"}', hint: /^no series matches all of up\{job="prometheus",\s?instance="b:9100"\} at once/ },
   { query: "sum(rate(node_cpu_second_total[5m])) by (job)", hint: /^there is no metric "node_cpu_second_total"; did you mean "node_cpu_seconds_total"\?$/ },
   { query: "node_cpu", hint: /^there is no metric "node_cpu"; did you mean "node_cpu_seconds_total"\?$/ },
+  { query: '{__graphite__="node.*.load"}', hint: /^no series has __name__=~"node\\\\\.\[\^\.\]\*\\\\\.load"; it is one of / },
   { query: "qqqqqqqqqqqqqqq", hint: /^there is no metric "qqqqqqqqqqqqqqq"$/ },
   { query: '{job="nod_exporter"}', hint: /^no series has job="nod_exporter"; did you mean/ },
   { query: "ended", hint: new RegExp(`^ended has no samples from .* to .*; the last one before was at ${new Date(nowMs - 3 * dayMs).toISOString().replaceAll(".", "\\.")}$`) },
