@@ -1,7 +1,8 @@
-// The result cache against plain evaluation: whatever is written in between, early or late, queries that use earlier results answer the same, bit for bit.
+// The result cache against plain evaluation: whatever is written in between, early or late, queries that use earlier results answer the same.
 // Several engines on one store stand for threads. Over the naive store and over a LocalStore, whose kernels mark late writes.
 import assert from "node:assert/strict";
 import test from "node:test";
+import { compareResults, WatchedStore } from "../../testkit/kept_results.ts";
 import { openTestStore } from "../../testkit/local_stores.ts";
 import { testSeed } from "../../testkit/seed.ts";
 import { SimulatedClock } from "../base/clock.ts";
@@ -9,40 +10,16 @@ import { type Random, seededRandom } from "../base/random.ts";
 import { MemoryFileSystem } from "../disk/memory_file_system.ts";
 import { Kernel } from "../kernel/kernel.ts";
 import type { ChangeWatch } from "../model/change_watch.ts";
-import { labelsOf, labelsToRecord } from "../model/labels.ts";
+import { labelsOf } from "../model/labels.ts";
 import { RowBatchBuilder } from "../model/row_batch_builder.ts";
-import type { RowBatch } from "../model/row_batch.ts";
-import type { Store, WriteResult } from "../model/store.ts";
-import { MemoryStore } from "../stores/memory_store.ts";
+import type { Store } from "../model/store.ts";
 import { Engine } from "./engine.ts";
-import type { QueryResult } from "./result.ts";
 import { ResultCache } from "./result_cache.ts";
 import { ResultCacheCounts } from "./result_cache_counts.ts";
 
 const scrapeMs = 15_000;
 const startMs = Math.floor(1_700_000_000_000 / 3_600_000) * 3_600_000;
 const offsetMs = 300_000;
-
-/** The naive store, which notes every write. */
-class WatchedStore extends MemoryStore implements ChangeWatch {
-  #epoch = 0;
-  readonly #changes: { readonly epoch: number; readonly timeMs: number }[] = [];
-
-  override write(batch: RowBatch): Promise<WriteResult> {
-    for (const timeMs of batch.timestampsMs) this.#changes.push({ epoch: this.#epoch, timeMs });
-    return super.write(batch);
-  }
-
-  begin(): number {
-    return ++this.#epoch;
-  }
-
-  firstChangeMs(epoch: number, minMs: number, maxMs: number): number {
-    let firstMs = Infinity;
-    for (const change of this.#changes) if (change.epoch >= epoch && change.timeMs >= minMs && change.timeMs <= maxMs) firstMs = Math.min(firstMs, change.timeMs);
-    return firstMs;
-  }
-}
 
 const queries = [
   "m", "m offset 10m", "sum(m)", "sum by (job) (m)", "sum(rate(m[1m]))", "rate(m[2m])", "rate(m[10s])", "sum by (job) (increase(m[1m]))", "increase(m[5m])", "irate(m)", "rate(m)", "delta(m[1m])",
@@ -133,11 +110,6 @@ class Simulation {
     const number = this.#targets.length;
     this.#targets.push({ labels: { __name__: "m", job: number % 2 === 0 ? "a" : "b", instance: String(number) }, value: 0, isUp: true, missedMs: [] });
   }
-}
-
-function compareResults(actual: QueryResult, expected: QueryResult, label: string): void {
-  const rows = (result: QueryResult): unknown => result.series.map(({ labels, values }) => ({ ...labelsToRecord(labels), values: [...values].map(String) }));
-  assert.deepEqual(rows(actual), rows(expected), label);
 }
 
 async function simulate(store: Store, watch: ChangeWatch, clock: SimulatedClock, seed: number, steps: number): Promise<Simulation> {

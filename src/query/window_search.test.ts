@@ -1,7 +1,8 @@
-// Long windows of instant queries: whatever is written in between, early or late, queries that use what earlier ones have read answer the same, bit for bit.
+// Long windows of instant queries: whatever is written in between, early or late, queries that use what earlier ones have read answer the same.
 // Over the naive store, which gives all samples, and over a LocalStore, which leaves out those that are known.
 import assert from "node:assert/strict";
 import test from "node:test";
+import { compareResults, WatchedStore } from "../../testkit/kept_results.ts";
 import { openTestStore } from "../../testkit/local_stores.ts";
 import { testSeed } from "../../testkit/seed.ts";
 import { SimulatedClock } from "../base/clock.ts";
@@ -9,11 +10,9 @@ import { type Random, seededRandom } from "../base/random.ts";
 import { MemoryFileSystem } from "../disk/memory_file_system.ts";
 import { Kernel } from "../kernel/kernel.ts";
 import type { ChangeWatch } from "../model/change_watch.ts";
-import { labelsOf, labelsToRecord } from "../model/labels.ts";
+import { labelsOf } from "../model/labels.ts";
 import { RowBatchBuilder } from "../model/row_batch_builder.ts";
-import type { RowBatch } from "../model/row_batch.ts";
-import type { Store, WriteResult } from "../model/store.ts";
-import { MemoryStore } from "../stores/memory_store.ts";
+import type { Store } from "../model/store.ts";
 import { Engine } from "./engine.ts";
 import type { QueryResult } from "./result.ts";
 import { ResultCache } from "./result_cache.ts";
@@ -22,27 +21,6 @@ import { ResultCacheCounts } from "./result_cache_counts.ts";
 const scrapeMs = 15_000;
 const startMs = Math.floor(1_700_000_000_000 / 3_600_000) * 3_600_000;
 const offsetMs = 300_000;
-
-/** The naive store, which notes every write. */
-class WatchedStore extends MemoryStore implements ChangeWatch {
-  #epoch = 0;
-  readonly #changes: { readonly epoch: number; readonly timeMs: number }[] = [];
-
-  override write(batch: RowBatch): Promise<WriteResult> {
-    for (const timeMs of batch.timestampsMs) this.#changes.push({ epoch: this.#epoch, timeMs });
-    return super.write(batch);
-  }
-
-  begin(): number {
-    return ++this.#epoch;
-  }
-
-  firstChangeMs(epoch: number, minMs: number, maxMs: number): number {
-    let firstMs = Infinity;
-    for (const change of this.#changes) if (change.epoch >= epoch && change.timeMs >= minMs && change.timeMs <= maxMs) firstMs = Math.min(firstMs, change.timeMs);
-    return firstMs;
-  }
-}
 
 const queries = [
   "increase(m[1h])", "rate(m[1h])", "increase_pure(m[1h])", "delta(m[1h])", "resets(m[1h])", "increase_prometheus(m[1h])", "rate_prometheus(m[1h])", "sum(increase(m[1h]))",
@@ -144,11 +122,6 @@ function nextValue(value: number, random: Random): number {
   if (chance < 0.01) return 0;
   if (chance < 0.02) return Math.floor(value * 0.9);
   return chance < 0.3 ? value : value + Math.floor(random.next() * 10);
-}
-
-function compareResults(actual: QueryResult, expected: QueryResult, label: string): void {
-  const rows = (result: QueryResult): unknown => result.series.map(({ labels, values }) => ({ ...labelsToRecord(labels), values: [...values].map(String) }));
-  assert.deepEqual(rows(actual), rows(expected), label);
 }
 
 async function simulate(store: Store, watch: ChangeWatch, clock: SimulatedClock, seed: number, steps: number): Promise<Simulation> {

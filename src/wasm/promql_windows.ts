@@ -187,7 +187,7 @@ export function promqlExtreme(c: usize, isMax: i32): i32 {
   for (let p = 0; p < points; p++) visits += (toAt(c, p) - fromAt(c, p)) as i64;
   // Windows that overlap much are gone through once, with a queue of the values that may still win.
   if (visits > ((countOf(c) as i64) << 3)) return extremeByQueue(c, isMax);
-  return isMax != 0 ? maxByScan(c) : minByScan(c);
+  return isMax != 0 ? extremeByScan(c, true) : extremeByScan(c, false);
 }
 
 /** The first sample of a window that is not NaN, or the last one if all are. */
@@ -197,7 +197,8 @@ export function promqlExtreme(c: usize, isMax: i32): i32 {
   return i;
 }
 
-function minByScan(c: usize): i32 {
+/** Inlined for each of the two comparisons. */
+@inline function extremeByScan(c: usize, isMax: bool): i32 {
   const values = valuesOf(c), points = pointsOf(c);
   let given = 0;
   for (let p = 0; p < points; p++) {
@@ -210,28 +211,7 @@ function minByScan(c: usize): i32 {
     let best = at(values, i);
     for (i++; i < to; i++) {
       const value = at(values, i);
-      best = select<f64>(value, best, value < best);
-    }
-    give(c, p, best);
-    given++;
-  }
-  return given;
-}
-
-function maxByScan(c: usize): i32 {
-  const values = valuesOf(c), points = pointsOf(c);
-  let given = 0;
-  for (let p = 0; p < points; p++) {
-    const from = fromAt(c, p), to = toAt(c, p);
-    if (to == from) {
-      giveNothing(c, p);
-      continue;
-    }
-    let i = firstNumber(values, from, to);
-    let best = at(values, i);
-    for (i++; i < to; i++) {
-      const value = at(values, i);
-      best = select<f64>(value, best, value > best);
+      best = select<f64>(value, best, isMax ? value > best : value < best);
     }
     give(c, p, best);
     given++;
