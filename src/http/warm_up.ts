@@ -40,7 +40,7 @@ const longTimesMax = 4;
 const requestTimeoutMs = 10_000;
 
 export class WarmUp implements Disposable {
-  readonly #options: WarmUpOptions;
+  readonly #options: Omit<WarmUpOptions, "routes">;
   readonly #server: HttpServer;
   readonly #endsMs: number;
   readonly #longTimes: Uint8Array;
@@ -58,8 +58,9 @@ export class WarmUp implements Disposable {
   #missingBytes: number | undefined;
 
   constructor(options: WarmUpOptions) {
-    const { clock, routes, requests } = options;
-    this.#options = options;
+    const { routes, ...others } = options;
+    const { clock, requests } = others;
+    this.#options = others;
     this.#endsMs = clock.monotonicMs() + lifetimeMsMax;
     this.#longTimes = new Uint8Array(requests.length);
     const server = { clock, logger: silentLogger, metrics: new MetricRegistry(), allowCors: true, compressesAnswers: true, requestTimeoutMs, idleTimeoutMs: lifetimeMsMax };
@@ -156,6 +157,8 @@ export class WarmUp implements Disposable {
     this.#listener?.close();
     this.#client?.destroy();
     this.#server.closeConnections();
+    // What the routes have kept goes with them.
+    this.#server.setRoutes([]);
     this.#finished.resolve();
   }
 }

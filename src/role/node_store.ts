@@ -35,7 +35,7 @@ export interface NodeStore extends AsyncDisposable {
   readonly store: LocalStore;
   readonly queryRunner: QueryRunner;
   /** Answers what nobody has asked (http/warm_up.ts): with the engines and threads of all queries and a small cache of its own. */
-  readonly warmUpRunner: QueryRunner;
+  warmUpRunner(): QueryRunner;
   /** undefined with -search.disableCache. */
   readonly resultCaches: ResultCaches | undefined;
 }
@@ -87,7 +87,7 @@ export async function openNodeStore({ flags, memory, clock, logger, onFatal }: N
   return {
     store,
     queryRunner: resultCaches === undefined ? runnerOf(queries, inline) : resultCaches.over(runnerOf(queries, inline)),
-    warmUpRunner: warmUpRunnerOf(queries, inline, clock, store),
+    warmUpRunner: () => warmUpRunnerOf(queries, inline, clock, store),
     resultCaches,
     async [Symbol.asyncDispose]() {
       inline[Symbol.dispose]();

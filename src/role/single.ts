@@ -195,7 +195,7 @@ function startWarmUp(api: Api, { store, warmUpRunner }: NodeStore, server: HttpS
   const newestMs = store.parts.reduce((newest, { maxMs }) => Math.max(newest, maxMs), -Infinity);
   const own: Api = {
     ...api,
-    queryRunner: warmUpRunner,
+    queryRunner: warmUpRunner(),
     queryGate: new ConcurrencyGate({ clock, concurrentMax: 1, waitMsMax: 1000, concurrentFlag: "", waitFlag: "" }),
     activeQueries: new ActiveQueries(clock),
     queryStatistics: new QueryStatistics({ ...api.queryStatistics.options, queriesMax: 100 }),
