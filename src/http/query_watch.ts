@@ -33,7 +33,8 @@ export class QueryWatch implements Disposable {
     const started = new DisposableStack();
     this.#started = started;
     started.use(activeQueries.add(this.#facts, exchange, startedMs));
-    const leftMs = Math.max(0, startedMs + this.#timeoutMs - clock.monotonicMs());
+    // Whole, since timers cut fractions off: not before its time.
+    const leftMs = Math.max(0, Math.ceil(startedMs + this.#timeoutMs - clock.monotonicMs()));
     started.use(clock.setTimer(leftMs, () => {
       exchange.abort(new UnavailableError("query_timeout", `the query took longer than ${this.#timeoutMs / 1000}s (argument timeout, -search.maxQueryDuration)`));
     }));

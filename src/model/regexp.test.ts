@@ -217,3 +217,9 @@ const matcherRows = [
 for (const row of matcherRows) {
   test(`matcher ${row.op} ${row.value} on ${JSON.stringify(row.text)}`, () => assert.equal(compileMatcher(row.op, row.value)(row.text), row.expected));
 }
+
+test("a pattern for the linear engine has a greatest length", () => {
+  assert.throws(() => new AnchoredRegexp("(a|b)?".repeat(20_000)), { name: "InputError", code: "bad_regexp", message: /is 120000 characters long; .* at most 65536/ });
+  assert.ok(new AnchoredRegexp(Array.from({ length: 20_000 }, (_, i) => `host-${i}`).join("|")).test("host-19999"));
+  assert.ok(new AnchoredRegexp("(a|b)?".repeat(1000)).test("ab"));
+});

@@ -19,6 +19,9 @@ const fastGlobsMax = 4;
 const nativePathsMax = 1_000;
 const nativeStepsMax = 1_000_000;
 
+/** Characters of a pattern for re2js, which takes kilobytes for each of them. */
+const linearPatternMax = 65_536;
+
 /** A compiled pattern. Immutable to the user; engines are made when first needed. */
 export class AnchoredRegexp {
   readonly pattern: string;
@@ -101,6 +104,9 @@ export class AnchoredRegexp {
 }
 
 function compileLinear(pattern: string): RE2JS {
+  if (pattern.length > linearPatternMax) {
+    throw new InputError("bad_regexp", `the regular expression is ${pattern.length} characters long; one that is not a list of words with wildcards has at most ${linearPatternMax}`);
+  }
   try {
     return RE2JS.compile(pattern, RE2JS.DOTALL);
   } catch (cause) {

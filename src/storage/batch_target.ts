@@ -69,8 +69,8 @@ export interface BatchTarget {
   hasGaps: boolean;
 }
 
-/** Decodes a part's blocks of rows [fromRow, toRow) to the next places of their series. */
-export function decodeRows(blocks: PartBlocks, { seriesOf }: GroupRows, fromRow: number, toRow: number, target: BatchTarget, report: (error: unknown) => void): void {
+/** Reads a part's blocks of rows [fromRow, toRow) to the next places of their series. */
+export function readRows(blocks: PartBlocks, { seriesOf }: GroupRows, fromRow: number, toRow: number, target: BatchTarget, report: (error: unknown) => void): void {
   const { list, firstBlock, joined } = blocks;
   const { places, fromSeries, joins } = target;
   const first = firstBlock[fromRow];

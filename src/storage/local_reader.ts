@@ -16,7 +16,7 @@ import { HistogramView } from "../model/histogram_view.ts";
 import { compareLabels, type Labels } from "../model/labels.ts";
 import { withoutEmptySeries } from "../model/series_batch.ts";
 import type { LabelSpace, SearchRequest, SearchResult, SeriesBatch, TimeRange } from "../model/store.ts";
-import { BatchAreas, type BatchTarget, closeGaps, copySamples, decodeRows, type GroupRows, Joins, type PartBlocks } from "./batch_target.ts";
+import { BatchAreas, type BatchTarget, closeGaps, copySamples, readRows, type GroupRows, Joins, type PartBlocks } from "./batch_target.ts";
 import { type BlockList, type BlockListBuilder, wantedCounts } from "./block_list.ts";
 import { joinedBlocks, knownBlocks } from "./joined_blocks.ts";
 import type { FrameCacheStats } from "./frame_cache.ts";
@@ -350,7 +350,7 @@ export class LocalReader implements LabelSource, Disposable {
     const target: BatchTarget = { areas, fromSeries, places, joins, hasGaps: false };
     const runs = rowRuns(group.rows, fromSeries, toSeries);
     for (const partBlocks of group.parts) {
-      for (const [fromRow, toRow] of runs) decodeRows(partBlocks, group.rows, fromRow, toRow, target, (error) => unreadable(partBlocks.path, error));
+      for (const [fromRow, toRow] of runs) readRows(partBlocks, group.rows, fromRow, toRow, target, (error) => unreadable(partBlocks.path, error));
     }
     for (let i = 0; i < seriesCount; i++) {
       const position = group.order[fromSeries + i];
